@@ -1,0 +1,111 @@
+"""The servers as Docker containers, where an engine answers. Testcontainers finds the engine and the way to it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.local.host import free_port, last_lines, say
+from deploy.local.server import Server
+
+PASSWORD = "orders"  # noqa: S105 - for a server on a developer's machine
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    image: str
+    port: int
+    url: str
+    environment: dict[str, str]
+
+
+RECIPES = {
+    "Postgres": Recipe(
+        "postgres:18",
+        5432,
+        "postgresql://orders:{password}@{host}:{port}/orders",
+        {"POSTGRES_USER": "orders", "POSTGRES_PASSWORD": PASSWORD, "POSTGRES_DB": "orders"},
+    ),
+    "RabbitMQ": Recipe(
+        "rabbitmq:4",
+        5672,
+        "amqp://orders:{password}@{host}:{port}/",
+        {
+            "RABBITMQ_DEFAULT_USER": "orders",
+            "RABBITMQ_DEFAULT_PASS": PASSWORD,
+            # The tags have no variable of their own.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-rabbit default_user_tags [administrator,impersonator]",
+        },
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Container(Server):
+    kind: str
+    name: str
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return RECIPES[self.kind].url.format(password=PASSWORD, host=self.host, port=self.port)
+
+    def launch(self) -> None:
+        if container := self._find():
+            container.start()
+
+    def is_running(self) -> bool:
+        container = self._find()
+        return container is not None and container.status == "running"
+
+    def stop(self) -> None:
+        if container := self._find():
+            container.stop()
+
+    def kill(self) -> None:
+        if self.is_running():
+            self._find().kill()
+
+    def delete(self) -> None:
+        if container := self._find():
+            container.remove(force=True, v=True)
+
+    def last_words(self) -> str:
+        container = self._find()
+        log = container.logs(tail=100).decode(errors="replace") if container else "it was removed"
+        return f"the end of `docker logs {self.name}`:\n{last_lines(log)}"
+
+    def _find(self) -> Any:
+        from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - 0.2 s only Docker's users pay
+
+        try:
+            return DockerClient().client.containers.get(self.name)
+        except Exception:  # noqa: BLE001 - whatever the foreign libraries raise: no engine, or no such container
+            return None
+
+
+def start_container(kind: str, name: str) -> Container | None:
+    """Start a new container, or return None: in silence if no engine answers, else saying why."""
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - 0.2 s after a start, not before each
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - ditto
+
+    # No reaper beside it: `up` leaves containers running, and `down` finds them by their name.
+    testcontainers_config.ryuk_disabled = True
+    recipe = RECIPES[kind]
+    try:
+        container = DockerContainer(recipe.image, name=name, env=recipe.environment)
+    except Exception:  # noqa: BLE001 - whatever the foreign libraries raise: no engine
+        return None
+    say(f"{kind}: a container of {recipe.image} (the first time, it is downloaded)")
+    host = container.get_docker_client().host()
+    port = free_port(1)  # ours to choose, for it must be the same after a restart
+    is_here = host in ("localhost", "127.0.0.1")
+    container.ports[str(recipe.port)] = ("127.0.0.1", port) if is_here else port  # type: ignore[assignment] # the engine takes both
+    leftover = Container(kind, name, host, port)
+    try:
+        leftover.delete()
+        container.start()
+        return Container(kind, name, container.get_container_host_ip(), container.get_exposed_port(recipe.port))
+    except Exception as error:  # noqa: BLE001 - ditto: no image, no right, no room
+        say(f"{kind}: Docker could not start it ({str(error).partition(chr(10))[0]}); going on without")
+        leftover.delete()
+        return None

@@ -1,0 +1,1 @@
+"""The archive: all that is Postgres, and all the SQL there is."""

@@ -1,0 +1,206 @@
+"""The catalogue in the form of its file (deploy/sample/catalog.json): what is sold, without secrets or clients."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+
+from repository import queries
+from repository.catalog_snapshot import read
+from repository.database import Connection
+from schemas.catalog import Addon, Catalog, ConfigOption, Prices, Product, Promotion, TaxRule, Tld
+
+SQL = queries.load("catalog.sql")
+
+Entry = dict[str, Any]
+
+
+async def export(connection: Connection) -> Entry:
+    """Return what `load` takes: an empty database that loads it sells the same.
+
+    Left out: clients and what they own, affiliates, and the secrets of credentials. Stock and uses are today's.
+    The caller holds no transaction.
+    """
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        catalog = await read(connection)
+        methods = await connection.fetch(SQL["payment_methods"])
+        groups = await connection.fetch(SQL["client_groups"])
+        stock = {row["product_id"]: row["quantity"] for row in await connection.fetch(SQL["stock"])}
+        uses = {row["promotion_id"]: row["uses"] for row in await connection.fetch(SQL["promotion_uses"])}
+    amounts = Amounts(catalog)
+    return {
+        "currencies": [
+            {
+                "code": one.code,
+                "prefix": one.prefix,
+                "suffix": one.suffix,
+                "digits": one.digits,
+                "default": one.is_default,
+            }
+            for one in catalog.currencies.values()
+        ],
+        "payment_methods": [_payment_method(row) for row in methods],
+        "client_groups": [_client_group(row) for row in groups],
+        "tax_rules": [_tax_rule(rule) for rule in catalog.tax_rules],
+        "products": [_product(product, stock.get(product.id, 0), amounts) for product in catalog.products.values()],
+        "addons": [_addon(addon, amounts) for addon in catalog.addons.values()],
+        "tlds": [_tld(tld, amounts) for tld in catalog.tlds.values()],
+        "promotions": [_promotion(one, uses.get(one.id, 0), amounts) for one in catalog.promotions.values()],
+        "api_credentials": [
+            {"identifier": one.identifier, "actions": sorted(one.actions)} for one in catalog.credentials.values()
+        ],
+    }
+
+
+class Amounts:
+    """Writes money as text, in the digits of its currency."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._digits = {currency.code: currency.digits for currency in catalog.currencies.values()}
+
+    def text(self, amount: Decimal, currency: str) -> str:
+        return f"{amount:.{self._digits[currency]}f}"
+
+    def table(self, amounts: Mapping[str, Mapping[Any, Decimal]]) -> Entry:
+        """Write a table of currency → key → amount."""
+        return {
+            currency: {str(key): self.text(amount, currency) for key, amount in table.items()}
+            for currency, table in amounts.items()
+        }
+
+    def prices(self, prices: Prices) -> Entry:
+        return {
+            currency: {
+                str(cycle): {"price": self.text(one.price, currency), "setup": self.text(one.setup, currency)}
+                for cycle, one in table.items()
+            }
+            for currency, table in prices.items()
+        }
+
+
+def _payment_method(row: asyncpg.Record) -> Entry:
+    return {
+        "name": row["name"],
+        "display_name": row["display_name"],
+        "active": row["active"],
+        "order": row["position"],
+    }
+
+
+def _client_group(row: asyncpg.Record) -> Entry:
+    return {"id": row["id"], "name": row["name"], "discount_percent": str(row["discount_percent"])}
+
+
+def _tax_rule(rule: TaxRule) -> Entry:
+    return {
+        "id": rule.id,
+        "level": rule.level,
+        "name": rule.name,
+        "country": rule.country,
+        "state": rule.state,
+        "rate": str(rule.rate),
+        "compound": rule.compound,
+    }
+
+
+def _product(product: Product, stock: int, amounts: Amounts) -> Entry:
+    prorata, free_domain = product.prorata, product.free_domain
+    return {
+        "id": product.id,
+        "name": product.name,
+        "type": product.type,
+        "paytype": product.pay_type,
+        "tax": product.taxed,
+        "retired": product.retired,
+        "allowqty": str(product.quantity_rule),
+        "stock_control": product.stock_controlled,
+        "stock_quantity": stock,
+        "prorata": prorata and {"day": prorata.day, "charge_next_month": prorata.charge_next_month},
+        "free_domain": free_domain and {"cycles": _texts(free_domain.cycles), "tlds": _texts(free_domain.tlds)},
+        "pricing": amounts.prices(product.prices),
+        "custom_fields": [
+            {"id": one.id, "name": one.name, "type": one.type, "required": one.required, "options": list(one.options)}
+            for one in product.custom_fields
+        ],
+        "config_options": [_config_option(option, amounts) for option in product.config_options],
+    }
+
+
+def _config_option(option: ConfigOption, amounts: Amounts) -> Entry:
+    return {
+        "id": option.id,
+        "name": option.name,
+        "type": option.type,
+        "min": option.quantity_min,
+        "max": option.quantity_max,
+        "choices": [
+            {"id": choice.id, "name": choice.name, "pricing": amounts.prices(choice.prices)}
+            for choice in option.choices
+        ],
+    }
+
+
+def _addon(addon: Addon, amounts: Amounts) -> Entry:
+    return {
+        "id": addon.id,
+        "name": addon.name,
+        "tax": addon.taxed,
+        "products": _all_or_list(addon.products),
+        "pricing": amounts.prices(addon.prices),
+    }
+
+
+def _tld(tld: Tld, amounts: Amounts) -> Entry:
+    kinds = {"register": tld.register, "transfer": tld.transfer, "renew": tld.renew}
+    currencies = sorted({currency for table in kinds.values() for currency in table})
+    tables = {kind: amounts.table(table) for kind, table in kinds.items()}
+    return {
+        "tld": tld.tld,
+        "tax": tld.taxed,
+        "epp_required": tld.epp_required,
+        "pricing": {
+            currency: {kind: table[currency] for kind, table in tables.items() if currency in table}
+            for currency in currencies
+        },
+        "extras": amounts.table(tld.extras),
+        "fields": [
+            {"name": one.name, "type": one.type, "required": one.required, "options": list(one.options)}
+            for one in tld.fields
+        ],
+    }
+
+
+def _promotion(promotion: Promotion, uses: int, amounts: Amounts) -> Entry:
+    return {
+        "id": promotion.id,
+        "code": promotion.code,
+        "type": str(promotion.type),
+        "value": str(promotion.value),
+        "values": {currency: amounts.text(value, currency) for currency, value in promotion.values.items()},
+        "recurring": promotion.recurring,
+        "recur_for": promotion.recur_for,
+        "start_date": promotion.start_date and promotion.start_date.isoformat(),
+        "end_date": promotion.end_date and promotion.end_date.isoformat(),
+        "max_uses": promotion.max_uses,
+        "uses": uses,
+        "once_per_client": promotion.once_per_client,
+        "new_signups_only": promotion.new_signups_only,
+        "existing_clients_only": promotion.existing_clients_only,
+        "requires_products": sorted(promotion.requires_products),
+        "cycles": _texts(promotion.cycles),
+        "applies_to": {
+            "products": _all_or_list(promotion.products),
+            "addons": _all_or_list(promotion.addons),
+            "tlds": _all_or_list(promotion.tlds),
+        },
+        "apply_once": promotion.apply_once,
+    }
+
+
+def _texts(words: Iterable[str]) -> list[str]:
+    return sorted(map(str, words))
+
+
+def _all_or_list(keys: Iterable[Any] | None) -> Any:
+    return "all" if keys is None else sorted(keys)

@@ -1,0 +1,114 @@
+"""Who asked what, and what they were told: claim, recall, remember."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from repository import queries
+from repository.database import Connection
+from schemas.replies import Reply
+
+SQL = queries.load("inbox.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A request that wants to be placed, under the key that may be used once."""
+
+    caller: str
+    message_id: str
+    fingerprint: bytes
+    fingerprint_version: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.caller, self.message_id
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request was answered. `events` are CloudEvents, byte for byte as they were first published."""
+
+    request_id: int
+    outcome: str  # placed or rejected
+    replays: int
+    reply: Reply
+    events: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The inbox row of a claim. `answer` is None where the request is new, or was never answered."""
+
+    request_id: int
+    fingerprint: bytes
+    fingerprint_version: str
+    answer: Answer | None
+
+
+async def claim(connection: Connection, claims: Sequence[Claim]) -> dict[tuple[str, str], Claimed]:
+    """Take every key, waiting for whoever holds one, and recall the answers of those that were taken before.
+
+    The caller holds the transaction: until it ends, nobody else gets past the same key.
+    """
+    assert connection.is_in_transaction()
+    rows = await connection.fetch(
+        SQL["claim"],
+        [claim.caller for claim in claims],
+        [claim.message_id for claim in claims],
+        [claim.fingerprint for claim in claims],
+        [claim.fingerprint_version for claim in claims],
+    )
+    answers = await _recall(connection, [row["id"] for row in rows if not row["is_new"]])
+    return {
+        (row["caller"], row["message_id"]): Claimed(
+            row["id"], row["fingerprint"], row["fingerprint_version"], answers.get(row["id"])
+        )
+        for row in rows
+    }
+
+
+async def _recall(connection: Connection, request_ids: Sequence[int]) -> dict[int, Answer]:
+    if not request_ids:
+        return {}
+    rows = await connection.fetch(SQL["recall"], request_ids)
+    return {
+        row["request_id"]: Answer(
+            row["request_id"], row["outcome"], row["replays"], row["reply"], tuple(row["events"])
+        )
+        for row in rows
+        if row["outcome"] is not None
+    }
+
+
+async def judge_anew(connection: Connection, requests: Sequence[tuple[int, Claim]]) -> None:
+    """Let rejected requests come with other content: the fingerprint of the newest counts."""
+    if requests:
+        await connection.execute(
+            SQL["judge_anew"],
+            [request_id for request_id, _ in requests],
+            [claim.fingerprint for _, claim in requests],
+            [claim.fingerprint_version for _, claim in requests],
+        )
+
+
+async def remember(connection: Connection, answers: Iterable[Answer]) -> None:
+    """Keep replies and events beside the orders, in the same transaction: they are what a repeat says again."""
+    assert connection.is_in_transaction()
+    rows = [
+        {
+            "request_id": answer.request_id,
+            "outcome": answer.outcome,
+            "replays": answer.replays,
+            "reply": answer.reply,
+            "events": answer.events,
+        }
+        for answer in answers
+    ]
+    if rows:
+        await connection.execute(SQL["remember"], rows)
+
+
+async def mark_published(connection: Connection, request_ids: Sequence[int]) -> None:
+    """Note that the broker has confirmed all that these requests caused."""
+    if request_ids:
+        await connection.execute(SQL["mark_published"], request_ids)

@@ -1,0 +1,1 @@
+"""The revisions, one small module each."""

@@ -1,0 +1,267 @@
+"""Orders, and all that is born with them: one set-based statement a table for a whole batch."""
+
+import base64
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from repository import queries
+from repository.database import Connection
+from repository.order_numbers import order_number
+from schemas.order import (
+    InvoiceLine,
+    PlacedOrder,
+    PricedAddon,
+    PricedDomain,
+    PricedItem,
+    PricedOrder,
+    PricedRenewal,
+    PricedService,
+    RenewalKind,
+)
+
+SQL = queries.load("orders.sql")
+
+Row = dict[str, Any]  # a row on its way to Postgres, as JSON
+Seal = Callable[[str], bytes]  # encrypts what is kept secret at rest
+
+
+@dataclass(frozen=True, slots=True)
+class OrderToPlace:
+    request_id: int
+    asked_by: str
+    order: PricedOrder
+
+
+async def place(
+    connection: Connection,
+    orders: Sequence[OrderToPlace],
+    *,
+    catalogue_version: int,
+    order_number_key: bytes,
+    tax_inclusive: bool,
+    seal: Seal,
+) -> list[PlacedOrder]:
+    """Write the orders of a batch and return the ids they were given, in the same order.
+
+    The caller holds the transaction and the locks: nobody may ever see half an order.
+    """
+    assert connection.is_in_transaction()
+    if not orders:
+        return []
+    placed = await _allocate(connection, [one.order for one in orders], order_number_key)
+    pairs = list(zip(orders, placed, strict=True))
+    tables: dict[str, list[Row]] = {
+        "insert_orders": [_order_row(one, ids, catalogue_version) for one, ids in pairs],
+        "insert_services": [],
+        "insert_addons": [],
+        "insert_domains": [],
+        "insert_renewals": [],
+        "insert_invoices": [_invoice_row(one.order, ids, tax_inclusive) for one, ids in pairs if ids.invoice_id],
+        "insert_invoice_lines": [
+            row for one, ids in pairs if ids.invoice_id for row in _invoice_line_rows(one.order, ids)
+        ],
+    }
+    for one, ids in pairs:
+        for item, item_id in zip(one.order.items, ids.item_ids, strict=True):
+            table, row = _item_row(one.order, ids, item, item_id, seal)
+            tables[table].append(row)
+    for query, rows in tables.items():
+        if rows:
+            await connection.execute(SQL[query], rows)
+    await _use_up(connection, [one.order for one in orders])
+    return placed
+
+
+async def _allocate(connection: Connection, orders: Sequence[PricedOrder], key: bytes) -> list[PlacedOrder]:
+    kinds = Counter(type(item) for order in orders for item in order.items)
+    invoices = sum(order.bill.invoiced for order in orders)
+    row = await connection.fetchrow(
+        SQL["allocate"], len(orders), kinds[PricedService], kinds[PricedAddon], kinds[PricedDomain], invoices
+    )
+    assert row is not None, "a SELECT without FROM has one row"
+    invoice_ids = iter(row["invoices"])
+    ids: dict[type, Iterator[int]] = {
+        PricedService: iter(row["services"]),
+        PricedAddon: iter(row["service_addons"]),
+        PricedDomain: iter(row["domains"]),
+    }
+    return [
+        PlacedOrder(
+            order_id=order_id,
+            order_number=order_number(order_id, key),
+            invoice_id=next(invoice_ids) if order.bill.invoiced else 0,
+            item_ids=tuple(
+                item.target_id if isinstance(item, PricedRenewal) else next(ids[type(item)]) for item in order.items
+            ),
+        )
+        for order_id, order in zip(row["orders"], orders, strict=True)
+    ]
+
+
+async def _use_up(connection: Connection, orders: Sequence[PricedOrder]) -> None:
+    """Take stock and count the uses of limited promotions. Their rows are locked since before the decision."""
+    stock = sum((Counter(order.stock_taken) for order in orders), Counter[int]())
+    if stock:
+        await connection.execute(SQL["take_stock"], list(stock), list(stock.values()))
+    uses = Counter(order.promotion.id for order in orders if order.promotion and order.promotion.max_uses)
+    if uses:
+        await connection.execute(SQL["count_promotion_uses"], list(uses), list(uses.values()))
+
+
+def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> Row:
+    order, request, promotion = one.order, one.order.request, one.order.promotion
+    return {
+        "id": ids.order_id,
+        "order_number": ids.order_number,
+        "request_id": one.request_id,
+        "client_id": order.client.id,
+        "contact_id": request.contact_id,
+        "currency": order.currency.code,
+        "amount": order.bill.total,
+        "payment_method": order.payment_method.name,
+        "promotion_id": promotion and promotion.id,
+        "promotion_code": promotion and promotion.code,
+        "promotion_type": promotion and promotion.type,
+        "promotion_value": promotion and promotion.value,
+        "affiliate_id": order.affiliate_id,
+        "client_ip": request.client_ip,
+        "notes": request.notes,
+        "nameservers": request.nameservers,
+        "asked_by": one.asked_by,
+        "catalogue_version": catalogue_version,
+    }
+
+
+def _item_row(order: PricedOrder, ids: PlacedOrder, item: PricedItem, item_id: int, seal: Seal) -> tuple[str, Row]:
+    match item:
+        case PricedService():
+            return "insert_services", _service_row(order, ids, item, item_id, seal)
+        case PricedAddon():
+            return "insert_addons", _addon_row(order, ids, item, item_id)
+        case PricedDomain():
+            return "insert_domains", _domain_row(order, ids, item, item_id, seal)
+        case PricedRenewal():
+            return "insert_renewals", _renewal_row(ids, item)
+
+
+def _priced_columns(order: PricedOrder, ids: PlacedOrder, item: PricedService | PricedAddon | PricedDomain) -> Row:
+    promoted = order.promotion is not None and item.charge.promotion_discount is not None
+    return {
+        "order_id": ids.order_id,
+        "first_payment": item.charge.first - item.charge.discount,
+        "recurring": item.charge.recurring or 0,
+        "promotion_id": order.promotion.id if order.promotion and promoted else None,
+        "next_due": item.next_due,
+    }
+
+
+def _service_row(order: PricedOrder, ids: PlacedOrder, item: PricedService, item_id: int, seal: Seal) -> Row:
+    return {
+        "id": item_id,
+        **_priced_columns(order, ids, item),
+        "client_id": order.client.id,
+        "product_id": item.product_id,
+        "domain": item.domain,
+        "cycle": item.cycle,
+        "quantity": item.quantity,
+        "custom_fields": {str(field_id): value for field_id, value in item.custom_fields.items()},
+        "options": [
+            {"option": option.option_id, "choice": option.choice_id, "quantity": option.quantity}
+            for option in item.options
+        ],
+        "ns1_prefix": item.ns1_prefix,
+        "ns2_prefix": item.ns2_prefix,
+        "root_password_encrypted": _sealed(item.root_password, seal),
+    }
+
+
+def _addon_row(order: PricedOrder, ids: PlacedOrder, item: PricedAddon, item_id: int) -> Row:
+    return {
+        "id": item_id,
+        **_priced_columns(order, ids, item),
+        "service_id": item.service_id if item.service is None else ids.item_ids[item.service],
+        "addon_id": item.addon_id,
+        "cycle": item.cycle,
+        "quantity": item.quantity,
+    }
+
+
+def _domain_row(order: PricedOrder, ids: PlacedOrder, item: PricedDomain, item_id: int, seal: Seal) -> Row:
+    return {
+        "id": item_id,
+        **_priced_columns(order, ids, item),
+        "client_id": order.client.id,
+        "contact_id": order.request.contact_id,
+        "name": item.name.ascii,
+        "name_unicode": item.name.unicode,
+        "type": item.type,
+        "years": item.years,
+        "extras": sorted(item.extras),
+        "nameservers": item.nameservers,
+        "fields": item.fields,
+        "idn_language": item.idn_language,
+        "epp_code_encrypted": _sealed(item.epp_code, seal),
+    }
+
+
+def _renewal_row(ids: PlacedOrder, item: PricedRenewal) -> Row:
+    return {
+        "order_id": ids.order_id,
+        "domain_id": item.target_id if item.kind is RenewalKind.DOMAIN else None,
+        "service_id": item.target_id if item.kind is RenewalKind.SERVICE else None,
+        "service_addon_id": item.target_id if item.kind is RenewalKind.ADDON else None,
+        "years": item.years,
+        "cycle": item.cycle,
+        "amount": item.charge.first - item.charge.discount,
+    }
+
+
+def _invoice_row(order: PricedOrder, ids: PlacedOrder, tax_inclusive: bool) -> Row:  # noqa: FBT001  # a column's value
+    bill = order.bill
+    levels = {tax.level: tax for tax in bill.taxes}
+    first, second = levels.get(1), levels.get(2)
+    return {
+        "id": ids.invoice_id,
+        "order_id": ids.order_id,
+        "client_id": order.client.id,
+        "date": bill.date,
+        "due": bill.due,
+        "currency": order.currency.code,
+        "subtotal": bill.subtotal,
+        "discount": bill.discount,
+        "tax": first.amount if first else 0,
+        "tax2": second.amount if second else 0,
+        "tax_rate": first.rate if first else 0,
+        "tax_rate2": second.rate if second else 0,
+        "tax_inclusive": tax_inclusive,
+        "total": bill.total,
+        "payment_method": order.payment_method.name,
+        "status": "Paid" if bill.paid else "Unpaid",
+    }
+
+
+def _invoice_line_rows(order: PricedOrder, ids: PlacedOrder) -> Iterator[Row]:
+    for position, line in enumerate(order.bill.lines, start=1):
+        yield {
+            "invoice_id": ids.invoice_id,
+            "position": position,
+            "kind": _line_kind(order, line),
+            "item_id": None if line.item is None else ids.item_ids[line.item],
+            "description": line.description,
+            "amount": line.amount,
+            "taxed": line.taxed,
+        }
+
+
+def _line_kind(order: PricedOrder, line: InvoiceLine) -> str:
+    if line.item is None:
+        return "group_discount"
+    if line.amount < 0:
+        return "promotion"
+    return order.items[line.item].kind
+
+
+def _sealed(secret: str | None, seal: Seal) -> str | None:
+    return None if secret is None else base64.b64encode(seal(secret)).decode()

@@ -1,0 +1,60 @@
+-- name: claim
+-- $1 callers, $2 message ids, $3 fingerprints, $4 fingerprint versions: one element each a request.
+-- A request that another transaction is claiming is waited for. The ids are taken in sorted order, so that two
+-- batches with the same ids wait instead of deadlocking.
+INSERT INTO inbox (caller, message_id, fingerprint, fingerprint_version)
+SELECT request.caller, request.message_id, request.fingerprint, request.fingerprint_version
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[])
+    AS request (caller, message_id, fingerprint, fingerprint_version)
+ORDER BY request.caller, request.message_id
+ON CONFLICT (caller, message_id) DO UPDATE
+SET deliveries = inbox.deliveries + 1
+RETURNING id, caller, message_id, fingerprint, fingerprint_version, (xmax = 0) AS is_new
+
+-- name: recall
+-- What the requests were answered. $1 request ids
+-- A statement of its own: an answer that was committed while the claim waited is not in the claim's snapshot.
+SELECT
+    inbox.id AS request_id,
+    orders.id AS order_id,
+    answers.outcome,
+    answers.replays,
+    answers.reply,
+    answers.events
+FROM inbox
+LEFT JOIN answers ON answers.request_id = inbox.id
+LEFT JOIN orders ON orders.request_id = inbox.id
+WHERE inbox.id = ANY ($1::bigint[])
+
+-- name: judge_anew
+-- Requests that were rejected before and are not their own redelivery. $1 request ids, $2 fingerprints, $3 versions
+UPDATE inbox
+SET fingerprint = request.fingerprint, fingerprint_version = request.fingerprint_version
+FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS request (id, fingerprint, fingerprint_version)
+WHERE inbox.id = request.id
+
+-- name: remember
+-- $1 answers (json array; keys as the columns below)
+INSERT INTO answers (request_id, outcome, replays, reply, events)
+SELECT answer.request_id, answer.outcome, answer.replays, answer.reply, answer.events
+FROM json_to_recordset($1::json) AS answer (
+    request_id bigint,
+    outcome text,
+    replays integer,
+    reply json,
+    events text[]
+)
+ON CONFLICT (request_id) DO UPDATE
+SET
+    outcome = EXCLUDED.outcome,
+    replays = EXCLUDED.replays,
+    reply = EXCLUDED.reply,
+    events = EXCLUDED.events,
+    answered_at = now(),
+    published_at = NULL
+
+-- name: mark_published
+-- $1 request ids
+UPDATE answers
+SET published_at = now()
+WHERE request_id = ANY ($1::bigint[]) AND published_at IS NULL

@@ -1,0 +1,497 @@
+"""The AddOrder request: the wire's parallel arrays, turned into items (addorder.md 1 and 3).
+
+Two steps. `arrange` gives every parameter its shape: one value, or values by item key. AddOrderRequest then gives
+every value its type. The faults of both come back together.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from schemas import rejections
+from schemas.catalog import BillingCycle, DomainType, Extra
+from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest
+from schemas.rejections import Fault, Rejected, fault
+from schemas.replies import ResponseType
+from schemas.wire import JsonObject, Repeated, Tree, Value, unserialize_value
+
+ITEMS_MAX = 1_000  # elements of one array; the rows they make are bounded by worker/domain/cart.py
+TEXT_CHARS_MAX = 255
+NOTES_CHARS_MAX = 10_000
+WHOLE_MAX = 2**31 - 1
+QUANTITY_MAX = 1_000_000
+YEARS_MAX = 100
+
+ALIASES = {
+    "$addonsqty": "addonsqty",
+    **{f"ns{number}": f"nameserver{number}" for number in range(1, 6)},
+}
+
+# Answered for at the edge, before the shape of the others is looked at.
+EDGE_PARAMETERS = frozenset({"action", "adminuser", "username", "password", "identifier", "secret", "accesskey"})
+
+_CYCLE_SPELLINGS = {
+    **{cycle.value: cycle for cycle in BillingCycle},
+    "one time": BillingCycle.ONETIME,
+    "one-time": BillingCycle.ONETIME,
+    "free account": BillingCycle.FREE,
+    "semi-annually": BillingCycle.SEMIANNUALLY,
+    "semiannual": BillingCycle.SEMIANNUALLY,
+    "annual": BillingCycle.ANNUALLY,
+    "biennial": BillingCycle.BIENNIALLY,
+    "triennial": BillingCycle.TRIENNIALLY,
+}
+_BOOLEANS = {
+    **dict.fromkeys(("true", "on", "yes", "1"), True),
+    **dict.fromkeys(("false", "off", "no", "0"), False),
+}
+_WHOLE = re.compile(r"([0-9]{1,12})(?:\.0{1,2})?", re.ASCII)
+_AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,2})?", re.ASCII)
+_ITEM_KEY = re.compile(r"[0-9]{1,9}", re.ASCII)
+_CENT = Decimal("0.01")
+
+
+# ---------------------------------------------------------------- the types of values
+
+
+def _whole(written: Any, most: int = WHOLE_MAX) -> int:
+    match = _WHOLE.fullmatch(written)
+    if match is None or int(match[1]) > most:
+        raise PydanticCustomError("number_invalid", "must be a whole number such as 7")
+    return int(match[1])
+
+
+def _quantity(written: Any) -> int:
+    quantity = _whole(written, QUANTITY_MAX)
+    if quantity < 1:
+        raise PydanticCustomError("quantity_not_allowed", "must be 1 or more")
+    return quantity
+
+
+def _years(written: Any) -> int:
+    return _whole(written, YEARS_MAX)
+
+
+def _amount(written: Any) -> Decimal:
+    if _AMOUNT.fullmatch(written) is None:
+        raise PydanticCustomError("amount_invalid", "must be an amount such as 5 or 5.00, at most two decimals")
+    return Decimal(written).quantize(_CENT)
+
+
+def _boolean(written: Any) -> bool:
+    answer = _BOOLEANS.get(written.strip().lower())
+    if answer is None:
+        raise PydanticCustomError("boolean_invalid", "must be true or false (or on/off, yes/no, 1/0)")
+    return answer
+
+
+def _cycle(written: Any) -> BillingCycle:
+    cycle = _CYCLE_SPELLINGS.get(written.strip().lower())
+    if cycle is None:
+        cycles = ", ".join(BillingCycle)
+        raise PydanticCustomError("cycle_invalid", "must be one of {cycles}", {"cycles": cycles})
+    return cycle
+
+
+def _domain_type(written: Any) -> DomainType:
+    try:
+        return DomainType(written.strip().lower())
+    except ValueError:
+        raise PydanticCustomError("domain_type_invalid", "must be register or transfer") from None
+
+
+def _response_type(written: Any) -> ResponseType:
+    response_type = ResponseType.of(written)
+    if response_type is None:
+        raise PydanticCustomError("responsetype_invalid", "must be json, xml or nvp")
+    return response_type
+
+
+def _ip(written: Any) -> str:
+    try:
+        address = ipaddress.ip_address(written.strip())
+    except ValueError:
+        address = None
+    if address is None or getattr(address, "scope_id", None):
+        raise PydanticCustomError("ip_invalid", "must be an IPv4 or IPv6 address such as 192.0.2.7")
+    return str(address)
+
+
+def _text(written: Any) -> str:
+    return _bounded(written, TEXT_CHARS_MAX)
+
+
+def _notes(written: Any) -> str:
+    return _bounded(written, NOTES_CHARS_MAX)
+
+
+def _bounded(written: str, chars_max: int) -> str:
+    if len(written) > chars_max:
+        raise PydanticCustomError("text_too_long", "must be at most {most} characters", {"most": chars_max})
+    return written
+
+
+def _id_list(written: Any) -> tuple[int | None, ...]:
+    """Split a comma list; an empty member keeps its place, so that addons and addonsqty pair by position."""
+    members = [member.strip() for member in written.split(",")]
+    if len(members) > ITEMS_MAX:
+        raise PydanticCustomError("list_too_long", "must have at most {most} members", {"most": ITEMS_MAX})
+    return tuple(_whole(member) if member else None for member in members)
+
+
+def _field_map(written: Any) -> dict[str, str]:
+    """Read a map of texts: base64 of serialize(), base64 of JSON, or the map itself."""
+    texts = {}
+    for key, value in _map(written).items():
+        if not isinstance(value, str):
+            raise PydanticCustomError("serialized_invalid", "must be a map of plain values")
+        if value:
+            texts[key] = value
+    return texts
+
+
+def _option_map(written: Any) -> dict[str, OptionAsked]:
+    """Read configoptions: option id → choice, quantity or 1/0, or → {optionid, qty}."""
+    return {key: _option(value) for key, value in _map(written).items() if value not in ("", {})}
+
+
+def _option(value: Value) -> OptionAsked:
+    if isinstance(value, str):
+        return OptionAsked(value)
+    if isinstance(value, Mapping):
+        choice, quantity = value.get("optionid"), value.get("qty")
+        if isinstance(choice, str) and (quantity is None or isinstance(quantity, str)):
+            return OptionAsked(choice, _whole(quantity, QUANTITY_MAX) if quantity else None)
+    raise PydanticCustomError("serialized_invalid", "an option takes a value, or a map of optionid and qty")
+
+
+def _map(written: str | Mapping[str, Value]) -> Mapping[str, Value]:
+    if not isinstance(written, str):
+        return written
+    try:
+        return unserialize_value(written)
+    except ValueError as error:
+        raise PydanticCustomError("serialized_invalid", "{why}", {"why": str(error)}) from None
+
+
+def _renewals(written: Any) -> dict[str, int]:
+    return {name: _renewal_years(name, years) for name, years in written.items()}
+
+
+def _renewal_years(name: str, years: Value) -> int:
+    if not isinstance(years, str):
+        raise PydanticCustomError("number_invalid", "{name}: must be a number of years", {"name": name})
+    return _years(years)
+
+
+Whole = Annotated[int, PlainValidator(_whole)]
+Quantity = Annotated[int, PlainValidator(_quantity)]
+Years = Annotated[int, PlainValidator(_years)]
+Amount = Annotated[Decimal, PlainValidator(_amount)]
+Boolean = Annotated[bool, PlainValidator(_boolean)]
+Text = Annotated[str, PlainValidator(_text)]
+IdList = Annotated[tuple[int | None, ...], PlainValidator(_id_list)]
+FieldMap = Annotated[dict[str, str], PlainValidator(_field_map)]
+OptionMap = Annotated[dict[str, OptionAsked], PlainValidator(_option_map)]
+
+T = TypeVar("T")
+Items = dict[int, T]  # by item key
+
+
+class AddOrderRequest(BaseModel):
+    """Every parameter of addorder.md 3, under its wire name. What is absent is None or empty."""
+
+    # Validation text is published, and a request may hold secrets.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    clientid: Whole
+    paymentmethod: Text | None = None
+    responsetype: Annotated[ResponseType, PlainValidator(_response_type)] = ResponseType.JSON
+
+    pid: Items[Whole] = Field(default_factory=dict)
+    qty: Items[Quantity] = Field(default_factory=dict)
+    domain: Items[Text] = Field(default_factory=dict)
+    billingcycle: Items[Annotated[BillingCycle, PlainValidator(_cycle)]] = Field(default_factory=dict)
+    domaintype: Items[Annotated[DomainType, PlainValidator(_domain_type)]] = Field(default_factory=dict)
+    regperiod: Items[Years] = Field(default_factory=dict)
+    eppcode: Items[Text] = Field(default_factory=dict)
+    idnlanguage: Items[Text] = Field(default_factory=dict)
+    customfields: Items[FieldMap] = Field(default_factory=dict)
+    configoptions: Items[OptionMap] = Field(default_factory=dict)
+    priceoverride: Items[Amount] = Field(default_factory=dict)
+    addons: Items[IdList] = Field(default_factory=dict)
+    addonsqty: Items[IdList] = Field(default_factory=dict)
+    hostname: Items[Text] = Field(default_factory=dict)
+    ns1prefix: Items[Text] = Field(default_factory=dict)
+    ns2prefix: Items[Text] = Field(default_factory=dict)
+    rootpw: Items[Text] = Field(default_factory=dict)
+    dnsmanagement: Items[Boolean] = Field(default_factory=dict)
+    emailforwarding: Items[Boolean] = Field(default_factory=dict)
+    idprotection: Items[Boolean] = Field(default_factory=dict)
+    domainfields: Items[FieldMap] = Field(default_factory=dict)
+    domainpriceoverride: Items[Amount] = Field(default_factory=dict)
+    domainrenewoverride: Items[Amount] = Field(default_factory=dict)
+
+    nameserver1: Text | None = None
+    nameserver2: Text | None = None
+    nameserver3: Text | None = None
+    nameserver4: Text | None = None
+    nameserver5: Text | None = None
+    contactid: Whole | None = None
+    promocode: Text | None = None
+    promooverride: Boolean = False
+    affid: Whole | None = None
+    noinvoice: Boolean = False
+    noinvoiceemail: Boolean = False
+    noemail: Boolean = False
+    clientip: Annotated[str, PlainValidator(_ip)] | None = None
+    notes: Annotated[str, PlainValidator(_notes)] | None = None
+
+    addonid: Whole | None = None
+    serviceid: Whole | None = None
+    addonidqty: Quantity | None = None
+    addonids: Items[Whole] = Field(default_factory=dict)
+    serviceids: Items[Whole] = Field(default_factory=dict)
+    addonidsqty: Items[Quantity] = Field(default_factory=dict)
+    domainrenewals: Annotated[dict[str, int], PlainValidator(_renewals)] = Field(default_factory=dict)
+    servicerenewals: Items[Whole] = Field(default_factory=dict)
+    addonrenewals: Items[Whole] = Field(default_factory=dict)
+
+    def keys(self) -> list[int]:
+        """Every item key that any parameter of the items names, in order."""
+        return sorted({key for name in _ITEM_PARAMETERS for key in getattr(self, name)})
+
+
+# ---------------------------------------------------------------- the shapes of parameters
+
+_ARRAYS = frozenset(name for name, info in AddOrderRequest.model_fields.items() if get_origin(info.annotation) is dict)
+_MAPS = frozenset({"customfields", "configoptions", "domainfields"})  # an array whose elements are maps
+_OTHER_GROUPS = {
+    **dict.fromkeys(("addonids", "serviceids", "addonidsqty"), "addonids"),
+    "servicerenewals": "servicerenewals",
+    "addonrenewals": "addonrenewals",
+}
+_ITEM_PARAMETERS = tuple(
+    name for name in AddOrderRequest.model_fields if name in _ARRAYS - {"domainrenewals"} and name not in _OTHER_GROUPS
+)
+# Text in which a comma is just a comma, and the two comma lists; a comma anywhere else is a list in a scalar's place.
+_COMMA_TEXTS = _MAPS | {"addons", "addonsqty", "eppcode", "rootpw", "idnlanguage", "hostname"}
+_EXTRAS = tuple(Extra)
+
+
+def parse(tree: Tree) -> OrderRequest:
+    """Turn the decoded parameters, credentials included, into the order that is asked for.
+
+    Raises:
+        Rejected: every fault of shape at once (addorder.md 4: "shape of all parameters").
+    """
+    arranged, faults = arrange(tree)
+    try:
+        request = AddOrderRequest.model_validate(arranged)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        # A parameter without its right shape has had its say: that it is now missing as well helps nobody.
+        shapeless = {fault.parameter for fault in faults}
+        typed = (fault for fault in map(_fault_of, details) if fault.parameter not in shapeless)
+        raise Rejected(*_in_order([*faults, *typed])) from None
+    order, pairing_faults = _order_of(request)
+    if faults or pairing_faults:
+        raise Rejected(*_in_order([*faults, *pairing_faults]))
+    return order
+
+
+def unknown_names(tree: Tree) -> list[str]:
+    """List the parameters that nothing here knows, by name, for the log."""
+    known = AddOrderRequest.model_fields.keys() | EDGE_PARAMETERS | ALIASES.keys()
+    return sorted(name for name in tree if name not in known)
+
+
+def _in_order(faults: Iterable[Fault]) -> list[Fault]:
+    """Put faults in the order in which the parameters are documented, so that the first code is predictable."""
+    places = {name: number for number, name in enumerate(AddOrderRequest.model_fields)}
+    return sorted(faults, key=lambda fault: (places.get(fault.parameter or "", -1), fault.item or 0))
+
+
+def _fault_of(error: ErrorDetails) -> Fault:
+    parameter, *rest = error["loc"]
+    item = rest[0] if rest and isinstance(rest[0], int) else None
+    if error["type"] == "missing":
+        return rejections.parameter_missing(str(parameter))
+    return fault(error["type"], str(parameter), item, error["msg"])
+
+
+def arrange(tree: Tree) -> tuple[dict[str, Any], list[Fault]]:
+    """Give each known parameter its shape: text, or a dict of item key → text. Absent and unknown ones fall out."""
+    arranged: dict[str, Any] = {}
+    scalars: dict[str, str] = {}  # arrays that were given as one value
+    faults: list[Fault] = []
+    as_scalars = isinstance(tree.get("pid", tree.get("domain")), str)
+    for written, value in tree.items():
+        name = ALIASES.get(written, written)
+        if value == "" or name not in AddOrderRequest.model_fields:
+            continue
+        try:
+            if name in arranged or name in scalars:
+                raise Rejected(rejections.parameter_repeated(name))
+            if name == "domainrenewals":
+                arranged[name] = _renewal_map(value)
+            elif name not in _ARRAYS:
+                arranged[name] = _one_value(name, value)
+            elif name in _MAPS and as_scalars and isinstance(value, JsonObject):
+                arranged[name] = {0: value}
+            elif isinstance(value, str):
+                scalars[name] = value
+            else:
+                arranged[name] = _elements(name, value)
+        except Rejected as rejected:
+            faults.extend(rejected.faults)
+    faults.extend(_place_scalars(scalars, arranged))
+    return arranged, faults
+
+
+def _one_value(name: str, value: Value) -> str:
+    if isinstance(value, Repeated):
+        raise Rejected(rejections.parameter_repeated(name))
+    if not isinstance(value, str):
+        raise Rejected(fault("value_expected", name, None, "must be one value, not an array"))
+    return value
+
+
+def _renewal_map(value: Value) -> Mapping[str, Value]:
+    if not isinstance(value, Mapping):
+        raise Rejected(rejections.array_expected("domainrenewals"))
+    if len(value) > ITEMS_MAX:
+        raise Rejected(rejections.too_many_items(len(value), ITEMS_MAX))
+    for name, years in value.items():
+        if isinstance(years, Repeated):
+            raise Rejected(rejections.parameter_repeated(f"domainrenewals[{name}]"))
+    return {name: years for name, years in value.items() if years != ""}
+
+
+def _elements(name: str, value: Repeated | Mapping[str, Value]) -> dict[int, Value]:
+    if isinstance(value, Repeated):
+        if not value.values:
+            raise Rejected(rejections.parameter_repeated(name))
+        value = {str(index): text for index, text in enumerate(value.values)}
+    if len(value) > ITEMS_MAX:
+        raise Rejected(rejections.too_many_items(len(value), ITEMS_MAX))
+    return {_item_key(name, key): _element(name, key, member) for key, member in value.items() if member != ""}
+
+
+def _item_key(name: str, key: str) -> int:
+    if _ITEM_KEY.fullmatch(key) is None:
+        raise Rejected(fault("item_key_invalid", name, None, "its keys must be item numbers, as in pid[0]"))
+    return int(key)
+
+
+def _element(name: str, key: str, member: Value) -> Value:
+    if isinstance(member, Repeated):
+        raise Rejected(rejections.parameter_repeated(f"{name}[{key}]"))
+    if isinstance(member, Mapping) and name not in _MAPS:
+        raise Rejected(fault("value_expected", name, int(key), "must be one value, not an array"))
+    return member
+
+
+def _place_scalars(scalars: Mapping[str, str], arranged: dict[str, Any]) -> Iterable[Fault]:
+    """Let a scalar be item 0 where its group has no other item (addorder.md 1: "an array is expected")."""
+    for name, text in scalars.items():
+        group = _OTHER_GROUPS.get(name, "items")
+        others = (arranged[other] for other in arranged if other in _ARRAYS and _group_of(other) == group)
+        alone = all(key == 0 for keys in others for key in keys)
+        if alone and ("," not in text or name in _COMMA_TEXTS):
+            continue
+        yield rejections.array_expected(name)
+    arranged.update({name: {0: text} for name, text in scalars.items()})
+
+
+def _group_of(name: str) -> str:
+    return "domainrenewals" if name == "domainrenewals" else _OTHER_GROUPS.get(name, "items")
+
+
+# ---------------------------------------------------------------- arrays → items
+
+
+def _order_of(request: AddOrderRequest) -> tuple[OrderRequest, list[Fault]]:
+    faults: list[Fault] = []
+    nameservers = (getattr(request, f"nameserver{number}") for number in range(1, 6))
+    order = OrderRequest(
+        client_id=request.clientid,
+        payment_method=request.paymentmethod,
+        items=tuple(_item(request, key, faults) for key in request.keys()),
+        addon_lines=tuple(_addon_lines(request, faults)),
+        domain_renewals=tuple(DomainRenewal(name, years) for name, years in request.domainrenewals.items()),
+        service_renewals=tuple(request.servicerenewals[key] for key in sorted(request.servicerenewals)),
+        addon_renewals=tuple(request.addonrenewals[key] for key in sorted(request.addonrenewals)),
+        nameservers=tuple(name for name in nameservers if name),
+        contact_id=request.contactid,
+        promo_code=request.promocode,
+        promo_override=request.promooverride,
+        affiliate_id=request.affid,
+        no_invoice=request.noinvoice,
+        no_invoice_email=request.noinvoiceemail,
+        no_email=request.noemail,
+        client_ip=request.clientip,
+        notes=request.notes,
+    )
+    return order, faults
+
+
+def _item(request: AddOrderRequest, key: int, faults: list[Fault]) -> Item:
+    return Item(
+        key=key,
+        product_id=request.pid.get(key),
+        quantity=request.qty.get(key),
+        domain=request.domain.get(key),
+        billing_cycle=request.billingcycle.get(key),
+        domain_type=request.domaintype.get(key),
+        years=request.regperiod.get(key),
+        epp_code=request.eppcode.get(key),
+        idn_language=request.idnlanguage.get(key),
+        custom_fields=request.customfields.get(key, {}),
+        config_options=request.configoptions.get(key, {}),
+        price_override=request.priceoverride.get(key),
+        addons=_addons(request, key, faults),
+        hostname=request.hostname.get(key),
+        ns1_prefix=request.ns1prefix.get(key),
+        ns2_prefix=request.ns2prefix.get(key),
+        root_password=request.rootpw.get(key),
+        extras=frozenset(extra for extra in _EXTRAS if getattr(request, extra.value).get(key)),
+        domain_fields=request.domainfields.get(key, {}),
+        domain_price_override=request.domainpriceoverride.get(key),
+        domain_renew_override=request.domainrenewoverride.get(key),
+    )
+
+
+def _addons(request: AddOrderRequest, key: int, faults: list[Fault]) -> tuple[AddonAsked, ...]:
+    """Pair addons with addonsqty by position; a quantity that is left out is 1."""
+    addons, quantities = request.addons.get(key, ()), request.addonsqty.get(key, ())
+    if len(quantities) > len(addons):
+        faults.append(fault("quantity_not_allowed", "addonsqty", key, "has more members than addons"))
+    if 0 in quantities or any((quantity or 0) > QUANTITY_MAX for quantity in quantities):
+        faults.append(fault("quantity_not_allowed", "addonsqty", key, f"quantities must be 1 to {QUANTITY_MAX}"))
+    padded = (*quantities, *(None for _ in addons[len(quantities) :]))
+    return tuple(AddonAsked(addon, quantity or 1) for addon, quantity in zip(addons, padded, strict=False) if addon)
+
+
+def _addon_lines(request: AddOrderRequest, faults: list[Fault]) -> Iterable[AddonLine]:
+    """Pair the scalar and the array form of addon-only lines: all of them count (addorder.md 3)."""
+    if request.addonid is not None and request.serviceid is not None:
+        yield AddonLine(request.addonid, request.serviceid, request.addonidqty or 1, "addonid", None)
+    elif request.addonid is not None:
+        faults.append(rejections.parameter_missing("serviceid"))
+    elif request.serviceid is not None or request.addonidqty is not None:
+        faults.append(rejections.parameter_missing("addonid"))
+    keys = request.addonids.keys() | request.serviceids.keys() | request.addonidsqty.keys()
+    for key in sorted(keys):
+        addon, service = request.addonids.get(key), request.serviceids.get(key)
+        if addon is None:
+            faults.append(rejections.parameter_missing("addonids", key))
+        elif service is None:
+            faults.append(rejections.parameter_missing("serviceids", key))
+        else:
+            yield AddonLine(addon, service, request.addonidsqty.get(key, 1), "addonids", key)

@@ -1,0 +1,277 @@
+"""What only several entries of a catalogue file together can get wrong, and what the database says to them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from schemas.catalog import PromotionType
+from schemas.catalog_entries import CatalogFile, PriceEntry
+from schemas.catalog_file import CatalogError, shown
+
+# What tells the entries of a section apart.
+KEYS = {
+    "currencies": "code",
+    "payment_methods": "name",
+    "client_groups": "id",
+    "tax_rules": "id",
+    "products": "id",
+    "addons": "id",
+    "tlds": "tld",
+    "promotions": "id",
+    "clients": "id",
+    "contacts": "id",
+    "affiliates": "id",
+    "orders": "id",
+    "services": "id",
+    "service_addons": "id",
+    "domains": "id",
+    "api_credentials": "identifier",
+}
+
+# What an entry belongs to for good: to load its id with another owner would be to take over somebody else's row.
+_OWNERS = {
+    "orders": "order_number",
+    "services": "client_id",
+    "service_addons": "service_id",
+    "domains": "name",
+}
+
+# Attributes that name an entry of another section.
+_REFERENCES = (
+    ("clients", "currency", "currencies"),
+    ("clients", "group_id", "client_groups"),
+    ("contacts", "client_id", "clients"),
+    ("affiliates", "client_id", "clients"),
+    ("orders", "client_id", "clients"),
+    ("services", "client_id", "clients"),
+    ("services", "product_id", "products"),
+    ("service_addons", "service_id", "services"),
+    ("service_addons", "addon_id", "addons"),
+    ("domains", "client_id", "clients"),
+)
+
+_NOUNS = {
+    "currencies": "currency",
+    "client_groups": "client group",
+    "products": "product",
+    "addons": "addon",
+    "tlds": "TLD",
+    "promotion_codes": "promotion code",
+    "clients": "client",
+    "services": "service",
+}
+_OWNER_NOUNS = {
+    "custom_fields": "product",
+    "config_options": "product",
+    "config_choices": "option",
+    "promotion_codes": "promotion",
+    "orders": "order number",
+    "order_numbers": "order",
+    "services": "client",
+    "service_addons": "service",
+    "domains": "domain",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Something that the file describes or refers to. `owner` is set for what belongs to one thing for good."""
+
+    place: str
+    section: str
+    key: str
+    owner: str | None = None
+
+
+_ANY_PAYMENT_METHOD = Mention("orders", "payment_methods", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database has: every currency (is it the default?, digits), and the owner of what was looked up in it."""
+
+    currencies: Mapping[str, tuple[bool, int]] = field(default_factory=dict)
+    owners: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (section, key) → owner; "": nobody's
+
+
+def to_look_up(file: CatalogFile) -> list[Mention]:
+    """List what only the database can tell: references that lead out of the file, and who owns what is owned."""
+    described = list(_described(file))
+    here = {(mention.section, mention.key) for mention in described}
+    leading_out = [mention for mention in _references(file) if (mention.section, mention.key) not in here]
+    if _need_payment_method(file):
+        leading_out.append(_ANY_PAYMENT_METHOD)
+    return leading_out + [mention for mention in described if mention.owner is not None]
+
+
+def check(file: CatalogFile, known: Known | None = None) -> None:
+    """Check how the entries fit together, and with what is `known` of the database.
+
+    Raises:
+        CatalogError: all faults at once.
+    """
+    known = known or Known()
+    faults = [*_repeats(file), *_unknown(file, known), *_owned_by_others(file, known), *_money(file, known)]
+    if faults:
+        raise CatalogError(faults)
+
+
+def _repeats(file: CatalogFile) -> Iterator[str]:
+    first: dict[tuple[str, str], str] = {}
+    for mention in _described(file):
+        key = (mention.section, mention.key)
+        if key in first:
+            yield f"{mention.place}: {shown(mention.key)} is already at {first[key]}"
+        first.setdefault(key, mention.place)
+
+
+def _unknown(file: CatalogFile, known: Known) -> Iterator[str]:
+    here = {(mention.section, mention.key) for mention in _described(file)}
+    for mention in _references(file):
+        key = (mention.section, mention.key)
+        if key not in here and key not in known.owners:
+            yield f"{mention.place}: there is no {_NOUNS[mention.section]} {shown(mention.key)}"
+    if _need_payment_method(file) and (_ANY_PAYMENT_METHOD.section, _ANY_PAYMENT_METHOD.key) not in known.owners:
+        yield "orders: there is no payment method that they could have been placed with"
+
+
+def _owned_by_others(file: CatalogFile, known: Known) -> Iterator[str]:
+    for mention in _described(file):
+        owner = known.owners.get((mention.section, mention.key))
+        if owner and owner != mention.owner:
+            noun = _OWNER_NOUNS[mention.section]
+            yield f"{mention.place}: {shown(mention.key)} belongs to {noun} {shown(owner)} in the database"
+
+
+def _money(file: CatalogFile, known: Known) -> Iterator[str]:
+    given = {currency.code: (currency.is_default, currency.digits) for currency in file.currencies}
+    defaults = [code for code, (is_default, _) in given.items() if is_default]
+    currencies = {**known.currencies, **given}
+    if len(defaults) > 1:
+        yield f"currencies: {' and '.join(defaults)} can not both be the default"
+    elif not defaults:
+        defaults = [code for code, (is_default, _) in currencies.items() if is_default]
+        if currencies and not defaults:
+            yield "currencies: one of them must be the default"
+    for place, code, amount in _amounts(file, defaults[0] if defaults else ""):
+        _, digits = currencies.get(code, (False, 2))
+        if amount != round(amount, digits):
+            yield f"{place}: {code} has {digits or 'no'} decimals"
+
+
+def _need_payment_method(file: CatalogFile) -> bool:
+    """Whether the database must have one: the file's orders are stored with the first there is."""
+    return bool(file.orders) and not file.payment_methods
+
+
+# ---------------------------------------------------------------- what the file says
+
+
+def _described(file: CatalogFile) -> Iterator[Mention]:
+    for section, name in KEYS.items():
+        owner = _OWNERS.get(section)
+        for place, entry in _entries(file, section):
+            yield Mention(f"{place}.{name}", section, str(getattr(entry, name)), owner and str(getattr(entry, owner)))
+    for place, product in _entries(file, "products"):
+        yield from _described_by_product(place, product)
+    for place, promotion in _entries(file, "promotions"):
+        # Codes are matched without case (addorder.md 5.9).
+        yield Mention(f"{place}.code", "promotion_codes", promotion.code.lower(), str(promotion.id))
+    for place, order in _entries(file, "orders"):
+        yield Mention(f"{place}.ordernum", "order_numbers", order.order_number, str(order.id))
+    for place, tld in _entries(file, "tlds"):
+        for number, asked in enumerate(tld.fields):
+            yield Mention(f"{place}.fields[{number}].name", f"fields of {tld.tld}", asked.name)
+
+
+def _described_by_product(place: str, product: Any) -> Iterator[Mention]:
+    for number, asked in enumerate(product.custom_fields):
+        yield Mention(f"{place}.custom_fields[{number}].id", "custom_fields", str(asked.id), str(product.id))
+    for number, option in enumerate(product.config_options):
+        at = f"{place}.config_options[{number}]"
+        yield Mention(f"{at}.id", "config_options", str(option.id), str(product.id))
+        for nth, choice in enumerate(option.choices):
+            yield Mention(f"{at}.choices[{nth}].id", "config_choices", str(choice.id), str(option.id))
+
+
+def _references(file: CatalogFile) -> Iterator[Mention]:
+    for section, name, target in _REFERENCES:
+        for place, entry in _entries(file, section):
+            if getattr(entry, name) is not None:
+                key = type(entry).model_fields[name].alias or name
+                yield Mention(f"{place}.{key}", target, str(getattr(entry, name)))
+    yield from _codes_used(file)
+    for place, table in _price_tables(file):
+        for code in table:
+            yield Mention(f"{place}.{code}", "currencies", code)
+    for place, section, keys in _reference_lists(file):
+        for number, key in enumerate(keys or ()):
+            yield Mention(f"{place}[{number}]", section, str(key))
+
+
+def _codes_used(file: CatalogFile) -> Iterator[Mention]:
+    for place, order in _entries(file, "orders"):
+        if order.promotion is not None:
+            yield Mention(f"{place}.promotion", "promotion_codes", order.promotion.lower())
+
+
+def _reference_lists(file: CatalogFile) -> Iterator[tuple[str, str, Any]]:
+    """List every list of keys: its place, whose keys they are, the keys."""
+    for place, product in _entries(file, "products"):
+        if product.free_domain:
+            yield f"{place}.free_domain.tlds", "tlds", product.free_domain.tlds
+    for place, addon in _entries(file, "addons"):
+        yield f"{place}.products", "products", addon.products
+    for place, promotion in _entries(file, "promotions"):
+        yield f"{place}.requires_products", "products", promotion.requires_products
+        for section in ("products", "addons", "tlds"):
+            yield f"{place}.applies_to.{section}", section, getattr(promotion.applies_to, section)
+
+
+def _price_tables(file: CatalogFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """List every table of amounts by currency."""
+    for place, product in _entries(file, "products"):
+        yield f"{place}.pricing", product.prices
+        for number, option in enumerate(product.config_options):
+            for nth, choice in enumerate(option.choices):
+                yield f"{place}.config_options[{number}].choices[{nth}].pricing", choice.prices
+    for place, addon in _entries(file, "addons"):
+        yield f"{place}.pricing", addon.prices
+    for place, tld in _entries(file, "tlds"):
+        yield f"{place}.pricing", tld.prices
+        yield f"{place}.extras", tld.extras
+    for place, promotion in _entries(file, "promotions"):
+        yield f"{place}.values", promotion.values
+
+
+def _amounts(file: CatalogFile, default: str) -> Iterator[tuple[str, str, Decimal]]:
+    """List every amount that is in a currency: its place, the currency, the amount."""
+    for place, table in _price_tables(file):
+        for code, value in table.items():
+            for at, amount in _leaves(f"{place}.{code}", value):
+                yield at, code, amount
+    for place, promotion in _entries(file, "promotions"):
+        if promotion.type in (PromotionType.FIXED_AMOUNT, PromotionType.PRICE_OVERRIDE):
+            yield f"{place}.value", default, promotion.value
+    paid_in = {client.id: client.currency for client in file.clients}
+    for place, client in _entries(file, "clients"):
+        yield f"{place}.credit", client.currency, client.credit
+    for section in ("services", "domains"):
+        for place, entry in _entries(file, section):
+            yield f"{place}.recurring", paid_in.get(entry.client_id, ""), entry.recurring
+
+
+def _leaves(place: str, value: Any) -> Iterator[tuple[str, Decimal]]:
+    if isinstance(value, PriceEntry):
+        value = dict(value)
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            yield from _leaves(f"{place}.{key}", member)
+    elif value is not None:
+        yield place, value
+
+
+def _entries(file: CatalogFile, section: str) -> Iterator[tuple[str, Any]]:
+    for number, entry in enumerate(getattr(file, section)):
+        yield f"{section}[{number}]", entry

@@ -1,0 +1,389 @@
+"""Our own frozen values: what was asked, what is known, the priced order, the placed order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import ClassVar
+
+from schemas.catalog import BillingCycle, Currency, DomainType, Extra, PaymentMethod, Promotion
+
+# ---------------------------------------------------------------- what was asked
+
+
+@dataclass(frozen=True, slots=True)
+class OptionAsked:
+    """The value of a configurable option: `value` alone, or a choice with its quantity."""
+
+    value: str  # a choice id, a quantity, or 1/0 for yes and no
+    quantity: int | None = None  # set where the request said {optionid, qty}
+
+
+@dataclass(frozen=True, slots=True)
+class AddonAsked:
+    addon_id: int
+    quantity: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """Item `key` of the request: a service, a domain, or both on one name (addorder.md 3)."""
+
+    key: int
+    product_id: int | None = None
+    quantity: int | None = None
+    domain: str | None = None
+    billing_cycle: BillingCycle | None = None
+    domain_type: DomainType | None = None
+    years: int | None = None
+    epp_code: str | None = None
+    idn_language: str | None = None
+    custom_fields: Mapping[str, str] = field(default_factory=dict)
+    config_options: Mapping[str, OptionAsked] = field(default_factory=dict)
+    price_override: Decimal | None = None
+    addons: tuple[AddonAsked, ...] = ()
+    hostname: str | None = None
+    ns1_prefix: str | None = None
+    ns2_prefix: str | None = None
+    root_password: str | None = None
+    extras: frozenset[Extra] = frozenset()
+    domain_fields: Mapping[str, str] = field(default_factory=dict)
+    domain_price_override: Decimal | None = None
+    domain_renew_override: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddonLine:
+    """An addon for a service that exists. `parameter` and `item` name its place in the request."""
+
+    addon_id: int
+    service_id: int
+    quantity: int
+    parameter: str
+    item: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRenewal:
+    name: str  # as the caller wrote it
+    years: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRequest:
+    """One AddOrder request after parsing: no credentials, no parallel arrays, every value of its type."""
+
+    client_id: int
+    payment_method: str | None = None
+    items: tuple[Item, ...] = ()  # in the order of their keys
+    addon_lines: tuple[AddonLine, ...] = ()
+    domain_renewals: tuple[DomainRenewal, ...] = ()
+    service_renewals: tuple[int, ...] = ()
+    addon_renewals: tuple[int, ...] = ()
+    nameservers: tuple[str, ...] = ()
+    contact_id: int | None = None
+    promo_code: str | None = None
+    promo_override: bool = False
+    affiliate_id: int | None = None
+    no_invoice: bool = False
+    no_invoice_email: bool = False
+    no_email: bool = False
+    client_ip: str | None = None
+    notes: str | None = None
+
+
+# ---------------------------------------------------------------- what is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    id: int
+    first_name: str
+    last_name: str
+    company_name: str
+    email: str
+    language: str
+    state: str
+    country: str
+    currency: str
+    tax_exempt: bool
+    group_id: int | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedService:
+    id: int
+    client_id: int
+    product_id: int
+    cycle: BillingCycle
+    recurring: Decimal
+    domain: str | None
+    status: str
+    renewable: bool
+    next_due: date
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedAddon:
+    id: int
+    client_id: int
+    service_id: int
+    addon_id: int
+    cycle: BillingCycle
+    recurring: Decimal
+    status: str
+    renewable: bool
+    next_due: date
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedDomain:
+    id: int
+    client_id: int
+    name: str  # the ASCII form
+    years: int
+    recurring: Decimal
+    status: str
+    expires: date | None
+    extras: frozenset[Extra]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the database says about everything that the requests of one batch name."""
+
+    today: date  # the database's, in UTC
+    clients: Mapping[int, Client] = field(default_factory=dict)
+    contacts: Mapping[int, int] = field(default_factory=dict)  # contact id → its client
+    services: Mapping[int, OwnedService] = field(default_factory=dict)
+    addons: Mapping[int, OwnedAddon] = field(default_factory=dict)
+    # (client id, ASCII name) → the client's records of that name, oldest first
+    domains: Mapping[tuple[int, str], tuple[OwnedDomain, ...]] = field(default_factory=dict)
+    # client id → ids of the products of the client's live services; for clients whose code requires a product
+    owned_products: Mapping[int, frozenset[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a batch must know and lock: ids of what its requests name (worker/domain/wanted.py)."""
+
+    clients: frozenset[int]
+    contacts: frozenset[int]
+    services: frozenset[int]
+    addons: frozenset[int]
+    domains: frozenset[tuple[int, str]]  # (client id, ASCII name)
+    stock_products: frozenset[int]
+    limited_promotions: frozenset[int]
+    history_clients: frozenset[int]  # whose earlier orders decide about their promotion code
+    owned_products_clients: frozenset[int]  # whose products decide about it
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the orders of one batch share and use up: passed in to a decision and returned by it."""
+
+    stock: Mapping[int, int] = field(default_factory=dict)  # product id → units left
+    promotion_uses: Mapping[int, int] = field(default_factory=dict)  # promotion id → uses so far
+    earlier_orders: frozenset[int] = frozenset()  # ids of clients that have ordered before
+    used_promotions: frozenset[tuple[int, int]] = frozenset()  # (client id, promotion id)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The shop's own settings that a decision needs."""
+
+    tax_inclusive: bool = False
+    invoice_grace_days: int = 0
+    nameservers: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------- the priced order
+
+
+@dataclass(frozen=True, slots=True)
+class DomainName:
+    """A domain name in both of its forms, lower-cased (addorder.md 5.5)."""
+
+    ascii: str
+    unicode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What one item costs, in the client's currency, before any discount.
+
+    `price` and `setup` together are the first payment; `recurring` is None for what is billed once.
+    The discounts are positive amounts that come off the first payment.
+    """
+
+    price: Decimal
+    setup: Decimal
+    recurring: Decimal | None
+    taxed: bool
+    # The part of `price` and of `recurring` for configurable options or domain extras, which a promotion's price
+    # override leaves charged.
+    options: Decimal = Decimal(0)
+    recurring_options: Decimal = Decimal(0)
+    promotion_discount: Decimal | None = None  # None: no promotion applied to this line
+    promotion_text: str = ""
+    group_discount: Decimal = Decimal(0)
+
+    @property
+    def first(self) -> Decimal:
+        return self.price + self.setup
+
+    @property
+    def discount(self) -> Decimal:
+        return (self.promotion_discount or Decimal(0)) + self.group_discount
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenOption:
+    option_id: int
+    choice_id: int | None
+    name: str
+    choice_name: str
+    quantity: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedService:
+    kind: ClassVar = "service"
+
+    item: int  # key of the request's item
+    product_id: int
+    product_name: str
+    domain: str | None
+    cycle: BillingCycle
+    quantity: int
+    charge: Charge
+    description: str
+    next_due: date
+    period_end: date | None
+    custom_fields: Mapping[int, str] = field(default_factory=dict)
+    options: tuple[ChosenOption, ...] = ()
+    ns1_prefix: str | None = None
+    ns2_prefix: str | None = None
+    root_password: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedAddon:
+    """An addon of a service of this order (`service` is its place in PricedOrder.items), or of one that exists."""
+
+    kind: ClassVar = "addon"
+
+    addon_id: int
+    name: str
+    service: int | None
+    service_id: int | None
+    cycle: BillingCycle
+    quantity: int
+    charge: Charge
+    description: str
+    next_due: date
+    period_end: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedDomain:
+    kind: ClassVar = "domain"
+
+    item: int
+    name: DomainName
+    tld: str
+    type: DomainType
+    years: int
+    extras: frozenset[Extra]
+    free: bool  # free with the product of the same item (addorder.md 5.6)
+    charge: Charge
+    description: str
+    next_due: date
+    period_end: date
+    nameservers: tuple[str, ...] = ()
+    epp_code: str | None = None
+    idn_language: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+class RenewalKind(StrEnum):
+    DOMAIN = "domain_renewal"
+    SERVICE = "service_renewal"
+    ADDON = "addon_renewal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedRenewal:
+    kind: RenewalKind
+    target_id: int
+    name: str  # of the domain, product or addon
+    tld: str | None  # domains only
+    years: int | None  # domains only
+    cycle: BillingCycle | None  # services and addons only
+    charge: Charge
+    description: str
+
+
+PricedItem = PricedService | PricedAddon | PricedDomain | PricedRenewal
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """One line of an invoice. `item` is the place in PricedOrder.items of what it bills; None: the whole order."""
+
+    item: int | None
+    description: str
+    amount: Decimal  # negative for a discount
+    taxed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaxAmount:
+    level: int
+    name: str
+    rate: Decimal  # percent
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What the client owes for the order, whether or not an invoice is issued (addorder.md 5.11 and 5.12).
+
+    subtotal - discount + exclusive taxes = total; an inclusive tax is contained in the total.
+    """
+
+    lines: tuple[InvoiceLine, ...]
+    subtotal: Decimal
+    discount: Decimal
+    taxes: tuple[TaxAmount, ...]
+    total: Decimal
+    invoiced: bool
+    paid: bool  # issued as Paid, because nothing is owed
+    due: date  # before `date`, which would hide the type
+    date: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedOrder:
+    request: OrderRequest
+    client: Client
+    currency: Currency
+    payment_method: PaymentMethod
+    items: tuple[PricedItem, ...]
+    bill: Bill
+    promotion: Promotion | None  # the one that applied
+    affiliate_id: int | None
+    warnings: tuple[str, ...]
+    stock_taken: Mapping[int, int]  # product id → units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedOrder:
+    """The ids that a priced order was given. `item_ids` runs beside PricedOrder.items."""
+
+    order_id: int
+    order_number: str
+    invoice_id: int  # 0: none
+    item_ids: tuple[int, ...]

@@ -1,0 +1,88 @@
+"""The cases of cases.jsonl, through the real queue to a real worker."""
+
+import base64
+import json
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.servers import Servers
+from repository import scratch
+from tests.acceptance.expected import Returned, differences, expected_types, utc_today
+from tests.shop import Asked, Shop
+
+LINES = Path(__file__).with_name("cases.jsonl").read_text(encoding="utf-8").splitlines()
+CASES = [case for case in map(json.loads, LINES) if "id" in case]
+
+
+@pytest.fixture(scope="module")
+async def open_shop(servers: Servers, template: str, amqp_url: str) -> AsyncIterator[Shop]:
+    """One shop with one worker for all cases: they are independent of each other."""
+    url = await scratch.clone(servers.postgres_url, "orders_test_acceptance", template)
+    async with Shop.open(url, amqp_url) as shop:
+        await shop.start_worker()
+        yield shop
+    await scratch.drop(servers.postgres_url, "orders_test_acceptance")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+async def test_a_request_is_answered_as_its_case_says(open_shop: Shop, case: Mapping[str, Any]) -> None:
+    returned: list[Returned] = []
+    message_ids: dict[str, str] = {}
+    for number, delivery in enumerate(case.get("sequence", [case])):
+        key = delivery.get("message_key", str(number))
+        fresh = str(uuid.uuid4()).ljust(delivery.get("message_id_length", 0), "x")
+        message_id = delivery.get("message_id", message_ids.setdefault(key, fresh))
+
+        returned.append(await deliver(open_shop, delivery, message_id))
+
+        assert list(differences(delivery["expect"], returned[-1])) == [], case["why"]
+        if (earlier := delivery.get("same_reply_as")) is not None:
+            assert returned[-1].reply == returned[earlier].reply
+            assert {one["id"] for one in returned[-1].events} == {one["id"] for one in returned[earlier].events}
+        if (earlier := delivery.get("other_order_than")) is not None:
+            assert order_id(returned[-1]) != order_id(returned[earlier])
+
+
+async def deliver(shop: Shop, delivery: Mapping[str, Any], message_id: str | None) -> Returned:
+    """Publish one delivery and gather its reply and events."""
+    began = utc_today()
+    seen = len(shop.events)
+    asked = await shop.publish(
+        body_of(delivery),
+        message_id=message_id,
+        content_type=delivery["content_type"],
+        trusted=delivery["trusted"],
+        headers=delivery.get("headers"),
+        reply_to={"queue": "", "direct": "amq.rabbitmq.reply-to", None: None}[delivery.get("reply_to", "queue")],
+        correlate=delivery.get("correlation_id", "") is not None,
+    )
+    reply = await shop.reply(asked) if delivery.get("reply_to", "queue") else None
+    if delivery["expect"].get("events") == "any":
+        return Returned(reply, (), (began, utc_today()))
+    events = await gather_events(shop, asked, seen, expected_types(delivery["expect"]))
+    return Returned(reply, tuple(events), (began, utc_today()))
+
+
+async def gather_events(shop: Shop, asked: Asked, seen: int, types: list[str]) -> list[dict[str, Any]]:
+    def found() -> list[dict[str, Any]]:
+        mine = [one for one in shop.events[seen:] if one.data["request_id"] == asked.message_id]
+        return [json.loads(one.raw) for one in mine]
+
+    await shop.until(lambda: len(found()) >= len(types))
+    return found()
+
+
+def body_of(delivery: Mapping[str, Any]) -> bytes:
+    if "body_base64" in delivery:
+        return base64.b64decode(delivery["body_base64"])
+    if "body_parts" in delivery:
+        return "".join(text * times for text, times in delivery["body_parts"]).encode()
+    return str(delivery["body"]).encode()
+
+
+def order_id(returned: Returned) -> int:
+    return int(returned.data_of("order.added")["orderid"])

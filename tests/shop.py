@@ -1,0 +1,260 @@
+"""What a test sees of the world: it publishes as a storefront, hears replies and events, and looks into the tables."""
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote, urlencode, urlsplit
+
+import aio_pika
+import asyncpg
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+
+from schemas import wire
+from worker.broker import topology
+from worker.broker.connection import connect
+from worker.broker.dead_letters import DeadLetter, opened
+
+SECONDS_MAX = 20.0  # for whatever a test waits for
+POLL_SECONDS = 0.02
+CREDENTIALS = {"identifier": "IDENT", "secret": "SECRET"}
+SECRET_KEY = "a-key-of-the-tests-which-is-no-secret"
+
+
+class Absent(str):
+    """A message_id that is not sent: true, so that aiormq makes none up, and empty, so that nothing is written."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Event:
+    id: str
+    type: str
+    data: dict[str, Any]
+    raw: bytes
+
+
+@dataclass
+class Asked:
+    """A request that was published, and what came back under its correlation id."""
+
+    message_id: str | None
+    correlation_id: str
+    replies: list[bytes] = field(default_factory=list)
+
+
+class Worker:
+    """`orders worker`, or a stand-in of the tests, as a process of its own."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        lines = self._log.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def stop(self) -> int:
+        """Ask it to stop, and return its exit status."""
+        self.process.terminate()
+        return self.process.wait(SECONDS_MAX)
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait(SECONDS_MAX)
+
+
+class Shop:
+    def __init__(self, database: "asyncpg.Pool[asyncpg.Record]", database_url: str, amqp_url: str, folder: Path) -> None:
+        self.database = database
+        self.events: list[Event] = []
+        self._database_url = database_url
+        self._amqp_url = amqp_url
+        self._folder = folder
+        self._asked: dict[str, Asked] = {}
+        self._workers: list[Worker] = []
+        self._broker: AbstractConnection
+        self._channel: AbstractChannel
+        self._orders: AbstractExchange
+        self._reply_queue: str
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, database_url: str, amqp_url: str) -> AsyncIterator[Self]:
+        folder = Path(".local/tests")
+        folder.mkdir(parents=True, exist_ok=True)
+        async with (
+            asyncpg.create_pool(database_url, min_size=0, max_size=2) as database,
+            connect(amqp_url, "orders tests") as broker,
+        ):
+            shop = cls(database, database_url, amqp_url, folder)
+            await shop._listen(broker)
+            try:
+                yield shop
+            finally:
+                for worker in shop._workers:
+                    worker.kill()
+
+    async def _listen(self, broker: AbstractConnection) -> None:
+        self._broker = broker
+        self._channel = await broker.channel(publisher_confirms=True, on_return_raises=True)
+        for queue in topology.QUEUES:
+            await (await self._channel.get_queue(queue.name, ensure=False)).purge()
+        self._orders = await self._channel.get_exchange(topology.COMMANDS, ensure=False)
+        replies = await self._channel.declare_queue(exclusive=True)
+        await replies.consume(self._hear_reply, no_ack=True)
+        direct = await self._channel.get_queue("amq.rabbitmq.reply-to", ensure=False)
+        await direct.consume(self._hear_reply, no_ack=True)
+        self._reply_queue = replies.name
+        events = await self._channel.declare_queue(exclusive=True)
+        await events.bind(topology.EVENTS, "#")
+        await events.consume(self._hear_event, no_ack=True)
+
+    async def _hear_reply(self, message: AbstractIncomingMessage) -> None:
+        self._asked[message.correlation_id or ""].replies.append(message.body)
+
+    async def _hear_event(self, message: AbstractIncomingMessage) -> None:
+        body = json.loads(message.body)
+        assert message.message_id == body["id"]
+        assert message.routing_key == body["type"]
+        self.events.append(Event(body["id"], body["type"], body["data"], message.body))
+
+    # ---------------------------------------------------------------- acting
+
+    @property
+    def user(self) -> str:
+        return unquote(urlsplit(self._amqp_url).username or "guest")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "ORDERS_AMQP_URL": self._amqp_url,
+            "ORDERS_POSTGRES_URL": self._database_url,
+            "ORDERS_SECRET_KEYS": SECRET_KEY,
+            "ORDERS_TRUSTED_PUBLISHERS": self.user,
+        }
+
+    async def start_worker(self, *module: str, consumers: int = 1, **settings: str) -> Worker:
+        """Start a worker and wait until so many consume. `module` names a stand-in with its arguments."""
+        log = self._folder / f"worker-{uuid.uuid4().hex[:8]}.log"
+        command = [sys.executable, "-m", *(module or ("worker", "worker"))]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, env={**os.environ, **self.environment, **settings}, stderr=output)
+        worker = Worker(process, log)
+        self._workers.append(worker)
+        await self.until(lambda: process.poll() is not None or _has(worker.log, "worker.consuming"))
+        assert process.poll() is None, log.read_text(encoding="utf-8")
+        return worker
+
+    async def publish(
+        self,
+        body: bytes | Mapping[str, Any],
+        *,
+        message_id: str | None = "",
+        content_type: str | None = wire.JSON,
+        reply_to: str | None = "",
+        trusted: bool = True,
+        headers: Mapping[str, Any] | None = None,
+        correlate: bool = True,
+    ) -> Asked:
+        """Publish a request and wait for the confirm. A mapping is sent as JSON by the trusted publisher.
+
+        An empty `message_id` makes one up, None sends none. Replies come to a queue of ours, directly where
+        `reply_to` says so, and not at all where it is None.
+        """
+        message_id = str(uuid.uuid4()) if message_id == "" else message_id
+        asked = Asked(message_id, str(uuid.uuid4()) if correlate else str(message_id))
+        self._asked[asked.correlation_id] = asked
+        message = aio_pika.Message(
+            body if isinstance(body, bytes) else json.dumps(body).encode(),
+            content_type=content_type,
+            message_id=message_id,
+            correlation_id=asked.correlation_id if correlate else None,
+            reply_to=self._reply_queue if reply_to == "" else reply_to,
+            user_id=self.user if trusted else None,
+            headers=dict(headers or {}),
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        if message_id is None:
+            message.message_id = Absent()
+        await self._orders.publish(message, "order.add")
+        return asked
+
+    async def ask(self, body: bytes | Mapping[str, Any], **how: Any) -> dict[str, Any]:
+        """Publish a request, wait for its reply and return it."""
+        asked = await self.publish(body, **how)
+        return json.loads(await self.reply(asked))  # type: ignore[no-any-return]  # an object, by the spec
+
+    async def reply(self, asked: Asked, number: int = 1) -> bytes:
+        await self.until(lambda: len(asked.replies) >= number)
+        return asked.replies[number - 1]
+
+    # ---------------------------------------------------------------- seeing
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(SECONDS_MAX):
+            while not is_so():
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def until_events(self, message_id: str, *types: str) -> list[Event]:
+        """Wait until a request has caused events of these types, and return all that it caused."""
+        await self.until(lambda: set(types) <= {event.type for event in self.events_of(message_id)})
+        return self.events_of(message_id)
+
+    def events_of(self, message_id: str) -> list[Event]:
+        return [event for event in self.events if event.data["request_id"] == message_id]
+
+    async def waiting(self, queue: str = topology.REQUESTS) -> int:
+        """Count the messages that are ready in a queue: not those in a worker's hand."""
+        declared = await self._channel.declare_queue(queue, passive=True)
+        return declared.declaration_result.message_count or 0
+
+    async def dead_letters(self, count: int = 1) -> list[DeadLetter]:
+        """Wait for so many dead letters and return them."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                async with opened(self._broker) as found:
+                    letters = [letter async for letter in found.browse()]
+                if len(letters) >= count:
+                    return letters
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def replay(self, *message_ids: str) -> int:
+        async with opened(self._broker) as dead_letters:
+            replayed = [one async for one in dead_letters.replay(lambda letter: letter.message_id in message_ids)]
+        return len(replayed)
+
+    async def fetch(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self.database.fetch(sql, *arguments)]
+
+    async def count(self, table: str) -> int:
+        count: int = await self.database.fetchval(f"SELECT count(*) FROM {table}")
+        return count
+
+    async def orders_placed(self) -> int:
+        """Count the orders that came from requests, not from the sample catalogue."""
+        count: int = await self.database.fetchval("SELECT count(*) FROM orders WHERE request_id IS NOT NULL")
+        return count
+
+
+def form(fields: Mapping[str, str] | Sequence[tuple[str, str]], **credentials: str) -> bytes:
+    """Write an External request: form fields with credentials."""
+    return urlencode([*(credentials or CREDENTIALS).items(), *dict(fields).items()]).encode()
+
+
+def _has(log: list[dict[str, Any]], event: str) -> bool:
+    return any(line.get("event") == event for line in log)

@@ -1,0 +1,58 @@
+"""What must be read and locked for a batch."""
+
+from schemas.order import AddonLine, Item, Wanted
+from worker.domain.wanted import wanted
+
+from .builders import a_catalog, a_product, a_promotion, a_request
+
+NOTHING = frozenset[int]()
+
+
+def test_every_fact_that_the_requests_name_is_wanted() -> None:
+    first = a_request(
+        Item(key=0, product_id=1),
+        contact_id=7,
+        addon_lines=(AddonLine(1, 19, 1, "addonid", None),),
+        domain_renewals={"BÜCHER.com": 1, "two words": 1},
+        service_renewals=(3, 10),
+    )
+    second = a_request(addon_renewals=(4,))
+
+    found = wanted([first, second], a_catalog(products=[a_product()]))
+
+    assert found == Wanted(
+        clients=frozenset({1}),
+        contacts=frozenset({7}),
+        services=frozenset({3, 10, 19}),
+        addons=frozenset({4}),
+        domains=frozenset({(1, "xn--bcher-kva.com")}),
+        stock_products=NOTHING,
+        limited_promotions=NOTHING,
+        history_clients=NOTHING,
+        owned_products_clients=NOTHING,
+    )
+
+
+def test_the_stock_of_controlled_products_is_wanted() -> None:
+    catalog = a_catalog(products=[a_product(1, stock_controlled=True), a_product(2)])
+    request = a_request(Item(key=0, product_id=1), Item(key=1, product_id=2), Item(key=2, product_id=4242), Item(key=3))
+
+    assert wanted([request], catalog).stock_products == {1}
+
+
+def test_a_promotions_limit_history_and_required_products_are_wanted() -> None:
+    request = a_request(promo_code="WeLcOmE")
+
+    limited = wanted([request], a_catalog(promotions=[a_promotion(max_uses=5)]))
+    new_only = wanted([request], a_catalog(promotions=[a_promotion(new_signups_only=True)]))
+    requires = wanted([request], a_catalog(promotions=[a_promotion(requires_products=frozenset({24}))]))
+
+    assert (limited.limited_promotions, limited.history_clients, limited.owned_products_clients) == ({1}, set(), set())
+    assert (new_only.limited_promotions, new_only.history_clients) == (set(), {1})
+    assert (requires.limited_promotions, requires.owned_products_clients) == (set(), {1})
+
+
+def test_an_unknown_or_absent_code_wants_nothing() -> None:
+    found = wanted([a_request(promo_code="NOSUCH"), a_request()], a_catalog(promotions=[a_promotion(max_uses=5)]))
+
+    assert (found.limited_promotions, found.history_clients) == (NOTHING, NOTHING)

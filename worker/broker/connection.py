@@ -1,0 +1,76 @@
+"""Connections to RabbitMQ, and the way from its messages to ours and back."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aio_pika
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+
+from worker.messages import Delivery, Properties
+
+CONNECT_SECONDS_MAX = 10
+HEARTBEAT_SECONDS = 10
+
+# The broker is away, or cut the connection: nothing is known of what was on its way.
+BROKER_FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, OSError, TimeoutError)
+
+
+@asynccontextmanager
+async def connect(url: str, name: str) -> AsyncIterator[AbstractConnection]:
+    """Open a connection that shows in the broker's tools as `name`. It does not reconnect by itself:
+    whoever holds deliveries must know when their channel is gone."""
+    connection = await aio_pika.connect(
+        url,
+        timeout=CONNECT_SECONDS_MAX,
+        heartbeat=HEARTBEAT_SECONDS,
+        client_properties={"connection_name": name},
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def delivery_of(message: AbstractIncomingMessage, channel: int = 0) -> Delivery:
+    """Take over what the broker handed us."""
+    assert message.delivery_tag is not None, "a delivery has a tag"
+    return Delivery(
+        body=message.body,
+        properties=Properties(
+            message_id=message.message_id,
+            content_type=message.content_type,
+            content_encoding=message.content_encoding,
+            reply_to=message.reply_to,
+            correlation_id=message.correlation_id,
+            user_id=message.user_id,
+            app_id=message.app_id,
+            type=message.type,
+            priority=message.priority or None,
+            timestamp=message.timestamp,
+            headers=message.headers or {},
+        ),
+        routing_key=message.routing_key or "",
+        redelivered=bool(message.redelivered),
+        tag=message.delivery_tag,
+        channel=channel,
+    )
+
+
+def message_of(body: bytes, properties: Properties) -> aio_pika.Message:
+    """Make a persistent message."""
+    return aio_pika.Message(
+        body,
+        message_id=properties.message_id,
+        content_type=properties.content_type,
+        content_encoding=properties.content_encoding,
+        reply_to=properties.reply_to,
+        correlation_id=properties.correlation_id,
+        user_id=properties.user_id,
+        app_id=properties.app_id,
+        type=properties.type,
+        priority=properties.priority,
+        timestamp=properties.timestamp,
+        headers=dict(properties.headers),
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )

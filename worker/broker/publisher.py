@@ -1,0 +1,57 @@
+"""Publishing: pipelined, mandatory where a queue must exist, and nothing counts before the broker has confirmed it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import DeliveryError
+
+from worker.broker.connection import message_of
+from worker.messages import Outgoing
+
+# All confirms of one batch. During a memory or disk alarm the broker confirms nothing.
+CONFIRM_SECONDS_MAX = 30
+
+log = structlog.get_logger()
+
+
+class Publisher:
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
+
+    @classmethod
+    @asynccontextmanager
+    async def on(cls, connection: AbstractConnection) -> AsyncIterator["Publisher"]:
+        """Publish on a channel of its own, with confirms, where an unroutable message is an error."""
+        async with connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
+            yield cls(channel)
+
+    async def publish_all(self, messages: Iterable[Outgoing]) -> None:
+        """Publish and wait for every confirm.
+
+        Raises:
+            DeliveryError: a message that must have a queue has none.
+            TimeoutError: not all confirmed in time. What was sent may have arrived all the same.
+        """
+        async with asyncio.timeout(CONFIRM_SECONDS_MAX):
+            await asyncio.gather(*map(self._publish, messages))
+
+    async def _publish(self, outgoing: Outgoing) -> None:
+        exchange = (
+            await self._channel.get_exchange(outgoing.exchange, ensure=False)
+            if outgoing.exchange
+            else self._channel.default_exchange
+        )
+        try:
+            await exchange.publish(
+                message_of(outgoing.body, outgoing.properties),
+                routing_key=outgoing.routing_key,
+                mandatory=outgoing.mandatory,
+            )
+        except DeliveryError:
+            if not outgoing.may_be_lost:
+                raise
+            # The caller left before its answer came. It may send the same message_id again.
+            log.warning("reply.lost", reply_to=outgoing.routing_key)

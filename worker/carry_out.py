@@ -1,0 +1,209 @@
+"""One batch, one straight line: read, claim, lock, facts, decide, place, remember. Start reading here.
+
+    collect ─ decode ─ authenticate ─ parse      consumer.py, edge.py
+    claim     whose ids are new?                 repository/inbox.py
+    lock      stock, limited promotions, clients repository/facts.py
+    facts     what must we know?                 repository/facts.py
+    decide    a priced order, or a rejection     domain/decide.py, pure
+    place     orders and all born with them      repository/orders.py
+    remember  replies and events                 repository/inbox.py
+    publish ─ ack                                consumer.py
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from repository import catalog as catalogue
+from repository import facts, inbox, orders
+from repository.database import PASSING_FAULTS, Connection, Database
+from repository.facts import Moment
+from repository.inbox import Claim, Claimed
+from repository.orders import OrderToPlace
+from schemas import rejections
+from schemas.catalog import Catalog
+from schemas.order import OrderRequest, PricedOrder, Terms
+from schemas.rejections import Rejection
+from worker import copies, endings
+from worker.domain.decide import decide
+from worker.domain.wanted import wanted
+from worker.edge import Edge, Reading
+from worker.endings import Ending
+from worker.key_ring import KeyRing
+from worker.messages import Delivery
+
+RELOADS_MAX = 5  # of the catalogue, for one batch
+
+log = structlog.get_logger()
+
+
+class CatalogueMoved(Exception):
+    """The catalogue that the batch was read with is not the database's any more."""
+
+
+@dataclass(slots=True)
+class House:
+    """What carrying out needs. `catalog` is replaced when its version moves; all else stays."""
+
+    database: Database
+    edge: Edge
+    keys: KeyRing
+    terms: Terms
+    catalog: Catalog
+    published: list[int] = field(default_factory=list)  # inbox rows to mark with the next transaction
+
+    async def reload(self) -> None:
+        async with self.database.transaction() as connection:
+            self.catalog = await catalogue.read(connection)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A request that may be judged: well-formed, and its caller known."""
+
+    reading: Reading
+    request: OrderRequest
+    claim: Claim
+
+
+async def carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
+    """Bring every delivery of a batch to its ending, in the order of the batch.
+
+    What the endings publish is not sent yet. A batch that fails is carried out one by one, so that the one at fault
+    hurts no neighbour.
+
+    Raises:
+        PASSING_FAULTS: nothing is known to have happened; the same batch may be tried again.
+    """
+    try:
+        return await _carry_out_together(batch, house)
+    except PASSING_FAULTS:
+        raise
+    except Exception as error:  # the one place where a bug becomes an ending
+        if len(batch) > 1:
+            return [ending for delivery in batch for ending in await carry_out([delivery], house)]
+        log.exception("order.crashed", message_id=batch[0].properties.message_id)
+        return [endings.failed(Reading(batch[0]), error, datetime.now(UTC))]
+
+
+async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[Ending]:
+    for _ in range(RELOADS_MAX):
+        catalog = house.catalog
+        readings = [await house.edge.read(delivery, catalog) for delivery in batch]
+        commands = [command for reading in readings if (command := _command(reading))]
+        try:
+            settled = await _settle(commands, catalog, house) if commands else {}
+        except CatalogueMoved:
+            await house.reload()
+            continue
+        now = datetime.now(UTC)
+        return [
+            endings.rejected(reading, reading.rejection, now) if reading.rejection else settled[reading.delivery.tag]
+            for reading in readings
+        ]
+    raise TimeoutError(f"the catalogue moved {RELOADS_MAX} times under one batch")
+
+
+def _command(reading: Reading) -> Command | None:
+    message_id, fingerprint = reading.delivery.properties.message_id, reading.fingerprint
+    if reading.request is None or reading.caller is None or fingerprint is None or message_id is None:
+        return None
+    claim = Claim(reading.caller.name, message_id, fingerprint.digest, fingerprint.version)
+    return Command(reading, reading.request, claim)
+
+
+async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -> dict[int, Ending]:
+    """Carry out what can be judged, in one transaction. Returns the endings by delivery tag."""
+    marks, house.published = house.published, []
+    try:
+        async with house.database.transaction() as connection:
+            claimed = await inbox.claim(connection, [command.claim for command in commands])
+            moment = await facts.moment(connection)
+            if moment.catalogue_version != catalog.version:
+                raise CatalogueMoved
+            settled, to_judge = _sort_out(commands, claimed, house.keys, moment)
+            await _judge_anew(connection, to_judge, claimed)
+            verdicts = await _decide(connection, to_judge, moment, catalog, house.terms)
+            settled += await _place(connection, verdicts, claimed, moment, catalog, house)
+            await inbox.remember(connection, [ending.answer for ending in settled if ending.answer])
+            await inbox.mark_published(connection, marks)
+    except BaseException:
+        house.published += marks
+        raise
+    return {ending.reading.delivery.tag: ending for ending in settled}
+
+
+Claims = dict[tuple[str, str], Claimed]
+Verdicts = list[tuple[Command, PricedOrder | Rejection]]
+
+
+def _sort_out(
+    commands: Sequence[Command], claimed: Claims, keys: KeyRing, moment: Moment
+) -> tuple[list[Ending], list[Command]]:
+    """Tell the requests that were answered before from those that must be judged."""
+    settled, to_judge = [], []
+    for command in commands:
+        claim, reading = claimed[command.claim.key], command.reading
+        answer = claim.answer
+        same = answer is not None and keys.is_same(command.request, claim.fingerprint, claim.fingerprint_version)
+        if answer is not None and answer.outcome == "placed":
+            reused = Rejection.of([rejections.message_id_reused()])
+            settled.append(endings.repeated(reading, answer) if same else endings.rejected(reading, reused, moment.now))
+        elif answer is not None and same and _is_own_redelivery(reading.delivery, answer.replays):
+            settled.append(endings.refused_again(reading, answer))
+        else:
+            to_judge.append(command)
+    return settled, to_judge
+
+
+def _is_own_redelivery(delivery: Delivery, replays: int) -> bool:
+    """Whether the broker hands over the very message again that was rejected: not one sent or replayed anew."""
+    return delivery.redelivered and copies.count_of(delivery.properties.headers, copies.REPLAYS) == replays
+
+
+async def _judge_anew(connection: Connection, commands: Sequence[Command], claimed: Claims) -> None:
+    """A request that was rejected may come again with other content."""
+    again = [(claimed[command.claim.key], command.claim) for command in commands]
+    await inbox.judge_anew(connection, [(row.request_id, claim) for row, claim in again if row.answer is not None])
+
+
+async def _decide(
+    connection: Connection, commands: Sequence[Command], moment: Moment, catalog: Catalog, terms: Terms
+) -> Verdicts:
+    """Lock and read what the requests name, then judge them one after the other: each sees what those before took."""
+    needed = wanted((command.request for command in commands), catalog)
+    totals = await facts.lock(connection, needed)
+    known = await facts.read(connection, needed, moment.today)
+    verdicts: Verdicts = []
+    for command in commands:
+        verdict, totals = decide(command.request, known, totals, catalog, terms)
+        verdicts.append((command, verdict))
+    return verdicts
+
+
+async def _place(
+    connection: Connection, verdicts: Verdicts, claimed: Claims, moment: Moment, catalog: Catalog, house: House
+) -> list[Ending]:
+    """Write the priced orders; say no to the others."""
+    said: list[Ending] = []
+    to_place: list[tuple[Command, OrderToPlace]] = []
+    for command, verdict in verdicts:
+        request_id, reading = claimed[command.claim.key].request_id, command.reading
+        if isinstance(verdict, Rejection):
+            said.append(endings.rejected(reading, verdict, moment.now, request_id))
+        else:
+            assert reading.caller is not None, "only what has a caller becomes a command"
+            to_place.append((command, OrderToPlace(request_id, reading.caller.asked_by, verdict)))
+    placed = await orders.place(
+        connection,
+        [order for _, order in to_place],
+        catalogue_version=catalog.version,
+        order_number_key=catalog.order_number_key,
+        tax_inclusive=house.terms.tax_inclusive,
+        seal=house.keys.seal,
+    )
+    for (command, order), ids in zip(to_place, placed, strict=True):
+        said.append(endings.placed(command.reading, order.request_id, order.order, ids, moment.now))
+    return said

@@ -1,0 +1,34 @@
+"""The commands of `orders`, one module each."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from rich.console import Console
+
+from worker.broker.connection import BROKER_FAULTS
+from worker.broker.topology import TopologyError
+from worker.settings import SettingsError
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def fail(sentence: str) -> NoReturn:
+    """Say in a line what went wrong and how to mend it, and end with status 1."""
+    err.print(f"[red]error:[/] {sentence}")
+    sys.exit(1)
+
+
+@contextmanager
+def broker_errors() -> Iterator[None]:
+    """Turn what the broker throws into a sentence."""
+    try:
+        yield
+    except SettingsError:
+        raise
+    except TopologyError as error:
+        fail(str(error))
+    except BROKER_FAULTS as error:
+        fail(f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({type(error).__name__}: {error})")

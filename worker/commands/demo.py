@@ -1,0 +1,180 @@
+"""`orders demo`: the whole way of a request, to look at."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+import typer
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from deploy.local.host import LocalServerError
+from deploy.local.servers import local_servers
+from schemas import wire
+from worker.commands import fail
+from worker.commands.demo_stage import Scene, Stage, running_stage
+from worker.commands.events import line_of
+from worker.commands.publish import Request
+
+CREDENTIALS = {"username": "admin", "password": "fe01ce2a7fbac8fafaed7c982a04e229"}  # the sample catalogue's
+
+# What is shown of each table, so that a row fits a line.
+COLUMNS = {
+    "order": ("order_number", "status", "amount", "currency", "payment_method", "promotion_code", "asked_by"),
+    "services": ("id", "product_id", "domain", "cycle", "first_payment", "recurring", "next_due", "status"),
+    "service_addons": ("id", "service_id", "addon_id", "cycle", "first_payment", "recurring", "status"),
+    "domains": ("id", "name", "type", "years", "extras", "first_payment", "recurring", "status"),
+    "renewals": ("id", "domain", "years", "amount", "status"),
+    "invoices": ("id", "date", "due", "subtotal", "discount", "tax", "total", "status"),
+    "invoice_lines": ("position", "description", "amount"),
+}
+
+console = Console(highlight=False)
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave servers and worker running, to play with.")] = False,
+) -> None:
+    """Show the seed's five requests on their way: sent, answered, written, announced. Starts all that it needs."""
+    try:
+        with local_servers(keep=keep) as servers:
+            asyncio.run(_demo(servers.postgres_url, servers.amqp_url, keep=keep))
+    except LocalServerError as error:
+        fail(str(error))
+
+
+async def _demo(postgres_url: str, amqp_url: str, *, keep: bool) -> None:
+    async with running_stage(postgres_url, amqp_url, keep=keep) as stage:
+        await _five_requests(stage)
+        await _rejected_and_replayed(stage)
+        await _sent_twice(stage)
+        console.print(Rule(style="dim"))
+        if keep:
+            console.print(f"Servers and worker go on. [bold]export ORDERS_ENV_FILE={stage.env_file}[/], then try")
+            console.print("  orders publish --wait --form 'clientid=1&pid=1&paymentmethod=paypal'")
+            console.print("  orders dead list\nand [bold]make down[/] in the end.")
+        else:
+            console.print("Everything that was started is stopped again. [bold]orders demo --keep[/] leaves it running.")
+
+
+async def _five_requests(stage: Stage) -> None:
+    requests = json.loads(files("deploy").joinpath("sample", "requests.json").read_text(encoding="utf-8"))
+    for number, request in enumerate(requests, start=1):
+        console.print(Rule(f"[bold]{number} of {len(requests)} · {request['title']}[/]", style="cyan"))
+        console.print(f"{request['about']}.", style="italic")
+        await _show(stage, "External API: form fields, username and password", _external(request["form"]))
+        await _show(stage, "Internal API: JSON, from a publisher that is trusted", _internal(request["values"]))
+
+
+async def _rejected_and_replayed(stage: Stage) -> None:
+    console.print(Rule("[bold]A rejected request, mended and replayed[/]", style="cyan"))
+    console.print("The shop has switched this payment method off: an honest mistake of the storefront.", style="italic")
+    request = _internal({"clientid": 1, "pid": 7, "paymentmethod": "oldgateway"})
+    await _show(stage, "Internal API: JSON, from a publisher that is trusted", request)
+    letter = await stage.dead_letter(request.message_id)
+    _part("dead letter", _facts({"message_id": letter.message_id, "reason": letter.reason, "code": letter.code}))
+
+    console.print("\nThe shop switches it on again, and an operator replays the dead letter.", style="italic")
+    await stage.load_catalogue(
+        {"payment_methods": [{"name": "oldgateway", "display_name": "Old Gateway", "active": True, "order": 3}]}
+    )
+    _command("orders catalog load mended.json")
+    _command(f"orders dead replay {request.message_id}")
+    await _show_scene(await stage.play(request, lambda: stage.replay(request.message_id)), stage)
+    console.print(f"[dim]dead letters left:[/] {await stage.count_dead_letters()}")
+
+
+async def _sent_twice(stage: Stage) -> None:
+    console.print(Rule("[bold]The same request, sent twice[/]", style="cyan"))
+    console.print("The storefront saw no answer in time and sends again, under the same message_id.", style="italic")
+    before = await stage.count_orders()
+    request = _internal({"clientid": 1, "pid": 7, "paymentmethod": "paypal"})
+    first = await stage.play(request, lambda: stage.send(request))
+    second = await stage.play(request, lambda: stage.send(request))
+    _part("sent", _sent(request))
+    _part("1st reply", Text(first.reply.decode()))
+    _part("2nd reply", Text(second.reply.decode()))
+    same = "the very same bytes" if first.reply == second.reply else "DIFFERENT REPLIES"
+    same_events = "the same ids" if first.event_ids == second.event_ids else "DIFFERENT EVENTS"
+    written = await stage.count_orders() - before
+    _part("so", Text(f"replies: {same}; events: {same_events}; orders written: {written}", style="bold green"))
+
+
+# ---------------------------------------------------------------- what is sent
+
+
+def _external(form: str) -> Request:
+    credentials = "&".join(f"{name}={value}" for name, value in CREDENTIALS.items())
+    return Request(f"{credentials}&{form}".encode(), wire.FORM, str(uuid.uuid4()))
+
+
+def _internal(values: Mapping[str, Any]) -> Request:
+    return Request(json.dumps(values).encode(), wire.JSON, str(uuid.uuid4()))
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+async def _show(stage: Stage, how: str, request: Request) -> None:
+    console.print(f"\n[bold cyan]{how}[/]")
+    _part("sent", _sent(request))
+    await _show_scene(await stage.play(request, lambda: stage.send(request)), stage)
+
+
+async def _show_scene(scene: Scene, stage: Stage) -> None:
+    reply = json.loads(scene.reply)
+    _part("reply", Text(scene.reply.decode(), style="green" if reply["result"] == "success" else "yellow"))
+    if reply["result"] == "success":
+        for table, rows in (await stage.rows_of(reply["orderid"])).items():
+            _part(table.replace("_", " "), _rows(table, rows))
+    for event in scene.events:
+        _part("follow-up" if b'"type":"email.' in event else "event", line_of(event))
+
+
+def _part(name: str, content: RenderableType) -> None:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=14, style="dim", justify="right")
+    grid.add_column(overflow="fold")
+    grid.add_row(name, content)
+    console.print(Padding(grid, (0, 0, 0, 1)))
+
+
+def _sent(request: Request) -> Text:
+    """Show a body as a person reads it; the password is nobody's business."""
+    if request.content_type == wire.FORM:
+        pairs = parse_qsl(request.body.decode(), keep_blank_values=True)
+        fields = "  ".join(f"{name}={'•••' if name == 'password' else value}" for name, value in pairs)
+        return Text(fields)
+    return Text(request.body.decode())
+
+
+def _facts(values: Mapping[str, str]) -> Text:
+    return Text("  ".join(f"{name}={value}" for name, value in values.items()))
+
+
+def _rows(table: str, rows: list[Mapping[str, Any]]) -> Table:
+    columns = [column for column in COLUMNS[table] if any(row[column] not in (None, []) for row in rows)]
+    shown = Table.grid(padding=(0, 2))
+    for column in columns:
+        shown.add_column(justify="right" if table == "invoice_lines" and column == "amount" else "left", no_wrap=False)
+    shown.add_row(*(Text(column, style="dim") for column in columns))
+    for row in rows:
+        shown.add_row(*(_cell(row[column]) for column in columns))
+    return shown
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "-"
+    return "-" if value is None else str(value)
+
+
+def _command(line: str) -> None:
+    _part("$", Text(line, style="bold"))

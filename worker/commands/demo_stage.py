@@ -1,0 +1,200 @@
+"""What the demo plays on: a fresh database, a worker process, and eyes on everything that comes out."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+
+from repository import catalog as catalogue
+from repository import migrate, scratch
+from repository import show as archive
+from repository.database import Database
+from schemas import catalog_file
+from worker.broker import topology
+from worker.broker.connection import connect
+from worker.broker.dead_letters import DeadLetter, opened
+from worker.commands import fail
+from worker.commands.publish import Request, Storefront
+
+DATABASE = "orders_demo"
+SECRET_KEY = "demonstration-key-which-is-no-secret"  # noqa: S105  # of a database that lives for minutes
+WORKER_START_SECONDS_MAX = 20
+WORKER_STOP_SECONDS_MAX = 30
+REPLY_SECONDS_MAX = 10
+EVENTS_SECONDS_MAX = 5
+POLL_SECONDS = 0.02
+LOCAL = Path(".local")
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that one request caused."""
+
+    reply: bytes
+    events: tuple[bytes, ...]
+
+    @property
+    def event_ids(self) -> set[str]:
+        return {orjson.loads(event)["id"] for event in self.events}
+
+
+class Stage:
+    def __init__(
+        self, storefront: Storefront, broker: AbstractConnection, database: Database, env_file: Path
+    ) -> None:
+        self.env_file = env_file
+        self._storefront = storefront
+        self._broker = broker
+        self._database = database
+        self._events: list[bytes] = []
+
+    async def listen(self) -> None:
+        """Hear every event from now on."""
+        channel = await self._broker.channel(publisher_confirms=False)
+        queue = await channel.declare_queue(exclusive=True)
+        await queue.bind(topology.EVENTS, "#")
+        await queue.consume(self._hear, no_ack=True)
+
+    async def _hear(self, message: AbstractIncomingMessage) -> None:
+        self._events.append(message.body)
+
+    async def send(self, request: Request) -> None:
+        await self._storefront.send(request)
+
+    async def play(self, request: Request, act: Callable[[], Awaitable[None]]) -> Scene:
+        """Do something with a request, and gather its reply and its events."""
+        seen = len(self._events)
+        self._storefront.expect_reply(request)
+        await act()
+        reply = await self._storefront.reply_to(request, REPLY_SECONDS_MAX)
+        expected = _event_count(request, reply)
+        try:
+            async with asyncio.timeout(EVENTS_SECONDS_MAX):
+                while len(self._events) - seen < expected:
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            fail(f"only {len(self._events) - seen} of {expected} events came; see {LOCAL / 'worker.log'}")
+        return Scene(reply, tuple(self._events[seen:]))
+
+    async def rows_of(self, order_id: int) -> dict[str, list[Mapping[str, Any]]]:
+        async with self._database.connection() as connection:
+            return await archive.order(connection, order_id)
+
+    async def count_orders(self) -> int:
+        async with self._database.connection() as connection:
+            return await archive.count_orders(connection)
+
+    async def load_catalogue(self, content: Mapping[str, Any]) -> None:
+        await _load_catalogue(self._database, json.dumps(content))
+
+    async def dead_letter(self, message_id: str) -> DeadLetter:
+        """Wait for a request to lie among the dead letters."""
+        async with asyncio.timeout(EVENTS_SECONDS_MAX):
+            while True:
+                async with opened(self._broker) as dead_letters:
+                    async for letter in dead_letters.browse():
+                        if letter.message_id == message_id:
+                            return letter
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def replay(self, message_id: str) -> None:
+        async with opened(self._broker) as dead_letters:
+            async for _ in dead_letters.replay(lambda letter: letter.message_id == message_id):
+                pass
+
+    async def count_dead_letters(self) -> int:
+        async with opened(self._broker) as dead_letters:
+            return len([letter async for letter in dead_letters.browse()])
+
+
+def _event_count(request: Request, reply: bytes) -> int:
+    """One result event; of an order also its two mails, where the request does not do without."""
+    answer = orjson.loads(reply)
+    if answer["result"] == "error":
+        return 1
+    return 1 + int(answer["invoiceid"] != 0) + int(b"noemail" not in request.body)
+
+
+@asynccontextmanager
+async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> AsyncIterator[Stage]:
+    """Make a fresh database with the sample catalogue, empty queues, and a worker; with `keep` they stay."""
+    database_url = await scratch.recreate(postgres_url, DATABASE)
+    await migrate.migrate(database_url)
+    environment = {
+        "ORDERS_AMQP_URL": amqp_url,
+        "ORDERS_POSTGRES_URL": database_url,
+        "ORDERS_SECRET_KEYS": SECRET_KEY,
+        "ORDERS_TRUSTED_PUBLISHERS": unquote(urlsplit(amqp_url).username or "guest"),
+        "ORDERS_TOPOLOGY": "apply",
+        "ORDERS_LOG_FORMAT": "console",
+    }
+    async with Database(database_url) as database, connect(amqp_url, "orders demo") as broker:
+        await _load_catalogue(database, files("deploy").joinpath("sample", "catalog.json").read_text(encoding="utf-8"))
+        await topology.apply(broker)
+        await _purge(broker)
+        env_file = _write_env_file(environment)
+        worker = _start_worker(environment, detached=keep)
+        try:
+            await _wait_for_consumer(broker, worker)
+            async with Storefront.open(amqp_url) as storefront:
+                stage = Stage(storefront, broker, database, env_file)
+                await stage.listen()
+                yield stage
+        except BaseException:
+            keep = False
+            raise
+        finally:
+            if not keep:
+                worker.terminate()
+                worker.wait(WORKER_STOP_SECONDS_MAX)
+
+
+async def _load_catalogue(database: Database, text: str) -> None:
+    async with database.transaction() as connection:
+        await catalogue.load(connection, catalog_file.parse(text))
+
+
+async def _purge(broker: AbstractConnection) -> None:
+    async with broker.channel(publisher_confirms=False) as channel:
+        for queue in topology.QUEUES:
+            await (await channel.get_queue(queue.name, ensure=False)).purge()
+
+
+def _write_env_file(environment: Mapping[str, str]) -> Path:
+    LOCAL.mkdir(exist_ok=True)
+    path = LOCAL / "orders.env"
+    path.write_text("".join(f"{name}={value}\n" for name, value in environment.items()), encoding="utf-8")
+    return path.resolve()
+
+
+def _start_worker(environment: Mapping[str, str], *, detached: bool) -> "subprocess.Popen[bytes]":
+    """Run `orders worker` as a process of its own, as in real life."""
+    with (LOCAL / "worker.log").open("wb") as output:
+        return subprocess.Popen(  # noqa: S603  # our own program
+            [sys.executable, "-m", "worker", "worker"],
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=output,
+            start_new_session=detached,
+        )
+
+
+async def _wait_for_consumer(broker: AbstractConnection, worker: "subprocess.Popen[bytes]") -> None:
+    async with broker.channel(publisher_confirms=False) as channel, asyncio.timeout(WORKER_START_SECONDS_MAX):
+        while worker.poll() is None:
+            queue = await channel.declare_queue(topology.REQUESTS, passive=True)
+            if queue.declaration_result.consumer_count:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+    fail(f"the worker ended with status {worker.returncode}; its log is {LOCAL / 'worker.log'}")

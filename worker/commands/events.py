@@ -1,0 +1,69 @@
+"""`orders events`: follow what is published."""
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+from aio_pika.abc import AbstractIncomingMessage
+from rich.text import Text
+
+from worker.broker import topology
+from worker.broker.connection import connect
+from worker.commands import broker_errors, out
+from worker.settings import Settings
+
+
+def events(
+    match: Annotated[str, typer.Option(help="Only types that this topic pattern matches, such as 'email.*'.")] = "#",
+    count: Annotated[int | None, typer.Option(min=1, help="End after so many events.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole events, one a line.")] = False,
+) -> None:
+    """Follow orders.events readably, from now on, until Ctrl-C."""
+    url = Settings.read().require("amqp_url")
+    with broker_errors():
+        try:
+            asyncio.run(_follow(url, match, count, as_json=as_json))
+        except KeyboardInterrupt:
+            return
+
+
+async def _follow(url: str, match: str, count: int | None, *, as_json: bool) -> None:
+    async with connect(url, "orders events") as connection, connection.channel(publisher_confirms=False) as channel:
+        queue = await channel.declare_queue(exclusive=True)
+        await queue.bind(topology.EVENTS, match)
+        enough = asyncio.Event()
+        seen = 0
+
+        async def show(message: AbstractIncomingMessage) -> None:
+            nonlocal seen
+            out.print(message.body.decode() if as_json else line_of(message.body), markup=False)
+            seen += 1
+            if count is not None and seen >= count:
+                enough.set()
+
+        await queue.consume(show, no_ack=True)
+        await enough.wait()
+
+
+def line_of(body: bytes) -> Text:
+    """Write an event in one line: when, what, and what matters of it."""
+    event = json.loads(body)
+    data = event["data"]
+    line = Text.assemble((event["time"][11:19], "dim"), " ", (event["type"], _COLOURS.get(event["type"], "cyan")))
+    match event["type"]:
+        case "order.added":
+            line.append(f" order {data['orderid']} of client {data['clientid']}: {data['amount']} {data['currency']}")
+        case "order.rejected":
+            line.append(f" {data['code']}: {data['message']}")
+        case "order.failed":
+            line.append(f" {data['reason']}")
+        case "email.invoice-created":
+            invoice = data["invoice"]
+            line.append(f" invoice {invoice['id']} over {invoice['total']} to {data['to']['email']}")
+        case "email.order-confirmation":
+            line.append(f" order {data['ordernum']} to {data['to']['email']}")
+    return line.append(f" (request {data['request_id']})", style="dim")
+
+
+_COLOURS = {"order.added": "green", "order.rejected": "yellow", "order.failed": "red"}

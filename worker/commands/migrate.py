@@ -1,0 +1,16 @@
+"""`orders migrate`."""
+
+import asyncio
+
+from repository import migrate as migrations
+from worker.commands import err, out
+from worker.settings import Settings
+
+
+def migrate() -> None:
+    """Bring the database's schema up to date. Safe to run from many places at once."""
+    applied = asyncio.run(migrations.migrate(Settings.read().require("postgres_url")))
+    if applied:
+        out.print(f"applied {', '.join(applied)}")
+    else:
+        err.print("the schema is up to date")

@@ -1,0 +1,87 @@
+"""A message that is set aside: the original bytes and properties, and why it lies there (messages.md, "Dead letters")."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from worker.messages import Delivery, Outgoing, Properties
+
+# What we add. Whatever a publisher sends under these names is dropped: they are ours to say.
+OURS = "x-orders-"
+REASON = "x-orders-reason"
+CODE = "x-orders-code"
+MESSAGE = "x-orders-message"
+ATTEMPTS = "x-orders-attempts"
+FIRST_SEEN = "x-orders-first-seen"
+DIED_AT = "x-orders-died-at"
+ROUTING_KEY = "x-orders-routing-key"
+REPLAYS = "x-orders-replays"
+DROPPED = "x-orders-dropped"
+
+# One header frame must fit in 128 KiB, and one that does not closes the connection on every redelivery.
+HEADERS_BYTES_MAX = 8 * 1024
+MESSAGE_CHARS_MAX = 1_000
+COUNT_MAX = 1_000_000  # of replays and attempts: headers are whatever a publisher wrote
+
+# CC and BCC would route the copy elsewhere too; the others are the broker's notes about a delivery that is over.
+_LEFT_OUT = frozenset({"CC", "BCC", "x-delivery-count", "x-acquired-count", "x-death"})
+
+
+def count_of(headers: Mapping[str, Any], name: str) -> int:
+    """Read a count from a header that anybody may have written."""
+    value = headers.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return 0
+    return min(max(value, 0), COUNT_MAX)
+
+
+def dead_letter(delivery: Delivery, *, reason: str, code: str, message: str, attempts: int = 1) -> Outgoing:
+    """Set a delivery aside in orders.dead until an operator replays or discards it."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    headers = delivery.properties.headers
+    first_seen = headers.get(FIRST_SEEN)
+    ours = {
+        REASON: reason,
+        CODE: code,
+        MESSAGE: message[:MESSAGE_CHARS_MAX],
+        ATTEMPTS: attempts,
+        FIRST_SEEN: first_seen if isinstance(first_seen, str) and len(first_seen) < len(now) + 8 else now,
+        DIED_AT: now,
+        ROUTING_KEY: delivery.routing_key[:255],
+        REPLAYS: count_of(headers, REPLAYS),
+    }
+    return Outgoing(
+        exchange="orders.dead",
+        routing_key=delivery.routing_key,
+        body=delivery.body,
+        properties=replace(delivery.properties, headers=_kept(headers, ours)),
+        mandatory=True,
+    )
+
+
+def replay(properties: Properties, replays: int) -> Properties:
+    """Make a dead letter the request that it was, for its next try: attempts at zero, one more replay."""
+    headers = {name: value for name, value in properties.headers.items() if not name.startswith(OURS)}
+    first_seen = properties.headers.get(FIRST_SEEN)
+    if isinstance(first_seen, str):
+        headers[FIRST_SEEN] = first_seen
+    return replace(properties, headers={**headers, REPLAYS: replays + 1})
+
+
+def _kept(headers: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the publisher's headers as far as they fit, smallest first, and name those that do not."""
+    theirs = {name: value for name, value in headers.items() if not name.startswith(OURS) and name not in _LEFT_OUT}
+    room = HEADERS_BYTES_MAX - sum(_size(name, value) for name, value in ours.items())
+    dropped = []
+    for name, value in sorted(theirs.items(), key=lambda pair: _size(*pair)):
+        room -= _size(name, value)
+        if room < 0:
+            dropped.append(name[:64])
+            del theirs[name]
+    noted = {DROPPED: ", ".join(dropped)[:MESSAGE_CHARS_MAX]} if dropped else {}
+    return {**theirs, **noted, **ours}
+
+
+def _size(name: str, value: object) -> int:
+    return len(name.encode()) + (len(value) if isinstance(value, bytes) else len(str(value).encode())) + 8

@@ -1,0 +1,111 @@
+"""The one decision on an AddOrder request: an order with its prices, or why not (addorder.md 3 to 5)."""
+
+from schemas import rejections
+from schemas.catalog import Catalog, PaymentMethod
+from schemas.order import Client, Facts, OrderRequest, PricedOrder, Terms, Totals
+from schemas.rejections import Rejected, Rejection
+from worker.domain.cart import fill_cart
+from worker.domain.group_discount import apply_group_discount
+from worker.domain.invoice import make_bill
+from worker.domain.promotion import apply_promotion
+from worker.domain.sale import Sale
+
+WARNINGS_MAX = 20  # as many as faults: a request of 1 MiB could cause tens of thousands
+
+
+def decide(
+    request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog, terms: Terms
+) -> tuple[PricedOrder | Rejection, Totals]:
+    """Check and price a request. The first stage that has faults ends it (addorder.md 4).
+
+    `totals` is what the orders of a batch share and use up; it is returned with what this order takes, or as it was
+    if the request is rejected.
+    """
+    try:
+        order = _price(request, facts, totals, catalog, terms)
+    except Rejected as rejected:
+        return Rejection.of(rejected.faults), totals
+    return order, _used_up_by(order, totals)
+
+
+def _price(request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog, terms: Terms) -> PricedOrder:
+    client = _client(request, facts)
+    payment_method = _payment_method(request, catalog)
+    _check_contact(request, facts)
+    _check_not_empty(request)
+
+    currency = catalog.currencies[client.currency]
+    sale = Sale(
+        request=request, client=client, currency=currency, facts=facts, totals=totals, catalog=catalog, terms=terms
+    )
+    cart = fill_cart(sale)
+    promoted = apply_promotion(cart.items, sale)
+    items = apply_group_discount(promoted.items, sale)
+    affiliate_id, affiliate_warning = _affiliate(sale)
+    warnings = (promoted.warning, affiliate_warning, *cart.warnings)
+    return PricedOrder(
+        request=request,
+        client=client,
+        currency=currency,
+        payment_method=payment_method,
+        items=items,
+        bill=make_bill(items, sale),
+        promotion=promoted.promotion,
+        affiliate_id=affiliate_id,
+        warnings=tuple(warning for warning in warnings if warning)[:WARNINGS_MAX],
+        stock_taken=cart.stock_taken,
+    )
+
+
+def _client(request: OrderRequest, facts: Facts) -> Client:
+    client = facts.clients.get(request.client_id)
+    if client is None:
+        raise Rejected(rejections.client_not_found())
+    if client.status == "Closed":
+        raise Rejected(rejections.client_closed())
+    return client
+
+
+def _payment_method(request: OrderRequest, catalog: Catalog) -> PaymentMethod:
+    method = catalog.payment_methods.get(request.payment_method or "")
+    if method is None or not method.active:
+        active = (method.name for method in catalog.payment_methods.values() if method.active)
+        raise Rejected(rejections.invalid_payment_method(active))
+    return method
+
+
+def _check_contact(request: OrderRequest, facts: Facts) -> None:
+    if request.contact_id is not None and facts.contacts.get(request.contact_id) != request.client_id:
+        raise Rejected(rejections.contact_not_found())
+
+
+def _check_not_empty(request: OrderRequest) -> None:
+    renewals = request.domain_renewals or request.service_renewals or request.addon_renewals
+    if not (request.items or request.addon_lines or renewals):
+        raise Rejected(rejections.empty_order())
+
+
+def _affiliate(sale: Sale) -> tuple[int | None, str | None]:
+    """Take an affiliate that is known and active; warn of any other (addorder.md 4)."""
+    affiliate_id = sale.request.affiliate_id
+    if affiliate_id is None:
+        return None, None
+    active = sale.catalog.affiliates.get(affiliate_id)
+    if active:
+        return affiliate_id, None
+    why = "is not known" if active is None else "is not active"
+    return None, f"affid: affiliate {affiliate_id} {why}; the order was placed without it"
+
+
+def _used_up_by(order: PricedOrder, totals: Totals) -> Totals:
+    """Count the order in: its stock, the use of its promotion, and that its client has ordered."""
+    stock = totals.stock
+    if order.stock_taken:
+        left = {product_id: stock[product_id] - units for product_id, units in order.stock_taken.items()}
+        stock = {**stock, **left}
+    uses, used = totals.promotion_uses, totals.used_promotions
+    if order.promotion is not None:
+        used |= {(order.client.id, order.promotion.id)}
+        if order.promotion.max_uses:
+            uses = {**uses, order.promotion.id: uses[order.promotion.id] + 1}
+    return Totals(stock, uses, totals.earlier_orders | {order.client.id}, used)

@@ -1,0 +1,136 @@
+"""Domains to register or transfer: price, extras, overrides and free domains (addorder.md 5.5 and 5.6)."""
+
+from decimal import Decimal
+
+from schemas import rejections
+from schemas.catalog import DomainType, Extra, Tld
+from schemas.order import Charge, DomainName, Item, PricedDomain, PricedService
+from schemas.rejections import Rejected
+from worker.domain.dates import MONTHS_A_YEAR, last_day
+from worker.domain.domain_names import domain_name, tld_of
+from worker.domain.faults import Faults
+from worker.domain.fields import domain_fields
+from worker.domain.money import ZERO
+from worker.domain.sale import Sale
+from worker.domain.wording import domain_text, period_text
+
+
+def price_domain(item: Item, domain_type: DomainType, service: PricedService | None, sale: Sale) -> PricedDomain:
+    """Price the domain that an item orders. `service` is the one of the same item, which may make it free.
+
+    Raises:
+        Rejected: the name or its ending; else what is wrong with period, transfer code, extras and fields, all at once.
+    """
+    name = _name(item, sale)
+    tld = _tld(item, name, domain_type, sale)
+    faults = Faults()
+    with faults:
+        years = _years(item, tld, domain_type, sale)
+    with faults:
+        _check_transfer_code(item, tld, domain_type)
+    with faults:
+        _check_extras(item, tld, sale)
+    with faults:
+        fields = domain_fields(item, tld)
+    faults.raise_if_any()
+
+    free = _is_free(item, years, tld, service, sale)
+    price = ZERO if free else sale.domain_prices(tld, domain_type)[years]
+    period_end = last_day(sale.today, years * MONTHS_A_YEAR)
+    period = period_text(sale.today, period_end)
+    return PricedDomain(
+        item=item.key,
+        name=name,
+        tld=tld.tld,
+        type=domain_type,
+        years=years,
+        extras=item.extras,
+        free=free,
+        charge=_charge(item, price, years, tld, sale),
+        description=domain_text(domain_type, name.unicode, years, item.extras, period),
+        next_due=sale.today,
+        period_end=period_end,
+        nameservers=sale.request.nameservers or sale.terms.nameservers,
+        # Without a transfer the code has nothing to act on, and a secret that nobody needs is not kept.
+        epp_code=item.epp_code if domain_type is DomainType.TRANSFER else None,
+        idn_language=item.idn_language,
+        fields=fields,
+    )
+
+
+def _name(item: Item, sale: Sale) -> DomainName:
+    if item.domain is None:
+        raise Rejected(rejections.parameter_missing("domain", item.key))
+    name = domain_name(item.domain)
+    if name is None or f".{name.ascii}" in sale.catalog.tlds:
+        raise Rejected(rejections.domain_invalid(item.key))
+    return name
+
+
+def _tld(item: Item, name: DomainName, domain_type: DomainType, sale: Sale) -> Tld:
+    tld = tld_of(name, sale.catalog.tlds)
+    if tld is None or not sale.domain_prices(tld, domain_type):
+        raise Rejected(rejections.unknown_tld(item.key))
+    return tld
+
+
+def _years(item: Item, tld: Tld, domain_type: DomainType, sale: Sale) -> int:
+    """Take the period asked for, or the TLD's shortest (addorder.md 3). 0 is a value, and not sold."""
+    offered = sale.domain_prices(tld, domain_type)
+    years = min(offered) if item.years is None else item.years
+    if years not in offered:
+        raise Rejected(rejections.period_not_offered("regperiod", item.key, years, sorted(offered)))
+    return years
+
+
+def _check_transfer_code(item: Item, tld: Tld, domain_type: DomainType) -> None:
+    if domain_type is DomainType.TRANSFER and tld.epp_required and not item.epp_code:
+        raise Rejected(rejections.epp_code_required(item.key))
+
+
+def _check_extras(item: Item, tld: Tld, sale: Sale) -> None:
+    missing = sorted(item.extras - sale.extra_prices(tld).keys())
+    if missing:
+        raise Rejected(*(rejections.extra_not_offered(extra, item.key) for extra in missing))
+
+
+def _is_free(item: Item, years: int, tld: Tld, service: PricedService | None, sale: Sale) -> bool:
+    """Tell whether the service of the same item makes the domain free: for one year, with no override given."""
+    overridden = item.domain_price_override is not None or item.domain_renew_override is not None
+    if service is None or years != 1 or overridden:
+        return False
+    offer = sale.catalog.products[service.product_id].free_domain
+    return offer is not None and service.cycle in offer.cycles and tld.tld in offer.tlds
+
+
+def _charge(item: Item, price: Decimal, years: int, tld: Tld, sale: Sale) -> Charge:
+    """Add the extras to the bare price; an override replaces the bare price only (addorder.md 5.5)."""
+    if item.domain_price_override is not None:
+        price = item.domain_price_override
+    extras = extras_price(item.extras, years, tld, sale)
+    renew_price, renew_years = _renew_price(item, years, tld, sale)
+    renew_extras = extras_price(item.extras, renew_years, tld, sale)
+    return Charge(
+        price=sale.rounded(price) + extras,
+        setup=sale.zero,
+        recurring=None if renew_price is None else sale.rounded(renew_price) + renew_extras,
+        taxed=tld.taxed,
+        options=extras,
+        recurring_options=renew_extras,
+    )
+
+
+def _renew_price(item: Item, years: int, tld: Tld, sale: Sale) -> tuple[Decimal | None, int]:
+    """Price a renewal of the same years; if it is not sold, of the shortest; None where the TLD is not renewed."""
+    if item.domain_renew_override is not None:
+        return item.domain_renew_override, years
+    offered = sale.renew_prices(tld)
+    if years not in offered:
+        years = min(offered, default=years)
+    return offered.get(years), years
+
+
+def extras_price(extras: frozenset[Extra], years: int, tld: Tld, sale: Sale) -> Decimal:
+    """Price extras for so many years; what the TLD no longer offers costs nothing."""
+    prices = sale.extra_prices(tld)
+    return sale.rounded(sum((prices.get(extra, ZERO) for extra in extras), ZERO) * years)

@@ -1,0 +1,63 @@
+"""The bill of an order: lines, sums, tax, and whether an invoice is made (addorder.md 5.12)."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from schemas.catalog import BillingCycle
+from schemas.order import Bill, InvoiceLine, PricedAddon, PricedItem, PricedService
+from worker.domain.group_discount import group_percent
+from worker.domain.money import check_size
+from worker.domain.sale import Sale
+from worker.domain.tax import tax_amounts
+from worker.domain.wording import group_discount_text
+
+
+def make_bill(items: tuple[PricedItem, ...], sale: Sale) -> Bill:
+    """Add up what the client owes; the same with or without an invoice.
+
+    An invoice is made unless the request wants none or all items are free. One over 0.00 is Paid.
+
+    Raises:
+        Rejected: total_too_large.
+    """
+    subtotal = sum((item.charge.first for item in items), sale.zero)
+    discount = sum((item.charge.discount for item in items), sale.zero)
+    taxed = sum((item.charge.first - item.charge.discount for item in items if item.charge.taxed), sale.zero)
+    check_size(subtotal)
+    taxes = tax_amounts(taxed, sale)
+    total = subtotal - discount
+    if not sale.terms.tax_inclusive:
+        total += sum(tax.amount for tax in taxes)
+    check_size(total)
+    invoiced = not sale.request.no_invoice and not all(_is_free(item) for item in items)
+    return Bill(
+        lines=tuple(_lines(items, sale)),
+        subtotal=subtotal,
+        discount=discount,
+        taxes=taxes,
+        total=total,
+        invoiced=invoiced,
+        paid=invoiced and total == 0,
+        date=sale.today,
+        due=sale.today + timedelta(days=sale.terms.invoice_grace_days),
+    )
+
+
+def _is_free(item: PricedItem) -> bool:
+    """Tell a free item from one whose price happens to be 0.00."""
+    return isinstance(item, PricedService | PricedAddon) and item.cycle is BillingCycle.FREE and not item.charge.first
+
+
+def _lines(items: tuple[PricedItem, ...], sale: Sale) -> Iterator[InvoiceLine]:
+    """List the items, each with its promotion right below it, and the group's discount on all of them last."""
+    for place, item in enumerate(items):
+        charge = item.charge
+        yield InvoiceLine(place, item.description, charge.first, charge.taxed)
+        if charge.promotion_discount:
+            yield InvoiceLine(place, charge.promotion_text, -charge.promotion_discount, charge.taxed)
+    discounted = [item.charge for item in items if item.charge.group_discount]
+    if discounted:
+        amount = sum((charge.group_discount for charge in discounted), sale.zero)
+        # The one line stands for taxed and untaxed items alike; tax is worked out from the items, not from it.
+        taxed = all(charge.taxed for charge in discounted)
+        yield InvoiceLine(None, group_discount_text(group_percent(sale)), -amount, taxed)

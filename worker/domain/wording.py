@@ -1,0 +1,82 @@
+"""The words of an invoice: what each line says (addorder.md 5.12)."""
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+
+from schemas.catalog import Currency, DomainType, Extra, Promotion, PromotionType
+
+_ORDERED = {DomainType.REGISTER: "Domain Registration", DomainType.TRANSFER: "Domain Transfer"}
+_EXTRAS = {
+    Extra.DNS_MANAGEMENT: "DNS Management",
+    Extra.EMAIL_FORWARDING: "Email Forwarding",
+    Extra.ID_PROTECTION: "ID Protection",
+}
+
+
+def service_text(product: str, quantity: int, domain: str | None, period: str) -> str:
+    """`Starter - whmcs.com (23/11/2026 - 22/12/2026)`; without a domain `Starter (…)`; one-time: no period."""
+    return _joined(_counted(product, quantity), domain) + period
+
+
+def addon_text(addon: str, quantity: int, domain: str | None, period: str) -> str:
+    return _joined("Addon", _counted(addon, quantity), domain) + period
+
+
+def domain_text(domain_type: DomainType, name: str, years: int, extras: Iterable[Extra], period: str) -> str:
+    """`Domain Registration - whmcs.com - 1 Year (23/11/2026 - 22/11/2027) + ID Protection`."""
+    return _joined(_ORDERED[domain_type], name, _years(years)) + period + _extras(extras)
+
+
+def domain_renewal_text(name: str, years: int, extras: Iterable[Extra], period: str) -> str:
+    return _joined("Domain Renewal", name, _years(years)) + period + _extras(extras)
+
+
+def service_renewal_text(product: str, domain: str | None, period: str) -> str:
+    return _joined("Renewal", product, domain) + period
+
+
+def addon_renewal_text(addon: str, period: str) -> str:
+    return _joined("Addon Renewal", addon) + period
+
+
+def period_text(start: date, end: date | None) -> str:
+    """`(23/11/2026 - 22/12/2026)` behind a space; nothing for what has no period."""
+    return "" if end is None else f" ({start:%d/%m/%Y} - {end:%d/%m/%Y})"
+
+
+def promotion_text(promotion: Promotion, value: Decimal, currency: Currency) -> str:
+    """`Promotional Code: WELCOME - 10.00% One Time Discount`. `value`: percent, or an amount of the currency."""
+    how_often = "Recurring" if promotion.recurring else "One Time"
+    amount = f"{currency.prefix}{value}{currency.suffix}"
+    match promotion.type:
+        case PromotionType.PERCENTAGE:
+            what = f"{value}% {how_often} Discount"
+        case PromotionType.FIXED_AMOUNT:
+            what = f"{amount} {how_often} Discount"
+        case PromotionType.PRICE_OVERRIDE:
+            what = f"{amount} {how_often} Price Override"
+        case PromotionType.FREE_SETUP:
+            what = "Free Setup"
+    return f"Promotional Code: {promotion.code} - {what}"
+
+
+def group_discount_text(percent: Decimal) -> str:
+    return f"Client Group Discount - {percent}%"
+
+
+def _joined(*parts: str | None) -> str:
+    return " - ".join(part for part in parts if part)
+
+
+def _counted(name: str, quantity: int) -> str:
+    return name if quantity == 1 else f"{quantity} x {name}"
+
+
+def _years(years: int) -> str:
+    return "1 Year" if years == 1 else f"{years} Years"
+
+
+def _extras(extras: Iterable[Extra]) -> str:
+    chosen = frozenset(extras)
+    return "".join(f" + {name}" for extra, name in _EXTRAS.items() if extra in chosen)

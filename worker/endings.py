@@ -1,0 +1,159 @@
+"""How a request ends, and what the world then sees: replies, events, dead letters (messages.md)."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from repository.inbox import Answer
+from schemas import events, replies
+from schemas.events import Cause, Event
+from schemas.order import PlacedOrder, PricedOrder
+from schemas.rejections import Rejection
+from schemas.replies import Reply
+from worker import copies
+from worker.edge import Reading, content_hash, traceparent_of
+from worker.messages import Outgoing, Properties
+
+# Answers are never sent into our own queues (messages.md, "A request").
+OWN_QUEUES = "orders."
+
+_UNREADABLE = frozenset({"malformed", "request_too_large"})
+
+
+class EndingKind(StrEnum):
+    PLACED = "placed"
+    REPEATED = "repeated"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What to publish before the delivery may be acknowledged. `answer` is what the inbox is to remember."""
+
+    reading: Reading
+    kind: EndingKind
+    messages: tuple[Outgoing, ...]
+    request_id: int | None = None  # inbox row whose answer these messages publish
+    answer: Answer | None = None
+    told: dict[str, Any] = field(default_factory=dict)  # for the log line
+
+
+def cause_of(reading: Reading, now: datetime) -> Cause:
+    return Cause(
+        caller=reading.caller.name if reading.caller else None,
+        message_id=reading.delivery.properties.message_id,
+        traceparent=traceparent_of(reading.delivery),
+        time=now,
+    )
+
+
+def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, now: datetime) -> Ending:
+    answer = Answer(
+        request_id=request_id,
+        outcome="placed",
+        replays=_replays(reading),
+        reply=replies.success(order, ids),
+        events=tuple(
+            event.body.decode() for event in events.placed_events(order, ids, cause_of(reading, now))
+        ),
+    )
+    told = {"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)}
+    return _answered(EndingKind.PLACED, reading, answer, told, remember=True)
+
+
+def repeated(reading: Reading, answer: Answer) -> Ending:
+    """Say again what was said: the very same reply and events, and nothing is written."""
+    return _answered(EndingKind.REPEATED, reading, answer, {"order_id": answer.reply.get("orderid")}, remember=False)
+
+
+def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: int | None = None) -> Ending:
+    """Say no. With a `request_id` the answer is remembered, so that the broker's own redelivery repeats it."""
+    fingerprint = reading.fingerprint
+    content = fingerprint.digest.hex() if fingerprint else content_hash(reading.delivery.body)
+    client_id = reading.request.client_id if reading.request else None
+    event = events.rejected_event(rejection, cause_of(reading, now), content, _replays(reading), client_id)
+    answer = Answer(request_id or 0, "rejected", _replays(reading), replies.error(rejection), (event.body.decode(),))
+    return refused_again(reading, answer, remember=request_id is not None)
+
+
+def refused_again(reading: Reading, answer: Answer, *, remember: bool = False) -> Ending:
+    """Repeat a rejection: the reply, the event and the dead letter."""
+    code, message = str(answer.reply["code"]), str(answer.reply["message"])
+    reason = "malformed" if code in _UNREADABLE else "rejected"
+    ending = _answered(EndingKind.REJECTED, reading, answer, {"code": code}, remember=remember)
+    letter = copies.dead_letter(reading.delivery, reason=reason, code=code, message=message)
+    return Ending(
+        reading=reading,
+        kind=ending.kind,
+        messages=(*ending.messages, letter),
+        request_id=ending.request_id,
+        answer=ending.answer,
+        told=ending.told,
+    )
+
+
+def failed(reading: Reading, error: BaseException, now: datetime, attempts: int = 1) -> Ending:
+    """Set aside what is nobody's fault but ours: the traceback is in the log, the kind of error in the headers."""
+    reason = type(error).__name__
+    event = events.failed_event(
+        reason, cause_of(reading, now), content_hash(reading.delivery.body), _replays(reading), attempts
+    )
+    letter = copies.dead_letter(
+        reading.delivery, reason="failed", code="internal_error", message=reason, attempts=attempts
+    )
+    return Ending(
+        reading=reading,
+        kind=EndingKind.FAILED,
+        messages=(_event_message(event), letter),
+        told={"reason": reason, "attempts": attempts},
+    )
+
+
+def _answered(kind: EndingKind, reading: Reading, answer: Answer, told: dict[str, Any], *, remember: bool) -> Ending:
+    said = tuple(_event_message(Event.from_body(body.encode())) for body in answer.events)
+    reply = _reply_message(reading, answer.reply)
+    return Ending(
+        reading=reading,
+        kind=kind,
+        messages=(reply, *said) if reply else said,
+        request_id=answer.request_id or None,
+        answer=answer if remember else None,
+        told=told,
+    )
+
+
+def _reply_message(reading: Reading, reply: Reply) -> Outgoing | None:
+    """Answer where this delivery asks, in the encoding that it asks for."""
+    properties = reading.delivery.properties
+    if not properties.reply_to or properties.reply_to.startswith(OWN_QUEUES):
+        return None
+    return Outgoing(
+        exchange="",
+        routing_key=properties.reply_to,
+        body=replies.render(reply, reading.response_type),
+        properties=Properties(
+            # An id of its own: of two unroutable publishes under one id, one would be reported as confirmed.
+            message_id=str(uuid.uuid4()),
+            correlation_id=properties.correlation_id or properties.message_id,
+            content_type=reading.response_type.content_type,
+        ),
+        mandatory=True,
+        may_be_lost=True,
+    )
+
+
+def _event_message(event: Event) -> Outgoing:
+    return Outgoing(
+        exchange="orders.events",
+        routing_key=event.type,
+        body=event.body,
+        properties=Properties(message_id=event.id, content_type=events.CONTENT_TYPE),
+        mandatory=event.is_follow_up,
+    )
+
+
+def _replays(reading: Reading) -> int:
+    return copies.count_of(reading.delivery.properties.headers, copies.REPLAYS)

@@ -1,0 +1,49 @@
+"""What comes from the broker and what goes to it, without the broker's library."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Headers = Mapping[str, Any]  # AMQP tables: text, numbers, times, lists, tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Properties:
+    """AMQP message properties that outlive a copy. Left out on purpose: expiration, CC and BCC (messages.md)."""
+
+    message_id: str | None = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    user_id: str | None = None
+    app_id: str | None = None
+    type: str | None = None
+    priority: int | None = None
+    timestamp: datetime | None = None
+    headers: Headers = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message as the broker handed it over. `tag` counts on the channel `channel` only."""
+
+    body: bytes
+    properties: Properties
+    routing_key: str
+    redelivered: bool
+    tag: int
+    channel: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """One message to publish, persistent and confirmed."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    properties: Properties
+    mandatory: bool  # a queue must take it
+    may_be_lost: bool = False  # a reply whose queue is gone: logged, not an error

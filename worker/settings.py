@@ -1,0 +1,104 @@
+"""Everything an operator may turn: ORDERS_* variables, and a file named by ORDERS_ENV_FILE. Read once, at start."""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "ORDERS_"
+ENV_FILE = "ORDERS_ENV_FILE"
+SECRET_KEY_CHARS_MIN = 32
+
+
+class SettingsError(Exception):
+    """One line for each setting that is wrong, with the mend."""
+
+
+class Settings(BaseSettings):
+    """Names carry their unit. What a command does not need may be left out; `require` says so when it does."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    amqp_url: Annotated[SecretStr | None, Field(description="broker, as amqp://user:password@host:5672/vhost")] = None
+    postgres_url: Annotated[
+        SecretStr | None, Field(description="database, as postgresql://user:password@host:5432/name")
+    ] = None
+    # The first key signs and encrypts, the others are still understood: rotate by putting a new one in front.
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    trusted_publishers: Annotated[frozenset[str], NoDecode] = frozenset()
+    prefetch: Annotated[int, Field(ge=1, le=2_000)] = 200  # deliveries in hand, a process
+    batch_size: Annotated[int, Field(ge=1, le=500)] = 100  # requests in one transaction
+    drain_seconds: Annotated[float, Field(gt=0, le=600)] = 25.0
+    request_bytes_max: Annotated[int, Field(ge=1_024, le=16 * 2**20)] = 2**20
+    topology: Literal["check", "apply"] = "check"
+    invoice_grace_days: Annotated[int, Field(ge=0, le=365)] = 0
+    tax: Literal["exclusive", "inclusive"] = "exclusive"
+    nameservers: Annotated[tuple[str, ...], NoDecode] = ()  # of domains whose order names none
+    http_port: Annotated[int | None, Field(ge=1, le=65_535)] = None  # health and metrics; none: not served
+    log_format: Literal["json", "console"] = "json"
+
+    @field_validator("secret_keys", "trusted_publishers", "nameservers", mode="before")
+    @classmethod
+    def _split_commas(cls, written: object) -> object:
+        if not isinstance(written, str):
+            return written
+        return tuple(member.strip() for member in written.split(",") if member.strip())
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _keys_are_long(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(key.get_secret_value()) < SECRET_KEY_CHARS_MIN for key in keys):
+            raise ValueError(f"every key must have at least {SECRET_KEY_CHARS_MIN} characters")
+        return keys
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings from the environment, over those of ORDERS_ENV_FILE.
+
+        Raises:
+            SettingsError: every fault at once, misspelt names included; no value is shown.
+        """
+        named = {name: value for name, value in _all(environ).items() if name.startswith(PREFIX) and name != ENV_FILE}
+        try:
+            return cls.model_validate({name.removeprefix(PREFIX).lower(): value for name, value in named.items()})
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False, include_context=False)
+            raise SettingsError("\n".join(_sentence(str(fault["loc"][0]), fault["msg"]) for fault in faults)) from None
+
+    def require(self, name: Literal["amqp_url", "postgres_url"]) -> str:
+        """Return a URL that the command at hand cannot do without."""
+        url: SecretStr | None = getattr(self, name)
+        if url is None:
+            raise SettingsError(f"{PREFIX}{name.upper()} is not set: the {type(self).model_fields[name].description}")
+        return url.get_secret_value()
+
+    def keys(self) -> tuple[bytes, ...]:
+        """Return the secret keys, the current one first."""
+        if not self.secret_keys:
+            raise SettingsError(
+                f"{PREFIX}SECRET_KEYS is not set: one or more keys of {SECRET_KEY_CHARS_MIN} characters or more, "
+                "separated by commas, the current one first"
+            )
+        return tuple(key.get_secret_value().encode() for key in self.secret_keys)
+
+
+def _all(environ: Mapping[str, str]) -> dict[str, str]:
+    path = environ.get(ENV_FILE)
+    if not path:
+        return dict(environ)
+    if not Path(path).is_file():
+        raise SettingsError(f"{ENV_FILE}: there is no file {path}")
+    return {name: value or "" for name, value in dotenv_values(path).items()} | dict(environ)
+
+
+def _sentence(field: str, message: str) -> str:
+    name = PREFIX + field.upper()
+    if field in Settings.model_fields:
+        return f"{name}: {message.removeprefix('Value error, ')}"
+    close = difflib.get_close_matches(field, Settings.model_fields, n=1)
+    return f"{name}: there is no such setting" + (f"; did you mean {PREFIX}{close[0].upper()}?" if close else "")
