@@ -72,9 +72,7 @@ async def _recall(connection: Connection, request_ids: Sequence[int]) -> dict[in
         return {}
     rows = await connection.fetch(SQL["recall"], request_ids)
     return {
-        row["request_id"]: Answer(
-            row["request_id"], row["outcome"], row["replays"], row["reply"], tuple(row["events"])
-        )
+        row["request_id"]: Answer(row["request_id"], row["outcome"], row["replays"], row["reply"], tuple(row["events"]))
         for row in rows
         if row["outcome"] is not None
     }

@@ -58,7 +58,7 @@ def _whole(written: Any) -> int:
 
 def _amount(written: Any) -> Decimal:
     if isinstance(written, bool | float) or _MONEY.fullmatch(str(written)) is None:
-        raise _fault("must be an amount such as 9.95, at most 14 digits before the point and two after it")
+        raise _fault("must be an amount such as 9.95, with at most two decimals")
     return Decimal(written)
 
 
@@ -80,12 +80,15 @@ def _date(written: Any) -> date:
     raise _fault("must be a date such as 2026-11-23")
 
 
-def _text(written: Any) -> str:
-    if not isinstance(written, str):
-        raise _fault("must be text")
-    if "\0" in written:
+def _without_nul(text: str) -> str:
+    if "\0" in text:
         raise _fault("must not contain the character U+0000")
-    return written
+    return text
+
+
+def _secret_without_nul(secret: SecretStr) -> SecretStr:
+    _without_nul(secret.get_secret_value())
+    return secret
 
 
 def _all_or_list(written: Any) -> Any:
@@ -132,8 +135,9 @@ Amount = Annotated[Decimal, BeforeValidator(_amount)]
 Price = Annotated[Decimal | None, BeforeValidator(_price)]  # None: not offered
 Percent = Annotated[Decimal, BeforeValidator(_percent)]
 Day = Annotated[date, BeforeValidator(_date)]
-Text = Annotated[str, BeforeValidator(_text), Field(max_length=TEXT_CHARS_MAX)]
-Name = Annotated[Text, Field(min_length=1)]
+Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX), AfterValidator(_without_nul)]
+Name = Annotated[str, Field(min_length=1, max_length=TEXT_CHARS_MAX), AfterValidator(_without_nul)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=TEXT_CHARS_MAX), AfterValidator(_secret_without_nul)]
 CurrencyCode = Annotated[Text, _matching("[A-Z]{3}", "must be a three-letter currency code such as USD")]
 Country = Annotated[Text, _matching("[A-Z]{2}", "must be a two-letter country code such as US")]
 TldName = Annotated[
@@ -358,7 +362,7 @@ class CredentialEntry(Entry):
     """`secret` is left out by the export: the credential must exist already."""
 
     identifier: Name
-    secret: Annotated[SecretStr, BeforeValidator(_text), Field(min_length=1, max_length=TEXT_CHARS_MAX)] | None = None
+    secret: Secret | None = None
     actions: Annotated[tuple[ActionName, ...], _FEW]
 
 

@@ -8,14 +8,13 @@ import difflib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas import catalog_entries
 from schemas.catalog_entries import CatalogFile
 
 FILE_BYTES_MAX = 32 * 2**20
@@ -129,14 +128,14 @@ _SENTENCES = {
     "bool_type": "must be true or false",
     "tuple_type": "must be a list",
     "model_type": "must be an object",
-    "mapping_type": "must be an object",
+    "dict_type": "must be an object",
 }
 
 
 def _sentence(error: ErrorDetails) -> str:
     path = error["loc"]
     if error["type"] == "extra_forbidden":
-        return f"{_place(path)}: there is no such key{_did_you_mean(str(path[-1]))}"
+        return f"{_place(path)}: there is no such key{_did_you_mean(path)}"
     template = _SENTENCES.get(error["type"])
     return f"{_place(path)}: {template.format(**error.get('ctx', {})) if template else error['msg']}"
 
@@ -157,16 +156,25 @@ def shown(text: str) -> str:
     return short if short.isprintable() and short else ascii(short)
 
 
-def _did_you_mean(key: str) -> str:
-    close = difflib.get_close_matches(key[:CHARS_SHOWN_MAX], _ALL_KEYS, n=1)
+def _did_you_mean(path: Sequence[int | str]) -> str:
+    close = difflib.get_close_matches(str(path[-1])[:CHARS_SHOWN_MAX], _keys_at(path[:-1]), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-_ALL_KEYS = sorted(
-    {
-        attribute.alias or name
-        for shape in vars(catalog_entries).values()
-        if isinstance(shape, type) and issubclass(shape, BaseModel)
-        for name, attribute in shape.model_fields.items()
-    }
-)
+def _keys_at(path: Sequence[int | str]) -> dict[str, Any]:
+    """Follow a path to the object it leads to: the keys that this may have, and their types."""
+    keys = _keys_of(CatalogFile)
+    for step in map(str, path):  # a step into a list or a table of prices leads to no other shape
+        shape = _shape_in(keys[step]) if step in keys else None
+        keys = _keys_of(shape) if shape else keys
+    return keys
+
+
+def _keys_of(shape: type[BaseModel]) -> dict[str, Any]:
+    return {attribute.alias or name: attribute.annotation for name, attribute in shape.model_fields.items()}
+
+
+def _shape_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_shape_in, get_args(annotation))), None)

@@ -114,7 +114,9 @@ def too_many_items(rows: int, rows_max: int) -> Fault:
 
 
 def item_empty(item: int) -> Fault:
-    return Fault("item_empty", f"item [{item}]: neither a product (pid) nor a domain (domaintype and domain)", None, item)
+    return Fault(
+        "item_empty", f"item [{item}]: neither a product (pid) nor a domain (domaintype and domain)", None, item
+    )
 
 
 # ---------------------------------------------------------------- the order

@@ -79,7 +79,9 @@ class Worker:
 
 
 class Shop:
-    def __init__(self, database: "asyncpg.Pool[asyncpg.Record]", database_url: str, amqp_url: str, folder: Path) -> None:
+    def __init__(
+        self, database: "asyncpg.Pool[asyncpg.Record]", database_url: str, amqp_url: str, folder: Path
+    ) -> None:
         self.database = database
         self.events: list[Event] = []
         self._database_url = database_url

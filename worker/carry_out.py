@@ -1,13 +1,13 @@
 """One batch, one straight line: read, claim, lock, facts, decide, place, remember. Start reading here.
 
-    collect ─ decode ─ authenticate ─ parse      consumer.py, edge.py
-    claim     whose ids are new?                 repository/inbox.py
-    lock      stock, limited promotions, clients repository/facts.py
-    facts     what must we know?                 repository/facts.py
-    decide    a priced order, or a rejection     domain/decide.py, pure
-    place     orders and all born with them      repository/orders.py
-    remember  replies and events                 repository/inbox.py
-    publish ─ ack                                consumer.py
+collect ─ decode ─ authenticate ─ parse      consumer.py, edge.py
+claim     whose ids are new?                 repository/inbox.py
+lock      stock, limited promotions, clients repository/facts.py
+facts     what must we know?                 repository/facts.py
+decide    a priced order, or a rejection     domain/decide.py, pure
+place     orders and all born with them      repository/orders.py
+remember  replies and events                 repository/inbox.py
+publish ─ ack                                consumer.py
 """
 
 from collections.abc import Sequence

@@ -128,7 +128,10 @@ class Consumer:
         An acknowledgement on a connection that publishes would be stuck behind a memory or disk alarm.
         """
         url = self._settings.require("amqp_url")
-        async with connect(url, "orders worker, consuming") as consuming, connect(url, "orders worker, publishing") as out:
+        async with (
+            connect(url, "orders worker, consuming") as consuming,
+            connect(url, "orders worker, publishing") as out,
+        ):
             if self._settings.topology == "apply":
                 await topology.apply(out)
             else:

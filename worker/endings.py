@@ -56,9 +56,7 @@ def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrd
         outcome="placed",
         replays=_replays(reading),
         reply=replies.success(order, ids),
-        events=tuple(
-            event.body.decode() for event in events.placed_events(order, ids, cause_of(reading, now))
-        ),
+        events=tuple(event.body.decode() for event in events.placed_events(order, ids, cause_of(reading, now))),
     )
     told = {"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)}
     return _answered(EndingKind.PLACED, reading, answer, told, remember=True)

@@ -85,7 +85,7 @@ class Container(Server):
 
 def start_container(kind: str, name: str) -> Container | None:
     """Start a new container, or return None: in silence if no engine answers, else saying why."""
-    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - 0.2 s after a start, not before each
+    from testcontainers.core.config import ConnectionMode, testcontainers_config  # noqa: PLC0415 - 0.2 s after a start, not before each
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - ditto
 
     # No reaper beside it: `up` leaves containers running, and `down` finds them by their name.
@@ -96,11 +96,11 @@ def start_container(kind: str, name: str) -> Container | None:
     except Exception:  # noqa: BLE001 - whatever the foreign libraries raise: no engine
         return None
     say(f"{kind}: a container of {recipe.image} (the first time, it is downloaded)")
-    host = container.get_docker_client().host()
+    engine = container.get_docker_client()
+    is_here = engine.get_connection_mode() is ConnectionMode.docker_host and engine.host() == "localhost"
     port = free_port(1)  # ours to choose, for it must be the same after a restart
-    is_here = host in ("localhost", "127.0.0.1")
     container.ports[str(recipe.port)] = ("127.0.0.1", port) if is_here else port  # type: ignore[assignment] # the engine takes both
-    leftover = Container(kind, name, host, port)
+    leftover = Container(kind, name, engine.host(), port)
     try:
         leftover.delete()
         container.start()

@@ -104,7 +104,9 @@ async def test_a_rejected_request_places_nothing_and_lies_among_the_dead_letters
     [event] = await shop.until_events(asked.message_id or "", "order.rejected")
     [letter] = await shop.dead_letters()
 
-    sentence = "Invalid Payment Method. Valid options include paypal, mailin, authorize, banktransfer, quantumgateway, stripe"
+    sentence = (
+        "Invalid Payment Method. Valid options include paypal, mailin, authorize, banktransfer, quantumgateway, stripe"
+    )
     assert reply == {"result": "error", "message": sentence, "code": "invalid_payment_method"}
     assert event.data["clientid"] == 1
     assert event.data["faults"] == [

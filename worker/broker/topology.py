@@ -134,9 +134,7 @@ def _reason(error: ChannelPreconditionFailed) -> str:
 
 def _declare_exchange(exchange: Exchange) -> Step:
     async def step(channel: AbstractChannel) -> None:
-        await channel.declare_exchange(
-            exchange.name, exchange.type, durable=True, arguments=dict(exchange.arguments)
-        )
+        await channel.declare_exchange(exchange.name, exchange.type, durable=True, arguments=dict(exchange.arguments))
 
     return step
 

@@ -25,16 +25,56 @@ from worker.commands.publish import Request
 
 CREDENTIALS = {"username": "admin", "password": "fe01ce2a7fbac8fafaed7c982a04e229"}  # the sample catalogue's
 
-# What is shown of each table, so that a row fits a line.
+# What is shown of each table, under which heading, so that a row fits a line of 80 columns.
 COLUMNS = {
-    "order": ("order_number", "status", "amount", "currency", "payment_method", "promotion_code", "asked_by"),
-    "services": ("id", "product_id", "domain", "cycle", "first_payment", "recurring", "next_due", "status"),
-    "service_addons": ("id", "service_id", "addon_id", "cycle", "first_payment", "recurring", "status"),
-    "domains": ("id", "name", "type", "years", "extras", "first_payment", "recurring", "status"),
-    "renewals": ("id", "domain", "years", "amount", "status"),
-    "invoices": ("id", "date", "due", "subtotal", "discount", "tax", "total", "status"),
-    "invoice_lines": ("position", "description", "amount"),
+    "order": {
+        "order_number": "number",
+        "status": "status",
+        "amount": "amount",
+        "payment_method": "paid by",
+        "promotion_code": "promotion",
+        "asked_by": "asked by",
+    },
+    "services": {
+        "id": "id",
+        "product_id": "product",
+        "domain": "domain",
+        "cycle": "cycle",
+        "first_payment": "first",
+        "recurring": "recurring",
+        "status": "status",
+    },
+    "service_addons": {
+        "id": "id",
+        "addon_id": "addon",
+        "service_id": "of service",
+        "cycle": "cycle",
+        "first_payment": "first",
+        "recurring": "recurring",
+        "status": "status",
+    },
+    "domains": {
+        "id": "id",
+        "name": "name",
+        "type": "type",
+        "years": "years",
+        "first_payment": "first",
+        "recurring": "recurring",
+        "status": "status",
+    },
+    "renewals": {"domain": "of", "years": "years", "amount": "amount", "status": "status"},
+    "invoices": {
+        "id": "id",
+        "due": "due",
+        "subtotal": "subtotal",
+        "discount": "discount",
+        "tax": "tax",
+        "total": "total",
+        "status": "status",
+    },
+    "invoice_lines": {"description": "description", "amount": "amount"},
 }
+MONEY = {"amount", "first_payment", "recurring", "subtotal", "discount", "tax", "total"}
 
 console = Console(highlight=False)
 
@@ -52,6 +92,10 @@ def demo(
 
 async def _demo(postgres_url: str, amqp_url: str, *, keep: bool) -> None:
     async with running_stage(postgres_url, amqp_url, keep=keep) as stage:
+        console.print(
+            "Postgres, RabbitMQ and a worker run; the sample catalogue is loaded. Every request below goes through the "
+            "queue; what is shown came back."
+        )
         await _five_requests(stage)
         await _rejected_and_replayed(stage)
         await _sent_twice(stage)
@@ -61,7 +105,9 @@ async def _demo(postgres_url: str, amqp_url: str, *, keep: bool) -> None:
             console.print("  orders publish --wait --form 'clientid=1&pid=1&paymentmethod=paypal'")
             console.print("  orders dead list\nand [bold]make down[/] in the end.")
         else:
-            console.print("Everything that was started is stopped again. [bold]orders demo --keep[/] leaves it running.")
+            console.print(
+                "Everything that was started is stopped again. [bold]orders demo --keep[/] leaves it running."
+            )
 
 
 async def _five_requests(stage: Stage) -> None:
@@ -88,7 +134,8 @@ async def _rejected_and_replayed(stage: Stage) -> None:
     _command("orders catalog load mended.json")
     _command(f"orders dead replay {request.message_id}")
     await _show_scene(await stage.play(request, lambda: stage.replay(request.message_id)), stage)
-    console.print(f"[dim]dead letters left:[/] {await stage.count_dead_letters()}")
+    left = await stage.count_dead_letters()
+    _part("dead letters", _verdict(left == 0, "none left", f"{left} LEFT"))
 
 
 async def _sent_twice(stage: Stage) -> None:
@@ -99,12 +146,12 @@ async def _sent_twice(stage: Stage) -> None:
     first = await stage.play(request, lambda: stage.send(request))
     second = await stage.play(request, lambda: stage.send(request))
     _part("sent", _sent(request))
-    _part("1st reply", Text(first.reply.decode()))
-    _part("2nd reply", Text(second.reply.decode()))
-    same = "the very same bytes" if first.reply == second.reply else "DIFFERENT REPLIES"
-    same_events = "the same ids" if first.event_ids == second.event_ids else "DIFFERENT EVENTS"
+    _part("1st reply", _json(first.reply))
+    _part("2nd reply", _json(second.reply))
+    _part("replies", _verdict(first.reply == second.reply, "the very same bytes", "DIFFERENT"))
+    _part("events", _verdict(first.event_ids == second.event_ids, "the same ids twice", "DIFFERENT IDS"))
     written = await stage.count_orders() - before
-    _part("so", Text(f"replies: {same}; events: {same_events}; orders written: {written}", style="bold green"))
+    _part("orders", _verdict(written == 1, "one was written", f"{written} WERE WRITTEN"))
 
 
 # ---------------------------------------------------------------- what is sent
@@ -130,12 +177,12 @@ async def _show(stage: Stage, how: str, request: Request) -> None:
 
 async def _show_scene(scene: Scene, stage: Stage) -> None:
     reply = json.loads(scene.reply)
-    _part("reply", Text(scene.reply.decode(), style="green" if reply["result"] == "success" else "yellow"))
+    _part("reply", _json(scene.reply))
     if reply["result"] == "success":
         for table, rows in (await stage.rows_of(reply["orderid"])).items():
             _part(table.replace("_", " "), _rows(table, rows))
     for event in scene.events:
-        _part("follow-up" if b'"type":"email.' in event else "event", line_of(event))
+        _part("follow-up" if b'"type":"email.' in event else "event", line_of(event, with_request=False))
 
 
 def _part(name: str, content: RenderableType) -> None:
@@ -155,25 +202,28 @@ def _sent(request: Request) -> Text:
     return Text(request.body.decode())
 
 
+def _json(raw: bytes) -> Text:
+    """Show JSON with room to break its lines."""
+    return Text(json.dumps(json.loads(raw)))
+
+
+def _verdict(is_right: bool, right: str, wrong: str) -> Text:  # noqa: FBT001  # what is judged
+    return Text(right, style="bold green") if is_right else Text(wrong, style="bold red")
+
+
 def _facts(values: Mapping[str, str]) -> Text:
     return Text("  ".join(f"{name}={value}" for name, value in values.items()))
 
 
 def _rows(table: str, rows: list[Mapping[str, Any]]) -> Table:
-    columns = [column for column in COLUMNS[table] if any(row[column] not in (None, []) for row in rows)]
+    columns = {column: heading for column, heading in COLUMNS[table].items() if any(row[column] for row in rows)}
     shown = Table.grid(padding=(0, 2))
     for column in columns:
-        shown.add_column(justify="right" if table == "invoice_lines" and column == "amount" else "left", no_wrap=False)
-    shown.add_row(*(Text(column, style="dim") for column in columns))
+        shown.add_column(justify="right" if column in MONEY else "left", overflow="fold")
+    shown.add_row(*(Text(heading, style="dim") for heading in columns.values()))
     for row in rows:
-        shown.add_row(*(_cell(row[column]) for column in columns))
+        shown.add_row(*("-" if row[column] is None else str(row[column]) for column in columns))
     return shown
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, list):
-        return " ".join(map(str, value)) or "-"
-    return "-" if value is None else str(value)
 
 
 def _command(line: str) -> None:

@@ -50,9 +50,7 @@ class Scene:
 
 
 class Stage:
-    def __init__(
-        self, storefront: Storefront, broker: AbstractConnection, database: Database, env_file: Path
-    ) -> None:
+    def __init__(self, storefront: Storefront, broker: AbstractConnection, database: Database, env_file: Path) -> None:
         self.env_file = env_file
         self._storefront = storefront
         self._broker = broker

@@ -46,7 +46,7 @@ async def _follow(url: str, match: str, count: int | None, *, as_json: bool) -> 
         await enough.wait()
 
 
-def line_of(body: bytes) -> Text:
+def line_of(body: bytes, *, with_request: bool = True) -> Text:
     """Write an event in one line: when, what, and what matters of it."""
     event = json.loads(body)
     data = event["data"]
@@ -63,7 +63,7 @@ def line_of(body: bytes) -> Text:
             line.append(f" invoice {invoice['id']} over {invoice['total']} to {data['to']['email']}")
         case "email.order-confirmation":
             line.append(f" order {data['ordernum']} to {data['to']['email']}")
-    return line.append(f" (request {data['request_id']})", style="dim")
+    return line.append(f" (request {data['request_id']})", style="dim") if with_request else line
 
 
 _COLOURS = {"order.added": "green", "order.rejected": "yellow", "order.failed": "red"}

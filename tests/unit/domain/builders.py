@@ -376,9 +376,7 @@ def ordered(
     terms: Terms | None = None,
 ) -> PricedOrder:
     """Decide on a request that must be accepted."""
-    outcome, _ = decide(
-        request, facts or some_facts(), totals or Totals(), catalog or a_catalog(), terms or Terms()
-    )
+    outcome, _ = decide(request, facts or some_facts(), totals or Totals(), catalog or a_catalog(), terms or Terms())
     assert isinstance(outcome, PricedOrder), outcome
     return outcome
 

@@ -183,9 +183,7 @@ def test_extras_are_price_a_year_times_years_first_and_recurring() -> None:
 def test_extras_that_the_tld_does_not_offer_are_refused_each_under_its_parameter() -> None:
     tld = a_tld(extras={DNS: "5.00"})
 
-    rejection = refused(
-        a_request(registration(extras=frozenset({DNS, FORWARDING, PROTECTION}))), a_catalog(tlds=[tld])
-    )
+    rejection = refused(a_request(registration(extras=frozenset({DNS, FORWARDING, PROTECTION}))), a_catalog(tlds=[tld]))
 
     assert [fault.message for fault in rejection.faults] == [
         "emailforwarding[0]: not offered for domains of this ending",

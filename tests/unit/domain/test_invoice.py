@@ -215,9 +215,7 @@ def test_a_free_product_with_a_price_override_is_priced() -> None:
 
 
 def test_without_an_invoice_the_amount_is_computed_just_the_same() -> None:
-    catalog = a_catalog(
-        products=[a_product(taxed=True)], tax_rules=(a_tax_rule("20.000"),), promotions=[a_promotion()]
-    )
+    catalog = a_catalog(products=[a_product(taxed=True)], tax_rules=(a_tax_rule("20.000"),), promotions=[a_promotion()])
 
     bill = ordered(a_request(Item(key=0, product_id=1), promo_code="WELCOME", no_invoice=True), catalog).bill
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from schemas.catalog import BillingCycle
-from schemas.order import Item
+from schemas.order import AddonAsked, Item, PricedService
 
 from .builders import (
     ANNUALLY,
@@ -27,7 +27,6 @@ from .builders import (
     refused,
     some_facts,
 )
-from schemas.order import AddonAsked, PricedService
 
 
 def test_the_first_payment_is_price_plus_setup_and_the_price_recurs() -> None:

@@ -46,7 +46,8 @@ def order_with(
     **parameters: Any,
 ) -> PricedOrder:
     """Order one item of a product at 10.00 and setup 5.00, with the code of this promotion."""
-    catalog = a_catalog(**{"products": [WITH_SETUP], "promotions": [promotion]} | (shop or {}))
+    sold: dict[str, Any] = {"products": [WITH_SETUP], "promotions": [promotion]} | (shop or {})
+    catalog = a_catalog(**sold)
     request = a_request(*(items or (Item(key=0, product_id=1),)), promo_code=code, **parameters)
     return ordered(request, catalog, facts=facts, totals=totals)
 
@@ -68,9 +69,7 @@ def test_a_percentage_is_of_the_line_with_options_and_extras() -> None:
     product = a_product(config_options=(option,))
     tld = a_tld(extras={Extra.DNS_MANAGEMENT: "5.00"})
     service = Item(key=0, product_id=1, config_options={"5": OptionAsked("1")})
-    domain = Item(
-        key=1, domain="whmcs.com", domain_type=DomainType.REGISTER, extras=frozenset({Extra.DNS_MANAGEMENT})
-    )
+    domain = Item(key=1, domain="whmcs.com", domain_type=DomainType.REGISTER, extras=frozenset({Extra.DNS_MANAGEMENT}))
 
     order = order_with(a_promotion(), service, domain, shop={"products": [product], "tlds": [tld]})
 
@@ -133,9 +132,7 @@ def test_a_price_override_leaves_options_charged_and_is_for_each_unit() -> None:
 
 def test_a_price_override_leaves_domain_extras_charged() -> None:
     tld = a_tld(extras={Extra.DNS_MANAGEMENT: "5.00"})
-    domain = Item(
-        key=0, domain="whmcs.com", domain_type=DomainType.REGISTER, extras=frozenset({Extra.DNS_MANAGEMENT})
-    )
+    domain = Item(key=0, domain="whmcs.com", domain_type=DomainType.REGISTER, extras=frozenset({Extra.DNS_MANAGEMENT}))
 
     order = order_with(a_promotion(OVERRIDE, "8.00"), domain, shop={"tlds": [tld]})
 
@@ -170,9 +167,7 @@ def test_a_recurring_promotion_lowers_the_recurring_amount_too(
 
 
 def test_a_recurring_promotion_counts_where_only_the_recurring_amount_can_be_lowered() -> None:
-    item = Item(
-        key=0, domain="whmcs.com", domain_type=DomainType.REGISTER, domain_price_override=Decimal("0.00")
-    )
+    item = Item(key=0, domain="whmcs.com", domain_type=DomainType.REGISTER, domain_price_override=Decimal("0.00"))
 
     order = order_with(a_promotion(recurring=True), item, shop={"tlds": [a_tld()]})
 
@@ -415,9 +410,7 @@ def test_a_code_that_fits_nothing_is_a_warning(promotion: Promotion) -> None:
 
 
 def test_without_a_code_there_is_no_promotion_and_no_warning() -> None:
-    order = ordered(
-        a_request(Item(key=0, product_id=1)), a_catalog(products=[a_product()], promotions=[a_promotion()])
-    )
+    order = ordered(a_request(Item(key=0, product_id=1)), a_catalog(products=[a_product()], promotions=[a_promotion()]))
 
     assert (order.promotion, order.warnings) == (None, ())
 

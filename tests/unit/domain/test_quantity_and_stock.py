@@ -4,8 +4,18 @@ from decimal import Decimal
 
 import pytest
 
-from schemas.catalog import DomainType, QuantityRule
-from schemas.order import AddonAsked, AddonLine, Item, OptionAsked, PricedAddon, PricedDomain, PricedService, Totals
+from schemas.catalog import CustomField, DomainType, QuantityRule
+from schemas.order import (
+    AddonAsked,
+    AddonLine,
+    Item,
+    OptionAsked,
+    PricedAddon,
+    PricedDomain,
+    PricedService,
+    Terms,
+    Totals,
+)
 from schemas.rejections import Rejection
 from worker.domain.decide import decide
 
@@ -26,8 +36,6 @@ from .builders import (
     refused,
     some_facts,
 )
-from schemas.catalog import CustomField
-from schemas.order import Terms
 
 MULTIPLE, SCALING = QuantityRule.MULTIPLE, QuantityRule.SCALING
 

@@ -73,9 +73,7 @@ def test_of_several_records_with_the_name_the_active_one_is_meant() -> None:
         an_owned_domain(domain_id=3, status="Pending"),
     ]
 
-    renewal = only_item(
-        ordered(a_request(domain_renewals={"domain1.com": 1}), COM, facts=some_facts(domains=records))
-    )
+    renewal = only_item(ordered(a_request(domain_renewals={"domain1.com": 1}), COM, facts=some_facts(domains=records)))
 
     assert isinstance(renewal, PricedRenewal)
     assert renewal.target_id == 2
@@ -250,9 +248,7 @@ def test_an_addon_that_is_not_the_clients_can_not_be_renewed(addons: list[Any]) 
 
 
 def test_one_addon_can_not_be_renewed_twice_in_a_request() -> None:
-    rejection = refused(
-        a_request(addon_renewals=(3, 3)), SHOP, facts=some_facts(owned_addons=[an_owned_addon()])
-    )
+    rejection = refused(a_request(addon_renewals=(3, 3)), SHOP, facts=some_facts(owned_addons=[an_owned_addon()]))
 
     assert rejection.message == "addonrenewals[1]: is in this request already"
 

@@ -27,9 +27,7 @@ from .builders import (
 INCLUSIVE = Terms(tax_inclusive=True)
 
 
-def bill_of(
-    *rules: TaxRule, price: str = "100.00", client: Client | None = None, terms: Terms | None = None
-) -> Bill:
+def bill_of(*rules: TaxRule, price: str = "100.00", client: Client | None = None, terms: Terms | None = None) -> Bill:
     """Bill one taxed product to a client in Texas."""
     catalog = a_catalog(products=[a_product(taxed=True, prices={MONTHLY: price})], tax_rules=rules)
     return ordered(a_request(Item(key=0, product_id=1)), catalog, facts=some_facts(client=client), terms=terms).bill
@@ -111,9 +109,7 @@ def test_tax_is_rounded_to_the_digits_of_the_currency() -> None:
 
 
 def test_tax_is_of_the_sum_not_of_each_line() -> None:
-    catalog = a_catalog(
-        products=[a_product(taxed=True, prices={MONTHLY: "9.95"})], tax_rules=(a_tax_rule("8.875"),)
-    )
+    catalog = a_catalog(products=[a_product(taxed=True, prices={MONTHLY: "9.95"})], tax_rules=(a_tax_rule("8.875"),))
 
     bill = ordered(a_request(Item(key=0, product_id=1), Item(key=1, product_id=1)), catalog).bill
 
@@ -148,9 +144,7 @@ def test_products_addons_and_tlds_carry_a_taxed_flag(flagged: str, tax: str) -> 
         tlds=[a_tld(taxed=flagged == "tld")],
         tax_rules=(a_tax_rule("10.000"),),
     )
-    item = Item(
-        key=0, product_id=1, addons=(AddonAsked(1),), domain="whmcs.com", domain_type=DomainType.REGISTER
-    )
+    item = Item(key=0, product_id=1, addons=(AddonAsked(1),), domain="whmcs.com", domain_type=DomainType.REGISTER)
 
     bill = ordered(a_request(item), catalog).bill  # 10.00 + 2.00 + 15.00
 
