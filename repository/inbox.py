@@ -78,14 +78,15 @@ async def _recall(connection: Connection, request_ids: Sequence[int]) -> dict[in
     }
 
 
-async def judge_anew(connection: Connection, requests: Sequence[tuple[int, Claim]]) -> None:
-    """Let rejected requests come with other content: the fingerprint of the newest counts."""
-    if requests:
+async def judge_anew(connection: Connection, requests: Sequence[tuple[Claimed, Claim]]) -> None:
+    """Let requests that were rejected before come with other content: the newest fingerprint counts."""
+    again = [(row.request_id, claim) for row, claim in requests if row.answer is not None]
+    if again:
         await connection.execute(
             SQL["judge_anew"],
-            [request_id for request_id, _ in requests],
-            [claim.fingerprint for _, claim in requests],
-            [claim.fingerprint_version for _, claim in requests],
+            [request_id for request_id, _ in again],
+            [claim.fingerprint for _, claim in again],
+            [claim.fingerprint_version for _, claim in again],
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from repository import queries
 from repository.database import Connection
 from repository.order_numbers import order_number
+from schemas.catalog import Catalog
 from schemas.order import (
     InvoiceLine,
     PlacedOrder,
@@ -19,6 +20,7 @@ from schemas.order import (
     PricedRenewal,
     PricedService,
     RenewalKind,
+    Terms,
 )
 
 SQL = queries.load("orders.sql")
@@ -37,10 +39,8 @@ class OrderToPlace:
 async def place(
     connection: Connection,
     orders: Sequence[OrderToPlace],
-    *,
-    catalogue_version: int,
-    order_number_key: bytes,
-    tax_inclusive: bool,
+    catalog: Catalog,
+    terms: Terms,
     seal: Seal,
 ) -> list[PlacedOrder]:
     """Write the orders of a batch and return the ids they were given, in the same order.
@@ -50,15 +50,15 @@ async def place(
     assert connection.is_in_transaction()
     if not orders:
         return []
-    placed = await _allocate(connection, [one.order for one in orders], order_number_key)
+    placed = await _allocate(connection, [one.order for one in orders], catalog.order_number_key)
     pairs = list(zip(orders, placed, strict=True))
     tables: dict[str, list[Row]] = {
-        "insert_orders": [_order_row(one, ids, catalogue_version) for one, ids in pairs],
+        "insert_orders": [_order_row(one, ids, catalog.version) for one, ids in pairs],
         "insert_services": [],
         "insert_addons": [],
         "insert_domains": [],
         "insert_renewals": [],
-        "insert_invoices": [_invoice_row(one.order, ids, tax_inclusive) for one, ids in pairs if ids.invoice_id],
+        "insert_invoices": [_invoice_row(one.order, ids, terms) for one, ids in pairs if ids.invoice_id],
         "insert_invoice_lines": [
             row for one, ids in pairs if ids.invoice_id for row in _invoice_line_rows(one.order, ids)
         ],
@@ -218,7 +218,7 @@ def _renewal_row(ids: PlacedOrder, item: PricedRenewal) -> Row:
     }
 
 
-def _invoice_row(order: PricedOrder, ids: PlacedOrder, tax_inclusive: bool) -> Row:  # noqa: FBT001  # a column's value
+def _invoice_row(order: PricedOrder, ids: PlacedOrder, terms: Terms) -> Row:
     bill = order.bill
     levels = {tax.level: tax for tax in bill.taxes}
     first, second = levels.get(1), levels.get(2)
@@ -235,7 +235,7 @@ def _invoice_row(order: PricedOrder, ids: PlacedOrder, tax_inclusive: bool) -> R
         "tax2": second.amount if second else 0,
         "tax_rate": first.rate if first else 0,
         "tax_rate2": second.rate if second else 0,
-        "tax_inclusive": tax_inclusive,
+        "tax_inclusive": terms.tax_inclusive,
         "total": bill.total,
         "payment_method": order.payment_method.name,
         "status": "Paid" if bill.paid else "Unpaid",

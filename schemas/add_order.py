@@ -262,7 +262,7 @@ class AddOrderRequest(BaseModel):
     servicerenewals: Items[Whole] = Field(default_factory=dict)
     addonrenewals: Items[Whole] = Field(default_factory=dict)
 
-    def keys(self) -> list[int]:
+    def item_keys(self) -> list[int]:
         """Every item key that any parameter of the items names, in order."""
         return sorted({key for name in _ITEM_PARAMETERS for key in getattr(self, name)})
 
@@ -327,31 +327,58 @@ def _fault_of(error: ErrorDetails) -> Fault:
 
 def arrange(tree: Tree) -> tuple[dict[str, Any], list[Fault]]:
     """Give each known parameter its shape: text, or a dict of item key → text. Absent and unknown ones fall out."""
-    arranged: dict[str, Any] = {}
-    scalars: dict[str, str] = {}  # arrays that were given as one value
+    shapes = _Shapes(as_scalars=isinstance(tree.get("pid", tree.get("domain")), str))
     faults: list[Fault] = []
-    as_scalars = isinstance(tree.get("pid", tree.get("domain")), str)
     for written, value in tree.items():
         name = ALIASES.get(written, written)
-        if value == "" or name not in AddOrderRequest.model_fields:
-            continue
-        try:
-            if name in arranged or name in scalars:
-                raise Rejected(rejections.parameter_repeated(name))
-            if name == "domainrenewals":
-                arranged[name] = _renewal_map(value)
-            elif name not in _ARRAYS:
-                arranged[name] = _one_value(name, value)
-            elif name in _MAPS and as_scalars and isinstance(value, JsonObject):
-                arranged[name] = {0: value}
-            elif isinstance(value, str):
-                scalars[name] = value
-            else:
-                arranged[name] = _elements(name, value)
-        except Rejected as rejected:
-            faults.extend(rejected.faults)
-    faults.extend(_place_scalars(scalars, arranged))
-    return arranged, faults
+        if value != "" and name in AddOrderRequest.model_fields:
+            try:
+                shapes.put(name, value)
+            except Rejected as rejected:
+                faults.extend(rejected.faults)
+    faults.extend(shapes.place_scalars())
+    return shapes.arranged, faults
+
+
+class _Shapes:
+    """Parameters on their way to their shape; `as_scalars`: the request's one item is written without arrays."""
+
+    def __init__(self, *, as_scalars: bool) -> None:
+        self.arranged: dict[str, Any] = {}
+        self._scalars: dict[str, str] = {}  # arrays that were given as one value
+        self._as_scalars = as_scalars
+
+    def put(self, name: str, value: Value) -> None:
+        if name in self.arranged or name in self._scalars:
+            raise Rejected(rejections.parameter_repeated(name))  # under its alias, too
+        if name == "domainrenewals":
+            self.arranged[name] = _renewal_map(value)
+        elif name not in _ARRAYS:
+            self.arranged[name] = _one_value(name, value)
+        elif name in _MAPS and self._as_scalars and isinstance(value, JsonObject):
+            self.arranged[name] = {0: value}
+        elif isinstance(value, str):
+            self._scalars[name] = value
+        else:
+            self.arranged[name] = _elements(name, value)
+
+    def place_scalars(self) -> list[Fault]:
+        """Let a scalar be item 0 where its group has no other item; a comma list in its place is no item."""
+        faults = []
+        for name, text in self._scalars.items():
+            others = [self.arranged[other] for other in self.arranged if _group_of(other) == _group_of(name)]
+            is_alone = all(key == 0 for keys in others for key in keys)
+            if not is_alone or ("," in text and name not in _COMMA_TEXTS):
+                faults.append(rejections.array_expected(name))
+        self.arranged.update({name: {0: text} for name, text in self._scalars.items()})
+        return faults
+
+
+def _group_of(name: str) -> str | None:
+    """Name the arrays that share one space of keys; None: no array of items."""
+    if name not in _ARRAYS or name == "domainrenewals":
+        return None
+    return _OTHER_GROUPS.get(name, "items")
 
 
 def _one_value(name: str, value: Value) -> str:
@@ -397,22 +424,6 @@ def _element(name: str, key: str, member: Value) -> Value:
     return member
 
 
-def _place_scalars(scalars: Mapping[str, str], arranged: dict[str, Any]) -> Iterable[Fault]:
-    """Let a scalar be item 0 where its group has no other item (addorder.md 1: "an array is expected")."""
-    for name, text in scalars.items():
-        group = _OTHER_GROUPS.get(name, "items")
-        others = (arranged[other] for other in arranged if other in _ARRAYS and _group_of(other) == group)
-        alone = all(key == 0 for keys in others for key in keys)
-        if alone and ("," not in text or name in _COMMA_TEXTS):
-            continue
-        yield rejections.array_expected(name)
-    arranged.update({name: {0: text} for name, text in scalars.items()})
-
-
-def _group_of(name: str) -> str:
-    return "domainrenewals" if name == "domainrenewals" else _OTHER_GROUPS.get(name, "items")
-
-
 # ---------------------------------------------------------------- arrays → items
 
 
@@ -422,7 +433,7 @@ def _order_of(request: AddOrderRequest) -> tuple[OrderRequest, list[Fault]]:
     order = OrderRequest(
         client_id=request.clientid,
         payment_method=request.paymentmethod,
-        items=tuple(_item(request, key, faults) for key in request.keys()),
+        items=tuple(_item(request, key, faults) for key in request.item_keys()),
         addon_lines=tuple(_addon_lines(request, faults)),
         domain_renewals=tuple(DomainRenewal(name, years) for name, years in request.domainrenewals.items()),
         service_renewals=tuple(request.servicerenewals[key] for key in sorted(request.servicerenewals)),

@@ -1,4 +1,4 @@
-"""What we publish: CloudEvents 1.0 for order.added, order.rejected, order.failed and the follow-ups (messages.md, "Events")."""
+"""What we publish: CloudEvents 1.0, for results and for follow-ups (messages.md, "Events")."""
 
 import uuid
 from collections.abc import Callable, Mapping

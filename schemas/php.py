@@ -74,37 +74,52 @@ def unserialize(blob: bytes, *, levels_max: int, entries_max: int | None) -> dic
 
 def _scan(blob: bytes, levels_max: int, entries_max: int | None) -> None:
     """Check every token, length, depth and count without building anything."""
+    # An entry takes six bytes at least (i:0;N;), so a larger count cannot be true.
+    entries_max = len(blob) // 6 if entries_max is None else entries_max
     position, levels, entries = 0, 0, 0
-    while position < len(blob):
+    while True:
         token = _TOKEN.match(blob, position)
         if token is None:
-            refused = blob[position : position + 1] in b"OCERr"
-            raise NotSerialized("objects and references are refused" if refused and blob[position:] else _CUT_SHORT)
+            raise NotSerialized(_why_not(blob[position : position + 1]))
         position = token.end()
         if token["length"] is not None:
-            position += int(token["length"])
-            if blob[position : position + 2] != b'";':
-                raise NotSerialized("a declared length does not fit")
-            if b"\0" in blob[token.end() : position]:
-                raise NotSerialized("it contains the character U+0000")
-            position += 2
-        elif token["count"] is not None:
-            levels += 1
-            entries += int(token["count"])
-            if levels > levels_max:
-                raise NotSerialized(f"more than {levels_max} levels")
-            # An entry takes eight bytes at least (i:0;i:0;), so a larger count cannot be true.
-            if int(token["count"]) > len(blob) // 6 or (entries_max is not None and entries > entries_max):
-                raise NotSerialized(f"more than {entries_max or len(blob) // 6} entries")
+            position = _end_of_text(blob, position, int(token["length"]))
         elif token["int"] is not None:
-            if not -INTEGER_MAX - 1 <= int(token["int"]) <= INTEGER_MAX:
-                raise NotSerialized("a number is out of range")
-        elif token["end"] is not None:
-            levels -= 1
+            _check_number(int(token["int"]))
+        else:
+            levels += (token["count"] is not None) - (token["end"] is not None)
+            entries += int(token["count"] or 0)
+            _check_size(levels, levels_max, entries, entries_max)
         if levels <= 0:
             break
-    if levels or position != len(blob):
-        raise NotSerialized(_CUT_SHORT if levels else "something follows its end")
+    if position != len(blob):
+        raise NotSerialized("something follows its end")
+
+
+def _check_size(levels: int, levels_max: int, entries: int, entries_max: int) -> None:
+    if levels > levels_max:
+        raise NotSerialized(f"more than {levels_max} levels")
+    if entries > entries_max:
+        raise NotSerialized(f"more than {entries_max} entries")
+
+
+def _end_of_text(blob: bytes, start: int, length: int) -> int:
+    """Find where the text that starts here ends, behind its quote."""
+    end = start + length
+    if blob[end : end + 2] != b'";':
+        raise NotSerialized("a declared length does not fit")
+    if b"\0" in blob[start:end]:
+        raise NotSerialized("it contains the character U+0000")
+    return end + 2
+
+
+def _check_number(number: int) -> None:
+    if not -INTEGER_MAX - 1 <= number <= INTEGER_MAX:
+        raise NotSerialized("a number is out of range")
+
+
+def _why_not(opcode: bytes) -> str:
+    return "objects and references are refused" if opcode and opcode in b"OCERr" else _CUT_SHORT
 
 
 def text_of(value: Any) -> str | None:

@@ -150,8 +150,8 @@ class Shop:
             "ORDERS_TRUSTED_PUBLISHERS": self.user,
         }
 
-    async def start_worker(self, *module: str, consumers: int = 1, **settings: str) -> Worker:
-        """Start a worker and wait until so many consume. `module` names a stand-in with its arguments."""
+    async def start_worker(self, *module: str, **settings: str) -> Worker:
+        """Start a worker and wait until it consumes. `module` names a stand-in with its arguments."""
         log = self._folder / f"worker-{uuid.uuid4().hex[:8]}.log"
         command = [sys.executable, "-m", *(module or ("worker", "worker"))]
         with log.open("wb") as output:

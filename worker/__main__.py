@@ -1,4 +1,4 @@
-"""The command line: `orders`. Wires the parts, starts them, drains them; every command is a module of worker/commands/."""
+"""The command line: `orders`. Every command is a module of worker/commands/."""
 
 import sys
 

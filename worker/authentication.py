@@ -1,4 +1,4 @@
-"""Who may ask: External callers by credential, Internal ones by the publisher that RabbitMQ vouches for (addorder.md 2)."""
+"""Who may ask: External callers by credential, Internal ones by the publisher RabbitMQ vouches for (addorder.md 2)."""
 
 import asyncio
 import time

@@ -10,7 +10,7 @@ remember  replies and events                 repository/inbox.py
 publish ─ ack                                consumer.py
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ from schemas.catalog import Catalog
 from schemas.order import OrderRequest, PricedOrder, Terms
 from schemas.rejections import Rejection
 from worker import copies, endings
+from worker.authentication import Caller
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
 from worker.edge import Edge, Reading
@@ -64,6 +65,7 @@ class Command:
     """A request that may be judged: well-formed, and its caller known."""
 
     reading: Reading
+    caller: Caller
     request: OrderRequest
     claim: Claim
 
@@ -111,22 +113,25 @@ def _command(reading: Reading) -> Command | None:
     if reading.request is None or reading.caller is None or fingerprint is None or message_id is None:
         return None
     claim = Claim(reading.caller.name, message_id, fingerprint.digest, fingerprint.version)
-    return Command(reading, reading.request, claim)
+    return Command(reading, reading.caller, reading.request, claim)
 
 
 async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -> dict[int, Ending]:
-    """Carry out what can be judged, in one transaction. Returns the endings by delivery tag."""
+    """Carry out what can be judged, in one transaction. Returns the endings by delivery tag.
+
+    Raises:
+        CatalogueMoved: nothing was written.
+    """
     marks, house.published = house.published, []
     try:
         async with house.database.transaction() as connection:
             claimed = await inbox.claim(connection, [command.claim for command in commands])
             moment = await facts.moment(connection)
-            if moment.catalogue_version != catalog.version:
-                raise CatalogueMoved
+            _check_version(catalog, moment)
             settled, to_judge = _sort_out(commands, claimed, house.keys, moment)
-            await _judge_anew(connection, to_judge, claimed)
+            await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = await _decide(connection, to_judge, moment, catalog, house.terms)
-            settled += await _place(connection, verdicts, claimed, moment, catalog, house)
+            settled += await _place(connection, verdicts, moment, catalog, house)
             await inbox.remember(connection, [ending.answer for ending in settled if ending.answer])
             await inbox.mark_published(connection, marks)
     except BaseException:
@@ -135,26 +140,35 @@ async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -
     return {ending.reading.delivery.tag: ending for ending in settled}
 
 
-Claims = dict[tuple[str, str], Claimed]
-Verdicts = list[tuple[Command, PricedOrder | Rejection]]
+ToJudge = tuple[Command, Claimed]
+Verdict = tuple[Command, Claimed, PricedOrder | Rejection]
+
+
+def _check_version(catalog: Catalog, moment: Moment) -> None:
+    if moment.catalogue_version != catalog.version:
+        raise CatalogueMoved
 
 
 def _sort_out(
-    commands: Sequence[Command], claimed: Claims, keys: KeyRing, moment: Moment
-) -> tuple[list[Ending], list[Command]]:
+    commands: Sequence[Command], claimed: Mapping[tuple[str, str], Claimed], keys: KeyRing, moment: Moment
+) -> tuple[list[Ending], list[ToJudge]]:
     """Tell the requests that were answered before from those that must be judged."""
-    settled, to_judge = [], []
+    settled: list[Ending] = []
+    to_judge: list[ToJudge] = []
     for command in commands:
-        claim, reading = claimed[command.claim.key], command.reading
-        answer = claim.answer
-        same = answer is not None and keys.is_same(command.request, claim.fingerprint, claim.fingerprint_version)
-        if answer is not None and answer.outcome == "placed":
-            reused = Rejection.of([rejections.message_id_reused()])
-            settled.append(endings.repeated(reading, answer) if same else endings.rejected(reading, reused, moment.now))
-        elif answer is not None and same and _is_own_redelivery(reading.delivery, answer.replays):
+        row, reading = claimed[command.claim.key], command.reading
+        answer = row.answer
+        same = answer is not None and keys.is_same(command.request, row.fingerprint, row.fingerprint_version)
+        if answer is None:
+            to_judge.append((command, row))
+        elif answer.outcome == "placed" and same:
+            settled.append(endings.repeated(reading, answer))
+        elif answer.outcome == "placed":
+            settled.append(endings.rejected(reading, Rejection.of([rejections.message_id_reused()]), moment.now))
+        elif same and _is_own_redelivery(reading.delivery, answer.replays):
             settled.append(endings.refused_again(reading, answer))
         else:
-            to_judge.append(command)
+            to_judge.append((command, row))
     return settled, to_judge
 
 
@@ -163,47 +177,32 @@ def _is_own_redelivery(delivery: Delivery, replays: int) -> bool:
     return delivery.redelivered and copies.count_of(delivery.properties.headers, copies.REPLAYS) == replays
 
 
-async def _judge_anew(connection: Connection, commands: Sequence[Command], claimed: Claims) -> None:
-    """A request that was rejected may come again with other content."""
-    again = [(claimed[command.claim.key], command.claim) for command in commands]
-    await inbox.judge_anew(connection, [(row.request_id, claim) for row, claim in again if row.answer is not None])
-
-
 async def _decide(
-    connection: Connection, commands: Sequence[Command], moment: Moment, catalog: Catalog, terms: Terms
-) -> Verdicts:
+    connection: Connection, to_judge: Sequence[ToJudge], moment: Moment, catalog: Catalog, terms: Terms
+) -> list[Verdict]:
     """Lock and read what the requests name, then judge them one after the other: each sees what those before took."""
-    needed = wanted((command.request for command in commands), catalog)
+    needed = wanted((command.request for command, _ in to_judge), catalog)
     totals = await facts.lock(connection, needed)
     known = await facts.read(connection, needed, moment.today)
-    verdicts: Verdicts = []
-    for command in commands:
+    verdicts: list[Verdict] = []
+    for command, row in to_judge:
         verdict, totals = decide(command.request, known, totals, catalog, terms)
-        verdicts.append((command, verdict))
+        verdicts.append((command, row, verdict))
     return verdicts
 
 
 async def _place(
-    connection: Connection, verdicts: Verdicts, claimed: Claims, moment: Moment, catalog: Catalog, house: House
+    connection: Connection, verdicts: Sequence[Verdict], moment: Moment, catalog: Catalog, house: House
 ) -> list[Ending]:
     """Write the priced orders; say no to the others."""
     said: list[Ending] = []
-    to_place: list[tuple[Command, OrderToPlace]] = []
-    for command, verdict in verdicts:
-        request_id, reading = claimed[command.claim.key].request_id, command.reading
+    to_place: list[tuple[Reading, OrderToPlace]] = []
+    for command, row, verdict in verdicts:
         if isinstance(verdict, Rejection):
-            said.append(endings.rejected(reading, verdict, moment.now, request_id))
+            said.append(endings.rejected(command.reading, verdict, moment.now, row.request_id))
         else:
-            assert reading.caller is not None, "only what has a caller becomes a command"
-            to_place.append((command, OrderToPlace(request_id, reading.caller.asked_by, verdict)))
-    placed = await orders.place(
-        connection,
-        [order for _, order in to_place],
-        catalogue_version=catalog.version,
-        order_number_key=catalog.order_number_key,
-        tax_inclusive=house.terms.tax_inclusive,
-        seal=house.keys.seal,
-    )
-    for (command, order), ids in zip(to_place, placed, strict=True):
-        said.append(endings.placed(command.reading, order.request_id, order.order, ids, moment.now))
+            to_place.append((command.reading, OrderToPlace(row.request_id, command.caller.asked_by, verdict)))
+    placed = await orders.place(connection, [one for _, one in to_place], catalog, house.terms, house.keys.seal)
+    for (reading, one), ids in zip(to_place, placed, strict=True):
+        said.append(endings.placed(reading, one.request_id, one.order, ids, moment.now))
     return said

@@ -1,6 +1,7 @@
 """Deliveries → batches → endings → acks. The only place that acknowledges."""
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -208,12 +209,13 @@ def _log_retry(event: str) -> Callable[[RetryCallState], None]:
 
 def _sleep_until(stopping: asyncio.Event) -> Callable[[float], "asyncio.Future[None]"]:
     async def sleep(seconds: float) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), seconds)
-        except TimeoutError:
-            pass
 
     return sleep  # type: ignore[return-value]  # a coroutine function is what tenacity wants
+
+
+_EVENTS = {kind: f"order.{kind}" for kind in EndingKind}
 
 
 def log_ending(ending: Ending, seconds: float) -> None:
@@ -222,7 +224,7 @@ def log_ending(ending: Ending, seconds: float) -> None:
     caller = ending.reading.caller
     unknown = {"unknown_parameters": ending.reading.unknown_names} if ending.reading.unknown_names else {}
     log.info(
-        f"order.{ending.kind}",
+        _EVENTS[ending.kind],
         message_id=properties.message_id,
         caller=caller.name if caller else None,
         seconds=round(seconds, 4),

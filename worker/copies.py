@@ -1,4 +1,4 @@
-"""A message that is set aside: the original bytes and properties, and why it lies there (messages.md, "Dead letters")."""
+"""A message that is set aside: the original bytes and properties, and why (messages.md, "Dead letters")."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,9 @@
 """The servers as Docker containers, where an engine answers. Testcontainers finds the engine and the way to it."""
 
+import socket
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from deploy.local.host import free_port, last_lines, say
 from deploy.local.server import Server
@@ -75,37 +77,51 @@ class Container(Server):
         return f"the end of `docker logs {self.name}`:\n{last_lines(log)}"
 
     def _find(self) -> Any:
-        from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - 0.2 s only Docker's users pay
+        from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - see _engine_listens
 
         try:
-            return DockerClient().client.containers.get(self.name)
-        except Exception:  # noqa: BLE001 - whatever the foreign libraries raise: no engine, or no such container
+            return DockerClient().client.containers.get(self.name) if _engine_listens() else None
+        except Exception:  # noqa: BLE001 - whatever the foreign libraries raise: no such container any more
             return None
 
 
 def start_container(kind: str, name: str) -> Container | None:
     """Start a new container, or return None: in silence if no engine answers, else saying why."""
-    from testcontainers.core.config import ConnectionMode, testcontainers_config  # noqa: PLC0415 - 0.2 s after a start, not before each
+    if not _engine_listens():
+        return None
+    from testcontainers.core.config import ConnectionMode, testcontainers_config  # noqa: PLC0415 - see _engine_listens
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415 - ditto
 
     # No reaper beside it: `up` leaves containers running, and `down` finds them by their name.
     testcontainers_config.ryuk_disabled = True
     recipe = RECIPES[kind]
-    try:
-        container = DockerContainer(recipe.image, name=name, env=recipe.environment)
-    except Exception:  # noqa: BLE001 - whatever the foreign libraries raise: no engine
-        return None
     say(f"{kind}: a container of {recipe.image} (the first time, it is downloaded)")
-    engine = container.get_docker_client()
-    is_here = engine.get_connection_mode() is ConnectionMode.docker_host and engine.host() == "localhost"
-    port = free_port(1)  # ours to choose, for it must be the same after a restart
-    container.ports[str(recipe.port)] = ("127.0.0.1", port) if is_here else port  # type: ignore[assignment] # the engine takes both
-    leftover = Container(kind, name, engine.host(), port)
+    leftover = Container(kind, name, "", 0)
     try:
         leftover.delete()
+        container = DockerContainer(recipe.image, name=name, env=recipe.environment)
+        engine = container.get_docker_client()
+        is_here = engine.get_connection_mode() is ConnectionMode.docker_host and engine.host() == "localhost"
+        port = free_port(1)  # ours to choose, for it must be the same after a restart
+        where: Any = ("127.0.0.1", port) if is_here else port  # typed as a number only, but the engine takes both
+        container.ports[str(recipe.port)] = where
         container.start()
         return Container(kind, name, container.get_container_host_ip(), container.get_exposed_port(recipe.port))
-    except Exception as error:  # noqa: BLE001 - ditto: no image, no right, no room
+    except Exception as error:  # noqa: BLE001 - whatever the foreign libraries raise: no image, no right, no room
         say(f"{kind}: Docker could not start it ({str(error).partition(chr(10))[0]}); going on without")
         leftover.delete()
         return None
+
+
+def _engine_listens() -> bool:
+    try:
+        # Imported when needed: the local extra may not be installed, and it takes 0.2 seconds.
+        from testcontainers.core.docker_client import get_docker_host  # noqa: PLC0415
+    except ModuleNotFoundError:
+        return False
+    address = urlsplit(get_docker_host() or "unix:///var/run/docker.sock")
+    if address.scheme != "unix":
+        return True
+    # Knock first: where nobody answers, the Docker library leaves an open socket and a warning behind.
+    with socket.socket(socket.AF_UNIX) as knock:
+        return knock.connect_ex(address.path) == 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 ID_LISTS = {"services": "serviceids", "addons": "addonids", "domains": "domainids"}
 
@@ -50,7 +50,7 @@ def parse_reply(raw: bytes | None) -> tuple[str, dict[str, Any]]:
     if text.startswith("{"):
         return "json", json.loads(text)
     if text.startswith("<"):
-        root = ElementTree.fromstring(text)
+        root = ET.fromstring(text)
         assert root.tag == "whmcsapi"
         return "xml", {child.tag: child.text or "" for child in root}
     return "nvp", dict(pair.partition("=")[::2] for pair in text.split(";") if pair)

@@ -1,4 +1,4 @@
-"""A worker that kills itself with SIGKILL the first time it reaches a point: python -m tests.faults.killing_worker POINT."""
+"""A worker that kills itself the first time it reaches a point: python -m tests.faults.killing_worker POINT."""
 
 import functools
 import os

@@ -18,8 +18,10 @@ BROKER_FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, OSError, 
 
 @asynccontextmanager
 async def connect(url: str, name: str) -> AsyncIterator[AbstractConnection]:
-    """Open a connection that shows in the broker's tools as `name`. It does not reconnect by itself:
-    whoever holds deliveries must know when their channel is gone."""
+    """Open a connection that shows in the broker's tools as `name`.
+
+    It does not reconnect by itself: whoever holds deliveries must know when their channel is gone.
+    """
     connection = await aio_pika.connect(
         url,
         timeout=CONNECT_SECONDS_MAX,

@@ -79,7 +79,7 @@ class Stage:
         expected = _event_count(request, reply)
         try:
             async with asyncio.timeout(EVENTS_SECONDS_MAX):
-                while len(self._events) - seen < expected:
+                while len(self._events) - seen < expected:  # noqa: ASYNC110  # bounded just above
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError:
             fail(f"only {len(self._events) - seen} of {expected} events came; see {LOCAL / 'worker.log'}")
@@ -179,7 +179,7 @@ def _write_env_file(environment: Mapping[str, str]) -> Path:
 def _start_worker(environment: Mapping[str, str], *, detached: bool) -> "subprocess.Popen[bytes]":
     """Run `orders worker` as a process of its own, as in real life."""
     with (LOCAL / "worker.log").open("wb") as output:
-        return subprocess.Popen(  # noqa: S603  # our own program
+        return subprocess.Popen(  # our own program
             [sys.executable, "-m", "worker", "worker"],
             env={**os.environ, **environment},
             stdout=output,

@@ -37,8 +37,7 @@ class Request:
 class Storefront:
     """Publishes requests as a storefront does, and hears the replies."""
 
-    def __init__(self, channel: aio_pika.abc.AbstractChannel, exchange: aio_pika.abc.AbstractExchange, user: str):
-        self._channel = channel
+    def __init__(self, exchange: aio_pika.abc.AbstractExchange, user: str) -> None:
         self._exchange = exchange
         self._user = user
         self._replies: dict[str, asyncio.Future[bytes]] = {}
@@ -51,7 +50,7 @@ class Storefront:
             connection.channel(publisher_confirms=True, on_return_raises=True) as channel,
         ):
             exchange = await channel.get_exchange(topology.COMMANDS, ensure=False)
-            storefront = cls(channel, exchange, unquote(urlsplit(url).username or "guest"))
+            storefront = cls(exchange, unquote(urlsplit(url).username or "guest"))
             replies = await channel.get_queue(DIRECT_REPLY, ensure=False)
             await replies.consume(storefront._take_reply, no_ack=True)
             yield storefront

@@ -1,7 +1,9 @@
 """`orders worker`: consume until SIGTERM."""
 
 import asyncio
+import contextlib
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -12,12 +14,13 @@ import uvloop
 
 from repository import catalog as catalogue
 from repository.database import Database
-from repository.migrate import NotMigrated, check_migrated
+from repository.migrate import check_migrated
 from schemas.order import Terms
 from worker import logs
 from worker.authentication import Authenticator
 from worker.carry_out import House
-from worker.commands import broker_errors, fail
+from worker.commands import broker_errors
+from worker.commands.database import database_errors
 from worker.consumer import BATCHES_IN_FLIGHT, Consumer
 from worker.edge import Edge
 from worker.key_ring import KeyRing
@@ -32,21 +35,40 @@ def work(
     """Consume requests until SIGTERM, then finish what is in hand."""
     settings = Settings.read()
     logs.configure(settings.log_format)
-    with broker_errors():
-        try:
-            uvloop.run(consume(settings))
-        except* NotMigrated as group:
-            fail(str(group.exceptions[0]))
+    if processes > 1:
+        sys.exit(uvloop.run(supervise(processes)))
+    with broker_errors(), database_errors():
+        uvloop.run(consume(settings))
+
+
+async def supervise(processes: int) -> int:
+    """Run several workers and end with them. When one ends by itself, all do: whoever started us starts us again."""
+    stopping = _stopping()
+    workers = [await asyncio.create_subprocess_exec(sys.executable, "-m", "worker", "worker") for _ in range(processes)]
+    ends = [asyncio.ensure_future(worker.wait()) for worker in workers]
+    told = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait([told, *ends], return_when=asyncio.FIRST_COMPLETED)
+    for worker in workers:
+        with contextlib.suppress(ProcessLookupError):
+            worker.terminate()
+    statuses = await asyncio.gather(*ends)
+    told.cancel()
+    return 0 if stopping.is_set() and not any(statuses) else 1
 
 
 async def consume(settings: Settings) -> None:
     """Run one worker in this process."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = _stopping()
     async with open_house(settings) as house:
         await Consumer(settings, house).run(stopping)
+
+
+def _stopping() -> asyncio.Event:
+    """Make an event that SIGTERM and Ctrl-C set."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
 
 
 @asynccontextmanager

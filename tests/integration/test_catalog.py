@@ -1,0 +1,547 @@
+"""The catalogue in a real Postgres: loaded, read, exported; and the credentials that are part of it."""
+
+import asyncio
+import copy
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from decimal import Decimal
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from repository import catalog, credentials, migrate
+from repository.catalog import CatalogError, Count, LoadReport
+from repository.credentials import CredentialError
+from repository.database import Connection, Database
+from schemas.catalog import (
+    Addon,
+    BillingCycle,
+    Catalog,
+    ConfigChoice,
+    ConfigOption,
+    Currency,
+    CustomField,
+    DomainField,
+    Extra,
+    FreeDomain,
+    Price,
+    Product,
+    PromotionType,
+    Prorata,
+    QuantityRule,
+    Tld,
+)
+from schemas.catalog_file import parse
+
+SAMPLE: dict[str, Any] = json.loads(files("deploy").joinpath("sample", "catalog.json").read_bytes())
+MONTHLY, ANNUALLY = BillingCycle.MONTHLY, BillingCycle.ANNUALLY
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    await migrate.migrate(database_url)
+    async with Database(database_url, connections_max=10) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def stocked(shop_url: str) -> AsyncIterator[Database]:
+    """A database into which the sample was loaded."""
+    async with Database(shop_url, connections_max=10) as opened:
+        yield opened
+
+
+async def load(database: Database, values: dict[str, Any]) -> LoadReport:
+    async with database.transaction() as connection:
+        return await catalog.load(connection, parse(json.dumps(values)))
+
+
+async def read(database: Database) -> Catalog:
+    async with database.connection() as connection:
+        return await catalog.read(connection)
+
+
+async def export(database: Database) -> dict[str, Any]:
+    async with database.connection() as connection:
+        return await catalog.export(connection)
+
+
+async def value(database: Database, sql: str, *arguments: Any) -> Any:
+    async with database.connection() as connection:
+        return await connection.fetchval(sql, *arguments)
+
+
+async def change(database: Database, step: Callable[[Connection], Awaitable[Any]]) -> Any:
+    async with database.transaction() as connection:
+        return await step(connection)
+
+
+def changed(section: str, entry_id: int, **changes: Any) -> dict[str, Any]:
+    """A file with one entry of the sample, changed."""
+    (entry,) = (entry for entry in SAMPLE[section] if entry["id"] == entry_id)
+    return {section: [{**copy.deepcopy(entry), **changes}]}
+
+
+def price(amount: str, setup: str = "0.00") -> Price:
+    return Price(Decimal(amount), Decimal(setup))
+
+
+# ---------------------------------------------------------------- the snapshot
+
+
+async def test_a_product_is_what_the_file_says(stocked: Database) -> None:
+    products = (await read(stocked)).products
+
+    assert len(products) == 25
+    assert products[2] == Product(
+        id=2,
+        name="Pro",
+        type="hosting",
+        pay_type="recurring",
+        taxed=False,
+        retired=False,
+        quantity_rule=QuantityRule.NO,
+        stock_controlled=False,
+        prorata=None,
+        free_domain=None,
+        prices={"USD": {MONTHLY: price("19.95", "10.00"), ANNUALLY: price("199.00")}},
+        custom_fields=(CustomField(2, "Data centre", "dropdown", required=True, options=("EU", "US")),),
+        config_options=(),
+    )
+    assert products[1].free_domain == FreeDomain(frozenset({ANNUALLY}), frozenset({".com"}))
+    assert products[6].prorata == Prorata(1, 20)
+    assert products[17].prorata == Prorata(1, None)
+    assert products[4].prices == {}
+    assert [field.id for field in products[20].custom_fields] == [201, 202, 203, 204, 205, 206]
+
+
+async def test_options_and_choices_stand_in_the_order_of_the_file(stocked: Database) -> None:
+    options = (await read(stocked)).products[21].config_options
+
+    assert [option.id for option in options] == [51, 52, 53, 54]
+    assert options[0] == ConfigOption(
+        51,
+        "Location",
+        "radio",
+        None,
+        None,
+        (
+            ConfigChoice(511, "Standard", {"USD": {MONTHLY: price("1.00")}}),
+            ConfigChoice(512, "Premium", {"USD": {MONTHLY: price("3.00", "7.00")}}),
+        ),
+    )
+    assert (options[2].quantity_min, options[2].quantity_max) == (2, 5)
+
+
+async def test_all_else_is_what_the_file_says(stocked: Database) -> None:
+    snapshot = await read(stocked)
+
+    assert snapshot.currencies["JPY"] == Currency("JPY", "¥", "", 0, is_default=False)
+    assert [method.name for method in snapshot.payment_methods.values() if method.active] == [
+        "paypal", "mailin", "authorize", "banktransfer", "quantumgateway", "stripe",
+    ]  # fmt: skip
+    assert snapshot.group_discounts == {1: Decimal("10.00")}
+    assert [(rule.id, rule.country, rule.state, rule.rate) for rule in snapshot.tax_rules][5:7] == [
+        (6, "CA", "Quebec", Decimal("9.975")),
+        (7, "CA", "British Columbia", Decimal("7.000")),
+    ]
+    assert snapshot.addons[11] == Addon(
+        11, "Remote console", taxed=False, products=frozenset({5}), prices={"USD": {MONTHLY: price("7.00")}}
+    )
+    assert snapshot.addons[1].products is None
+    assert snapshot.affiliates == {3: True, 4: False}
+    assert len(snapshot.order_number_key) == 16
+    assert snapshot.version == 2
+
+
+async def test_a_tld_is_what_the_file_says(stocked: Database) -> None:
+    tlds = (await read(stocked)).tlds
+
+    assert tlds[".eu"] == Tld(
+        tld=".eu",
+        taxed=False,
+        epp_required=False,
+        register={
+            "USD": {1: Decimal("12.00"), 2: Decimal("24.00")},
+            "EUR": {1: Decimal("11.00"), 2: Decimal("22.00")},
+        },
+        transfer={"USD": {1: Decimal("12.00")}, "EUR": {1: Decimal("11.00")}},
+        renew={"USD": {1: Decimal("12.00")}, "EUR": {1: Decimal("11.00")}},
+        extras={"USD": {Extra.DNS_MANAGEMENT: Decimal("5.00")}},
+        fields=(),
+    )
+    assert tlds[".co.uk"].fields[1] == DomainField("Registrant Name", "text", required=False, options=())
+
+
+async def test_a_promotion_is_what_the_file_says(stocked: Database) -> None:
+    promotions = (await read(stocked)).promotions
+
+    yearly = promotions["yearly20"]
+    assert (yearly.id, yearly.code, yearly.type) == (14, "YEARLY20", PromotionType.PERCENTAGE)
+    assert (yearly.cycles, yearly.products) == (frozenset({ANNUALLY}), frozenset({1, 25}))
+    assert (yearly.addons, yearly.tlds) == (frozenset(), frozenset())
+    assert promotions["demopromo"].tlds is None
+    assert promotions["comhalf"].tlds == frozenset({".com"})
+
+
+async def test_a_snapshot_can_not_be_changed(stocked: Database) -> None:
+    snapshot: Any = await read(stocked)
+
+    with pytest.raises(TypeError):
+        snapshot.products[1].prices["USD"][MONTHLY] = price("0.01")
+    with pytest.raises(TypeError):
+        snapshot.tlds[".com"].register["USD"][1] = Decimal("0.01")
+    with pytest.raises(AttributeError):
+        snapshot.products[1].name = "Other"
+
+
+# ---------------------------------------------------------------- loading again
+
+
+async def test_loading_the_same_again_changes_nothing(stocked: Database) -> None:
+    before = await read(stocked)
+
+    report = await load(stocked, SAMPLE)
+
+    assert (report.version, report.moved, report.notes) == (2, False, ())
+    assert report.sections["products"] == Count(new=0, updated=0, unchanged=25)
+    assert all(count.new == count.updated == 0 for count in report.sections.values())
+    assert await read(stocked) == before  # the hashes of the secrets too
+
+
+async def test_a_change_moves_the_version_once_and_is_counted(stocked: Database) -> None:
+    file = copy.deepcopy(SAMPLE)
+    file["products"][0]["pricing"]["USD"]["monthly"]["price"] = "10.95"
+    file["products"][1]["name"] = "Professional"
+    file["tlds"][0]["fields"].append({"name": "Use", "type": "text", "required": False})
+    file["tax_rules"].append({"id": 10, "level": 2, "name": "More", "rate": "1", "compound": True})
+
+    report = await load(stocked, file)
+
+    assert (report.version, report.moved) == (3, True)
+    assert report.sections["products"] == Count(new=0, updated=2, unchanged=23)
+    assert report.sections["tlds"] == Count(new=0, updated=1, unchanged=3)
+    assert report.sections["tax_rules"] == Count(new=1, updated=0, unchanged=9)
+    snapshot = await read(stocked)
+    assert snapshot.version == 3
+    assert snapshot.products[1].prices["USD"][MONTHLY] == price("10.95")
+    assert snapshot.products[2].name == "Professional"
+
+
+async def test_clients_and_what_they_own_do_not_move_the_version(stocked: Database) -> None:
+    report = await load(stocked, changed("clients", 1, firstname="Jack"))
+
+    assert report == LoadReport({"clients": Count(new=0, updated=1, unchanged=0)}, version=2, moved=False, notes=())
+    assert await value(stocked, "SELECT first_name FROM clients WHERE id = 1") == "Jack"
+
+
+async def test_stock_is_set_the_first_time_only(stocked: Database) -> None:
+    await value(stocked, "UPDATE product_stock SET quantity = 1 WHERE product_id = 10")
+
+    await load(stocked, changed("products", 10, stock_quantity=50))
+    await load(stocked, changed("products", 24, stock_control=True, stock_quantity=3))
+
+    assert await value(stocked, "SELECT quantity FROM product_stock WHERE product_id = 10") == 1
+    assert await value(stocked, "SELECT quantity FROM product_stock WHERE product_id = 24") == 3
+
+
+async def test_uses_are_set_the_first_time_only_and_their_limit_follows(stocked: Database) -> None:
+    await value(stocked, "UPDATE promotion_uses SET uses = 1 WHERE promotion_id = 8")
+
+    await load(stocked, changed("promotions", 8, uses=0, max_uses=5))
+
+    assert await value(stocked, "SELECT (uses, max_uses) FROM promotion_uses WHERE promotion_id = 8") == (1, 5)
+
+
+async def test_a_limit_below_the_uses_so_far_ends_the_promotion(stocked: Database) -> None:
+    await load(stocked, changed("promotions", 1, max_uses=9))
+    await value(stocked, "UPDATE promotion_uses SET uses = 7 WHERE promotion_id = 1")
+
+    first = await load(stocked, changed("promotions", 1, max_uses=4))
+    again = await load(stocked, changed("promotions", 1, max_uses=4))
+
+    assert await value(stocked, "SELECT (uses, max_uses) FROM promotion_uses WHERE promotion_id = 1") == (7, 7)
+    assert (await read(stocked)).promotions["demopromo"].max_uses == 4
+    assert (first.moved, again.moved) == (True, False)
+
+
+async def test_what_has_left_the_file_stays(stocked: Database) -> None:
+    await load(stocked, changed("products", 1, pricing={}, custom_fields=[], config_options=[]))
+
+    product = (await read(stocked)).products[1]
+    assert product.prices["USD"][MONTHLY] == price("9.95")
+    assert (len(product.custom_fields), len(product.config_options)) == (1, 3)
+
+
+async def test_minus_one_withdraws_a_price(stocked: Database) -> None:
+    gone = {"price": "-1.00", "setup": "0.00"}
+    file = {
+        **changed("products", 1, pricing={"USD": {"monthly": gone}}),
+        **changed("addons", 1, pricing={"EUR": {"monthly": gone}}),
+        "tlds": [{**SAMPLE["tlds"][0], "pricing": {"USD": {"renew": {"2": "-1"}}},
+                  "extras": {"USD": {"idprotection": "-1.0"}}}],
+    }  # fmt: skip
+
+    report = await load(stocked, file)
+
+    snapshot = await read(stocked)
+    assert MONTHLY not in snapshot.products[1].prices["USD"]
+    assert MONTHLY not in snapshot.addons[1].prices["EUR"]
+    assert snapshot.tlds[".com"].renew["USD"] == {1: Decimal("14.95")}
+    assert Extra.ID_PROTECTION not in snapshot.tlds[".com"].extras["USD"]
+    assert report.moved
+    assert not (await load(stocked, file)).moved
+
+
+async def test_a_list_of_products_is_replaced(stocked: Database) -> None:
+    await load(stocked, changed("addons", 11, products=[7, 8]))
+    assert (await read(stocked)).addons[11].products == frozenset({7, 8})
+
+    await load(stocked, changed("addons", 11, products="all"))
+    assert (await read(stocked)).addons[11].products is None
+
+
+async def test_a_promotion_may_have_an_amount_for_each_currency(stocked: Database) -> None:
+    await load(stocked, changed("promotions", 2, values={"EUR": "4.50", "JPY": "700"}))
+    await load(stocked, changed("promotions", 2, values={"JPY": "-1"}))
+
+    assert (await read(stocked)).promotions["fiveoff"].values == {"EUR": Decimal("4.50")}
+
+
+async def test_another_currency_may_become_the_default(stocked: Database) -> None:
+    euro = {"code": "EUR", "prefix": "€", "suffix": " EUR", "digits": 2, "default": True}
+
+    await load(stocked, {"currencies": [euro]})
+
+    assert [one.code for one in (await read(stocked)).currencies.values() if one.is_default] == ["EUR"]
+
+
+async def test_a_file_may_be_a_part_that_refers_to_the_database(stocked: Database) -> None:
+    code = {**SAMPLE["promotions"][1], "id": 99, "code": "PART"}
+
+    report = await load(stocked, {"promotions": [code]})
+
+    assert report.sections == {"promotions": Count(new=1, updated=0, unchanged=0)}
+    assert (await read(stocked)).promotions["part"].products == frozenset({1, 2})
+
+
+# ---------------------------------------------------------------- what can not be loaded
+
+
+async def test_a_bad_file_changes_nothing_and_tells_everything(stocked: Database) -> None:
+    before = await read(stocked)
+    file = copy.deepcopy(SAMPLE)
+    file["products"][0]["name"] = "Changed"
+    file["clients"][0]["group"] = 77
+    file["promotions"][0].update(id=500)
+    file["orders"].append({"id": 9, "ordernum": "1000000001", "client": 1, "date": "2026-01-01", "status": "Active"})
+
+    with pytest.raises(CatalogError) as raised:
+        await load(stocked, file)
+
+    assert raised.value.faults == (
+        "orders[5].ordernum: 1000000001 is already at orders[0].ordernum",
+        "clients[0].group: there is no client group 77",
+        "promotions[0].code: demopromo belongs to promotion 1 in the database",
+        "orders[5].ordernum: 1000000001 belongs to order 1 in the database",
+    )
+    assert await read(stocked) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "fault"),
+    [
+        (changed("services", 3, client=2), "services[0].id: 3 belongs to client 1 in the database"),
+        (changed("domains", 3, name="else.com"), "domains[0].id: 3 belongs to domain domain3.com in the database"),
+        (changed("orders", 3, ordernum="1000000099"),
+         "orders[0].id: 3 belongs to order number 1000000003 in the database"),
+        (changed("products", 25, custom_fields=[{"id": 1, "name": "x", "type": "text", "required": False}]),
+         "products[0].custom_fields[0].id: 1 belongs to product 1 in the database"),
+        (changed("clients", 9, credit="0.5"), "clients[0].credit: JPY has no decimals"),
+    ],
+)  # fmt: skip
+async def test_what_the_database_knows_better_is_refused(stocked: Database, file: dict[str, Any], fault: str) -> None:
+    with pytest.raises(CatalogError) as raised:
+        await load(stocked, file)
+
+    assert raised.value.faults == (fault,)
+
+
+async def test_a_file_of_orders_needs_a_payment_method(database: Database) -> None:
+    with pytest.raises(CatalogError, match="orders: there is no payment method"):
+        await load(database, {**SAMPLE, "payment_methods": []})
+
+
+# ---------------------------------------------------------------- clients and what they own
+
+
+async def test_earlier_orders_and_what_is_owned_are_stored(stocked: Database) -> None:
+    async with stocked.connection() as connection:
+        order = await connection.fetchrow("SELECT * FROM orders WHERE id = 3")
+        domain = await connection.fetchrow("SELECT * FROM domains WHERE id = 10")
+        addon = await connection.fetchrow("SELECT * FROM service_addons WHERE id = 11")
+
+    assert order is not None
+    assert (order["order_number"], order["client_id"], order["status"]) == ("1000000003", 18, "Active")
+    assert order["placed_at"].isoformat() == "2026-01-12T00:00:00+00:00"
+    assert (order["promotion_id"], order["promotion_code"], order["promotion_value"]) == (10, "ONCEEACH", Decimal(50))
+    assert (order["currency"], order["amount"], order["payment_method"]) == ("USD", 0, "paypal")
+    assert domain is not None
+    assert (domain["name"], domain["name_unicode"]) == ("xn--bcher-alt-q9a.com", "bücher-alt.com")
+    assert (domain["next_due"], domain["recurring"]) == (domain["expires"], Decimal("14.95"))
+    assert addon is not None
+    assert (addon["service_id"], addon["recurring"], addon["quantity"]) == (20, Decimal("1.80"), 1)
+    assert addon["next_due"].isoformat() == "2026-12-10"
+
+
+async def test_an_order_and_a_service_that_live_are_not_overwritten(stocked: Database) -> None:
+    await value(stocked, "UPDATE services SET status = 'Suspended' WHERE id = 3")
+
+    report = await load(stocked, SAMPLE)
+
+    assert report.sections["services"] == Count(new=0, updated=0, unchanged=11)
+    assert await value(stocked, "SELECT status FROM services WHERE id = 3") == "Suspended"
+
+
+async def test_rows_made_later_take_higher_ids(stocked: Database) -> None:
+    async def next_ids() -> list[int]:
+        return [
+            await value(stocked, "SELECT nextval($1::text::regclass)", f"{table}_id_seq")
+            for table in ("orders", "services", "service_addons", "domains")
+        ]
+
+    first = await next_ids()
+    await load(stocked, SAMPLE)
+
+    assert first == [6, 28, 12, 12]
+    assert await next_ids() == [7, 29, 13, 13]
+
+
+# ---------------------------------------------------------------- several at once
+
+
+async def test_of_five_loads_at_once_one_does_the_work(database: Database) -> None:
+    reports = await asyncio.gather(*(load(database, SAMPLE) for _ in range(5)))
+
+    assert sorted(report.moved for report in reports) == [False, False, False, False, True]
+    assert {report.version for report in reports} == {2}
+
+
+async def test_loads_that_differ_take_turns(stocked: Database) -> None:
+    files = [
+        {**SAMPLE, "products": [{**entry, "name": f"{entry['name']} {turn}"} for entry in products]}
+        for turn, products in enumerate((SAMPLE["products"], SAMPLE["products"][::-1]) * 3)
+    ]
+
+    reports = await asyncio.gather(*(load(stocked, file) for file in files))
+
+    assert sorted(report.version for report in reports) == [3, 4, 5, 6, 7, 8]
+    assert len({product.name.rpartition(" ")[2] for product in (await read(stocked)).products.values()}) == 1
+
+
+async def test_a_snapshot_is_never_a_mixture_of_two_versions(stocked: Database) -> None:
+    async def load_names(name: str) -> None:
+        await load(
+            stocked, {section: [{**one, "name": name} for one in SAMPLE[section]] for section in ("products", "addons")}
+        )
+
+    async def names() -> set[str]:
+        snapshot = await read(stocked)
+        return {one.name for one in snapshot.products.values()} | {one.name for one in snapshot.addons.values()}
+
+    await load_names("at first")
+    async with asyncio.TaskGroup() as group:
+        loading = group.create_task(load_names("then"))
+        seen = [await names() for _ in range(20)]
+        await loading
+
+    assert {len(one) for one in seen} == {1}
+
+
+# ---------------------------------------------------------------- export
+
+
+async def test_what_is_exported_is_what_was_loaded(stocked: Database) -> None:
+    exported = await export(stocked)
+
+    assert exported["products"] == SAMPLE["products"]
+    assert exported["addons"] == SAMPLE["addons"]
+    assert exported["tlds"] == sorted(SAMPLE["tlds"], key=lambda entry: str(entry["tld"]))
+    assert exported["promotions"] == [{**entry, "values": {}} for entry in SAMPLE["promotions"]]
+    assert exported["api_credentials"][0] == {"identifier": "IDENT", "actions": ["addorder"]}
+    assert "clients" not in exported
+    assert not (await load(stocked, exported)).moved
+
+
+async def test_what_is_exported_sells_the_same_elsewhere(stocked: Database, database: Database) -> None:
+    here = await read(stocked)
+
+    report = await load(database, await export(stocked))
+
+    there = await read(database)
+    assert report.notes[0] == (
+        "api_credentials[0]: IDENT has no secret here and was left out; `orders credentials add` makes one"
+    )
+    assert replace(there, order_number_key=b"", credentials={}) == replace(
+        here, order_number_key=b"", credentials={}, affiliates={}
+    )
+
+
+# ---------------------------------------------------------------- credentials
+
+
+async def test_a_secret_is_kept_as_an_argon2id_hash(stocked: Database) -> None:
+    kept = (await read(stocked)).credentials["SECOND"]
+
+    assert kept.secret_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert kept.actions == frozenset({"addorder", "getorders"})
+    assert credentials.is_hash_of(kept.secret_hash, "SECRET-2")
+
+
+async def test_a_secret_that_changes_is_hashed_anew(stocked: Database) -> None:
+    file = {"api_credentials": [{"identifier": "IDENT", "secret": "OTHER", "actions": ["addorder"]}]}
+
+    report = await load(stocked, file)
+
+    kept = (await read(stocked)).credentials["IDENT"]
+    assert report == LoadReport({"api_credentials": Count(0, 1, 0)}, version=3, moved=True, notes=())
+    assert credentials.is_hash_of(kept.secret_hash, "OTHER")
+
+
+async def test_a_credential_that_was_revoked_stays_so(stocked: Database) -> None:
+    await change(stocked, lambda connection: credentials.revoke(connection, "IDENT"))
+
+    report = await load(stocked, SAMPLE)
+
+    assert report.notes == (
+        "api_credentials[0]: IDENT was revoked and stays so; `orders credentials add` makes a new one",
+    )
+    assert "IDENT" not in (await read(stocked)).credentials
+
+
+async def test_a_credential_is_made_listed_and_revoked(stocked: Database) -> None:
+    made = await change(stocked, lambda connection: credentials.add(connection, ["AddOrder"]))
+    snapshot = await read(stocked)
+    await change(stocked, lambda connection: credentials.revoke(connection, made.identifier))
+    async with stocked.connection() as connection:
+        listed = await credentials.list_(connection)
+
+    assert len(made.identifier) == 32
+    assert credentials.is_hash_of(snapshot.credentials[made.identifier].secret_hash, made.secret)
+    assert snapshot.credentials[made.identifier].actions == frozenset({"addorder"})
+    assert snapshot.version == 3
+    assert (await read(stocked)).version == 4
+    assert [one.identifier for one in listed if one.revoked_at] == [made.identifier]
+
+
+async def test_a_credential_that_is_taken_or_not_there_is_told(stocked: Database) -> None:
+    with pytest.raises(CredentialError, match="there is a credential IDENT already: revoke it first"):
+        await change(stocked, lambda connection: credentials.add(connection, ["addorder"], "IDENT"))
+    with pytest.raises(CredentialError, match="there is no credential GONE in force"):
+        await change(stocked, lambda connection: credentials.revoke(connection, "GONE"))
+    with pytest.raises(CredentialError, match="name at least one action, such as addorder"):
+        await change(stocked, lambda connection: credentials.add(connection, ["add order"]))
+
+    assert (await read(stocked)).version == 2
