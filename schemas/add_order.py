@@ -299,9 +299,12 @@ def parse(tree: Tree) -> OrderRequest:
         shapeless = {fault.parameter for fault in faults}
         typed = (fault for fault in map(_fault_of, details) if fault.parameter not in shapeless)
         raise Rejected(*_in_order([*faults, *typed])) from None
-    order, pairing_faults = _order_of(request)
-    if faults or pairing_faults:
-        raise Rejected(*_in_order([*faults, *pairing_faults]))
+    order, unpaired = _order_of(request)
+    # What fell out for its shape has no partner now, and that is no fault of its own.
+    shapeless_groups = {_group_of(fault.parameter or "") for fault in faults} - {None}
+    faults += [fault for fault in unpaired if _group_of(fault.parameter or "") not in shapeless_groups]
+    if faults:
+        raise Rejected(*_in_order(faults))
     return order
 
 

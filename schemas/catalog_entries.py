@@ -32,7 +32,7 @@ CREDENTIALS_MAX = 500  # hashing a secret takes about 30 ms, while the load's tr
 LIST_ENTRIES_MAX = 10_000  # of one entry: choices, fields, currencies
 TEXT_CHARS_MAX = 255
 ID_MAX = 10**15
-ORDER_ID_MAX = 9_999_999_999  # an order number has ten digits and is a permutation of the id
+ORDER_ID_MAX = 9_000_000_000  # what the ten digits of an order number can tell apart
 COUNT_MAX = 2**31 - 1  # integer
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)

@@ -21,7 +21,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, 
 from schemas import wire
 from worker.broker import topology
 from worker.broker.connection import connect
-from worker.broker.dead_letters import DeadLetter, opened
+from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
 
 SECONDS_MAX = 20.0  # for whatever a test waits for
 POLL_SECONDS = 0.02
@@ -234,6 +234,10 @@ class Shop:
                 if len(letters) >= count:
                     return letters
                 await asyncio.sleep(POLL_SECONDS)
+
+    def operating(self) -> "contextlib.AbstractAsyncContextManager[DeadLetters]":
+        """Be the one operator who has the dead letters open."""
+        return opened(self._broker)
 
     async def replay(self, *message_ids: str) -> int:
         async with opened(self._broker) as dead_letters:

@@ -30,7 +30,7 @@ app.add_typer(dead.app, name="dead")
 def main() -> None:
     """Run a command; what a person did wrong is said in a line, not in a traceback."""
     try:
-        app()
+        app(prog_name="orders")
     except SettingsError as error:
         Console(stderr=True).print(f"[red]settings:[/] {error}", highlight=False)
         sys.exit(2)

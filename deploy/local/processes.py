@@ -49,7 +49,7 @@ def recall(pid_file: Path) -> Process | None:
     """Return the process of a pid file, or None if it is gone."""
     try:
         pid, born = pid_file.read_text(encoding="ascii").split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # none, or one cut short as we were killed
         return None
     process = Process(int(pid), int(born))
     return process if is_alive(process) else None

@@ -11,7 +11,6 @@ from typing import ClassVar
 from deploy.local.host import (
     LocalServerError,
     free_port,
-    last_lines,
     make_private_folder,
     run,
     say,
@@ -22,7 +21,7 @@ from deploy.local.processes import spawn
 from deploy.local.server import LocalServer
 
 PACKAGE = "rabbitmq-server"
-INSTALL_SECONDS_MAX = 900  # for apt-get, about 30 packages over a slow line
+INSTALL_SECONDS_MAX = 900.0  # for apt-get, about 30 packages over a slow line
 PASSWORD = "orders"  # noqa: S105 - for a server that only this machine can reach
 PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/usr/bin", "/bin"))
 
@@ -119,11 +118,7 @@ def _install() -> Path:
     # Not to be started by its package: no init script runs at this run level, no systemctl acts offline.
     apt_get = [*as_root, "env", "RUNLEVEL=1", "SYSTEMD_OFFLINE=1", "DEBIAN_FRONTEND=noninteractive", "apt-get"]
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", PACKAGE]):
-        done = subprocess.run(
-            [*apt_get, "--quiet", *arguments], capture_output=True, text=True, timeout=INSTALL_SECONDS_MAX, check=False
-        )
-        if done.returncode != 0:
-            raise LocalServerError(f"apt-get {arguments[0]} failed:\n{last_lines(done.stdout + done.stderr)}\n{mend}")
+        run([*apt_get, "--quiet", *arguments], os.environ, user={}, seconds_max=INSTALL_SECONDS_MAX)
     _succeeds([*as_root, "systemctl", "disable", PACKAGE])  # nor at the next boot
     installed = _installed()
     assert installed is not None

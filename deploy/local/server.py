@@ -134,7 +134,7 @@ class LocalServer(Server):
 
     def last_words(self) -> str:
         lines = last_lines(self.log.read_text(encoding="utf-8", errors="replace"))
-        return f"the end of {self.log}:\n{lines}\nmend: what it says above; `make clean` starts from nothing"
+        return f"mend: what its log says, or `make clean` to start from nothing; {self.log}:\n{lines}"
 
 
 def answers(url: str) -> bool:

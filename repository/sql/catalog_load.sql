@@ -18,7 +18,7 @@ SELECT code, digits, is_default
 FROM currencies
 
 -- name: look_up
--- $1 what the file mentions (jsonb array of {section, key}); returns what exists, with its owner ('': nobody's)
+-- $1 what the file mentions (JSON text: an array of {section, key}); returns what exists, with its owner ('': nobody's)
 SELECT wanted.section, wanted.key, found.owner
 FROM jsonb_to_recordset($1::text::jsonb) AS wanted (section text, key text)
 CROSS JOIN LATERAL (
@@ -51,9 +51,9 @@ WHERE identifier = ANY ($1::text[])
 GROUP BY identifier
 
 -- ---------------------------------------------------------------- a load
--- Every save_… takes a section of the file: a jsonb array, one object an entry, keys as the columns. It returns the
--- entries that it changed: their key, and whether the entry itself is new (xmax is 0 in a row that was inserted and
--- not updated). Rows are written in the order of their keys, so that no two loads, and no load and order, deadlock.
+-- Every save_… takes a section of the file as JSON text: an array, one object an entry, keys as the columns. It returns
+-- the entries that it changed: their key, and whether the entry itself is new (xmax is 0 in a row that was inserted
+-- and not updated). Rows are written in the order of their keys, as orders lock them, so that they can't deadlock.
 
 -- name: save_currencies
 -- $1 currencies

@@ -79,7 +79,7 @@ async def opened(connection: AbstractConnection) -> AsyncIterator["DeadLetters"]
     """
     async with connection.channel(publisher_confirms=False) as locking:
         try:
-            await locking.declare_queue(OPERATORS_LOCK, exclusive=True, auto_delete=True)
+            lock = await locking.declare_queue(OPERATORS_LOCK, exclusive=True)
         except ChannelLockedResource:
             raise AnotherOperator("another operator has the dead letters open: try again when they are done") from None
         async with (
@@ -88,6 +88,8 @@ async def opened(connection: AbstractConnection) -> AsyncIterator["DeadLetters"]
             connection.channel(publisher_confirms=True, on_return_raises=True) as publishing,
         ):
             yield DeadLetters(browsing, publishing)
+        if not locking.is_closed:
+            await lock.delete()  # else it stays until the connection closes
 
 
 class DeadLetters:

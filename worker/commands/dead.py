@@ -6,7 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.box import SIMPLE
+from rich.table import Column, Table
 
 from worker.broker.connection import connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, opened
@@ -32,10 +33,11 @@ def list_(
         for letter in letters:
             out.print(json.dumps(_summary(letter), ensure_ascii=False), markup=False)
         return
-    table = Table("message_id", "died at", "reason", "code", "message", "replays")
+    table = Table(
+        Column("message_id", no_wrap=True), "died (UTC)", Column("why", overflow="fold"), "replays", box=SIMPLE
+    )
     for letter in letters:
-        summary = _summary(letter)
-        table.add_row(*(str(summary[column]) for column in _COLUMNS))
+        table.add_row(letter.message_id, letter.died_at[5:16].replace("T", " "), _why(letter), str(letter.replays))
     out.print(table if letters else "no dead letters")
 
 
@@ -87,6 +89,10 @@ def _choice(message_ids: list[str], reason: str | None, code: str | None) -> Cal
         )
 
     return chosen
+
+
+def _why(letter: DeadLetter) -> str:
+    return letter.code if letter.reason == "rejected" else f"{letter.reason}: {letter.code or letter.message}"
 
 
 _COLUMNS = ("message_id", "died_at", "reason", "code", "message", "replays")

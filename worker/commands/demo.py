@@ -82,7 +82,7 @@ console = Console(highlight=False)
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave servers and worker running, to play with.")] = False,
 ) -> None:
-    """Show the seed's five requests on their way: sent, answered, written, announced. Starts all that it needs."""
+    """Show five example requests on their way: sent, answered, written, announced. Starts all that it needs."""
     try:
         with local_servers(keep=keep) as servers:
             asyncio.run(_demo(servers.postgres_url, servers.amqp_url, keep=keep))

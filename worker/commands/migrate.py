@@ -4,12 +4,15 @@ import asyncio
 
 from repository import migrate as migrations
 from worker.commands import err, out
+from worker.commands.database import database_errors
 from worker.settings import Settings
 
 
 def migrate() -> None:
     """Bring the database's schema up to date. Safe to run from many places at once."""
-    applied = asyncio.run(migrations.migrate(Settings.read().require("postgres_url")))
+    url = Settings.read().require("postgres_url")
+    with database_errors():
+        applied = asyncio.run(migrations.migrate(url))
     if applied:
         out.print(f"applied {', '.join(applied)}")
     else:

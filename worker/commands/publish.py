@@ -55,14 +55,14 @@ class Storefront:
             await replies.consume(storefront._take_reply, no_ack=True)
             yield storefront
 
-    async def send(self, request: Request) -> None:
+    async def send(self, request: Request, *, wants_reply: bool = True) -> None:
         """Publish, and return when the broker has confirmed."""
         message = aio_pika.Message(
             request.body,
             content_type=request.content_type,
             message_id=request.message_id,
             correlation_id=request.message_id,
-            reply_to=DIRECT_REPLY,
+            reply_to=DIRECT_REPLY if wants_reply else None,
             # RabbitMQ validates it: a trusted publisher needs no credentials in the body.
             user_id=self._user,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
@@ -147,7 +147,7 @@ async def _publish(url: str, requests: list[Request], reply_seconds: float | Non
             async def one(request: Request) -> None:
                 nonlocal unanswered
                 async with room:
-                    await storefront.send(request)
+                    await storefront.send(request, wants_reply=reply_seconds is not None)
                     if reply_seconds is None:
                         out.print(request.message_id)
                     else:

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import typer
 from aio_pika.abc import AbstractConnection
+from rich.box import SIMPLE
 from rich.table import Table
 
 from worker.broker import topology
@@ -19,12 +20,13 @@ app = typer.Typer(help="Exchanges, queues and bindings: show, declare, verify, e
 @app.command()
 def show() -> None:
     """List what there is to declare."""
-    table = Table("name", "kind", "bound to", "arguments")
+    table = Table("what", "with", box=SIMPLE)
     for exchange in topology.EXCHANGES:
-        table.add_row(exchange.name, f"{exchange.type} exchange", "", _arguments(exchange.arguments))
+        table.add_row(f"[bold]{exchange.name}[/]\n{exchange.type} exchange", _arguments(exchange.arguments))
     for queue in topology.QUEUES:
-        bound = ", ".join(f"{exchange} {key}".strip() for exchange, key in queue.bindings)
-        table.add_row(queue.name, "quorum queue", bound, _arguments(queue.arguments))
+        bound = "".join(f"\nbound to {exchange} {key}".rstrip() for exchange, key in queue.bindings)
+        table.add_row(f"[bold]{queue.name}[/]\nquorum queue{bound}", _arguments(queue.arguments))
+        table.add_section()
     out.print(table)
 
 
@@ -59,5 +61,5 @@ def _run(step: Callable[[AbstractConnection], Awaitable[None]]) -> None:
         asyncio.run(run())
 
 
-def _arguments(arguments: object) -> str:
-    return ", ".join(f"{name}={value}" for name, value in dict(arguments).items()) if arguments else ""  # type: ignore[call-overload]
+def _arguments(arguments: Mapping[str, object]) -> str:
+    return "\n".join(f"{name}={value}" for name, value in arguments.items())

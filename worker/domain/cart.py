@@ -13,7 +13,7 @@ from worker.domain.faults import Faults
 from worker.domain.fields import unknown_custom_fields, unknown_domain_fields
 from worker.domain.renewals import price_addon_renewal, price_domain_renewal, price_service_renewal
 from worker.domain.sale import Sale
-from worker.domain.services import copies_of, cycle_of, price_service, product_of
+from worker.domain.services import check_quantity, copies_of, cycle_of, price_service, product_of
 
 ROWS_MAX = 1_000  # services, addons, domains and renewals that one order may create (addorder.md 1)
 
@@ -127,6 +127,7 @@ class _Basket:
         product = product_of(item, item.product_id, self.sale)
         self.warnings.extend(unknown_custom_fields(item, product))
         with self.faults:
+            check_quantity(item, product)
             self._take_stock(item, product)
         cycle = cycle_of(item, product, self.sale)
         first = self._put_service(item, product, cycle)

@@ -23,17 +23,7 @@ def price_domain(item: Item, domain_type: DomainType, service: PricedService | N
     """
     name = _name(item, sale)
     tld = _tld(item, name, domain_type, sale)
-    faults = Faults()
-    with faults:
-        years = _years(item, tld, domain_type, sale)
-    with faults:
-        _check_transfer_code(item, tld, domain_type)
-    with faults:
-        _check_extras(item, tld, sale)
-    with faults:
-        fields = domain_fields(item, tld)
-    faults.raise_if_any()
-
+    years, fields = _years_and_fields(item, tld, domain_type, sale)
     free = _is_free(item, years, tld, service, sale)
     price = ZERO if free else sale.domain_prices(tld, domain_type)[years]
     period_end = last_day(sale.today, years * MONTHS_A_YEAR)
@@ -72,6 +62,21 @@ def _tld(item: Item, name: DomainName, domain_type: DomainType, sale: Sale) -> T
     if tld is None or not sale.domain_prices(tld, domain_type):
         raise Rejected(rejections.unknown_tld(item.key))
     return tld
+
+
+def _years_and_fields(item: Item, tld: Tld, domain_type: DomainType, sale: Sale) -> tuple[int, dict[str, str]]:
+    """Check what is asked of the TLD, all at once."""
+    faults = Faults()
+    with faults:
+        years = _years(item, tld, domain_type, sale)
+    with faults:
+        _check_transfer_code(item, tld, domain_type)
+    with faults:
+        _check_extras(item, tld, sale)
+    with faults:
+        fields = domain_fields(item, tld)
+    faults.raise_if_any()
+    return years, fields
 
 
 def _years(item: Item, tld: Tld, domain_type: DomainType, sale: Sale) -> int:

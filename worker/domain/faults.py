@@ -1,7 +1,6 @@
 """Collecting what is wrong, so that a caller learns of all faults of a stage at once (addorder.md 4)."""
 
 from types import TracebackType
-from typing import Self
 
 from schemas.rejections import Fault, Rejected
 
@@ -14,8 +13,8 @@ class Faults:
     def __init__(self) -> None:
         self._found: list[Fault] = []
 
-    def __enter__(self) -> Self:
-        return self
+    def __enter__(self) -> None:
+        pass
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -41,6 +41,16 @@ def cycle_of(item: Item, product: Product, sale: Sale) -> BillingCycle:
     return cycle
 
 
+def check_quantity(item: Item, product: Product) -> None:
+    """Refuse more than one of a product that neither scales nor allows multiple services (addorder.md 5.3).
+
+    Raises:
+        Rejected: quantity_not_allowed.
+    """
+    if product.quantity_rule is QuantityRule.NO and (item.quantity or 1) > 1:
+        raise Rejected(rejections.quantity_not_allowed("qty", item.key))
+
+
 def copies_of(item: Item, product: Product) -> int:
     """Count the services that an item creates: n of a product that allows multiple services, else one."""
     return (item.quantity or 1) if product.quantity_rule is QuantityRule.MULTIPLE else 1
@@ -50,11 +60,10 @@ def price_service(item: Item, product: Product, cycle: BillingCycle, sale: Sale)
     """Price one service: the product with its options, for the first payment and for every further one.
 
     Raises:
-        Rejected: what is wrong with quantity, options, custom fields and name; all of it at once.
+        Rejected: what is wrong with options, custom fields and name; all of it at once.
     """
+    units = (item.quantity or 1) if product.quantity_rule is QuantityRule.SCALING else 1
     faults = Faults()
-    with faults:
-        units = _units(item, product)
     with faults:
         options = price_options(item, product, cycle, sale)
     with faults:
@@ -105,14 +114,6 @@ def _charge(own: Price, options: PricedOptions, period: FirstPeriod, product: Pr
         options=sale.rounded(period.charge(options.price)),
         recurring_options=options.price,
     )
-
-
-def _units(item: Item, product: Product) -> int:
-    """Count the units that one service stands for: n of a scaling product, else one (addorder.md 5.3)."""
-    asked = item.quantity or 1
-    if product.quantity_rule is QuantityRule.NO and asked > 1:
-        raise Rejected(rejections.quantity_not_allowed("qty", item.key))
-    return asked if product.quantity_rule is QuantityRule.SCALING else 1
 
 
 def _service_name(item: Item) -> str | None:

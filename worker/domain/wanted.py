@@ -10,7 +10,7 @@ from worker.domain.domain_names import domain_name
 def wanted(requests: Iterable[OrderRequest], catalog: Catalog) -> Wanted:
     """Name every fact and every running total that `decide` will look up for these requests."""
     asked = tuple(requests)
-    promoted = [(request.client_id, promotion) for request, promotion in _promotions(asked, catalog)]
+    promoted = tuple(_promoted(asked, catalog))
     return Wanted(
         clients=frozenset(request.client_id for request in asked),
         contacts=frozenset(request.contact_id for request in asked if request.contact_id is not None),
@@ -24,11 +24,12 @@ def wanted(requests: Iterable[OrderRequest], catalog: Catalog) -> Wanted:
     )
 
 
-def _promotions(requests: Iterable[OrderRequest], catalog: Catalog) -> Iterator[tuple[OrderRequest, Promotion]]:
+def _promoted(requests: Iterable[OrderRequest], catalog: Catalog) -> Iterator[tuple[int, Promotion]]:
+    """Name each client with the promotion whose code it gave."""
     for request in requests:
         promotion = catalog.promotions.get(request.promo_code.lower()) if request.promo_code else None
         if promotion is not None:
-            yield request, promotion
+            yield request.client_id, promotion
 
 
 def _services(request: OrderRequest) -> Iterator[int]:

@@ -138,6 +138,14 @@ def test_more_than_a_thousand_rows_are_refused_before_anything_is_expanded() -> 
     assert rejection.message == "The order would create 1000002 rows, the limit is 1000: split it"
 
 
+def test_every_addon_of_every_service_is_a_row() -> None:
+    # 251 x (1 service + 3 addons) = 1,004 rows
+    item = Item(key=0, product_id=1, quantity=251, addons=(AddonAsked(1), AddonAsked(1), AddonAsked(1)))
+    catalog = a_catalog(products=[a_product(quantity_rule=MULTIPLE)], addons=[an_addon()])
+
+    assert refused(a_request(item), catalog).code == "too_many_items"
+
+
 def test_the_domain_of_an_item_is_a_row_too() -> None:
     item = Item(key=0, product_id=1, quantity=1000, domain="whmcs.com", domain_type=DomainType.REGISTER)
 
@@ -175,6 +183,14 @@ def test_more_than_is_in_stock_is_refused() -> None:
 
     assert rejection.code == "out_of_stock"
     assert rejection.message == "pid[0]: product 1 is out of stock (2 left)"
+
+
+def test_a_quantity_that_is_not_allowed_is_not_a_question_of_stock() -> None:
+    catalog = a_catalog(products=[a_product(stock_controlled=True)])
+
+    rejection = refused(a_request(Item(key=0, product_id=1, quantity=3)), catalog, totals=Totals(stock={1: 2}))
+
+    assert [fault.code for fault in rejection.faults] == ["quantity_not_allowed"]
 
 
 def test_the_items_of_one_order_share_the_stock() -> None:

@@ -1,0 +1,130 @@
+"""The command line, as a person meets it."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.shop import Shop
+
+EVERY_COMMAND = [
+    "", "demo", "worker", "migrate", "publish", "events",
+    "topology", "topology show", "topology apply", "topology check", "topology export",
+    "catalog", "catalog load", "catalog check", "catalog export",
+    "credentials", "credentials add", "credentials list", "credentials revoke",
+    "dead", "dead list", "dead replay",
+]  # fmt: skip
+
+
+def run(*arguments: str, stdin: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "worker", *arguments],
+        env={**inherited, **environment, "COLUMNS": "100"},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def orders(shop: Shop, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    return await asyncio.to_thread(run, *arguments, stdin=stdin, **shop.environment)
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_every_command_explains_itself(command: str) -> None:
+    ended = run(*command.split(), "--help")
+
+    assert ended.returncode == 0
+    assert "Usage: orders" in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "status", "words"),
+    [
+        (["worker"], {}, 2, "ORDERS_SECRET_KEYS is not set"),
+        (["migrate"], {"ORDERS_POSTGRES_ULR": "x"}, 2, "did you mean ORDERS_POSTGRES_URL"),
+        (["migrate"], {"ORDERS_POSTGRES_URL": "postgresql://127.0.0.1:1/x"}, 1, "does not answer"),
+        (["topology", "check"], {"ORDERS_AMQP_URL": "amqp://127.0.0.1:1/"}, 1, "does not answer"),
+        (["migrate"], {"ORDERS_ENV_FILE": "no-such-file"}, 2, "there is no file no-such-file"),
+        (["publish", "no-such-file"], {}, 1, "no-such-file: No such file or directory"),
+        (["dead", "replay"], {}, 2, "say which"),
+        (["nonsense"], {}, 2, "No such command"),
+    ],
+)
+def test_a_mistake_is_answered_with_the_mend_and_no_traceback(
+    arguments: list[str], environment: dict[str, str], status: int, words: str
+) -> None:
+    ended = run(*arguments, **environment)
+
+    assert words in re.sub(r"\s+", " ", ended.stderr)
+    assert ended.returncode == status
+    assert "Traceback" not in ended.stderr
+
+
+async def test_a_worker_without_tables_says_what_to_run(database_url: str, amqp_url: str) -> None:
+    ended = await asyncio.to_thread(
+        run, "worker", ORDERS_POSTGRES_URL=database_url, ORDERS_AMQP_URL=amqp_url, ORDERS_SECRET_KEYS="k" * 32
+    )
+
+    assert ended.returncode == 1
+    assert "run `orders migrate`" in ended.stderr
+
+
+async def test_publishing_waits_for_the_reply_and_a_second_time_hears_the_same(shop: Shop) -> None:
+    await shop.start_worker()
+    form = "identifier=IDENT&secret=SECRET&clientid=1&pid=7&paymentmethod=paypal"
+
+    first = await orders(shop, "publish", "--wait", "--form", form, "--message-id", "mine")
+    second = await orders(shop, "publish", "--wait", "--form", form, "--message-id", "mine")
+
+    assert json.loads(first.stdout)["result"] == "success"
+    assert second.stdout == first.stdout
+
+
+async def test_json_lines_from_standard_input_are_a_request_each(shop: Shop) -> None:
+    await shop.start_worker()
+    lines = '{"clientid": 1, "pid": 7, "paymentmethod": "paypal"}\n{"clientid": 99, "paymentmethod": "paypal"}\n'
+
+    ended = await orders(shop, "publish", "--wait", stdin=lines)
+
+    assert sorted(json.loads(line)["result"] for line in ended.stdout.splitlines()) == ["error", "success"]
+
+
+async def test_without_a_worker_waiting_ends_with_the_outcome_unknown(shop: Shop) -> None:
+    ended = await orders(shop, "publish", "--wait", "--seconds", "0.2", stdin='{"clientid": 1}')
+
+    assert ended.returncode == 1
+    assert "outcome is unknown" in ended.stderr
+
+
+async def test_dead_letters_are_listed_and_replayed_by_what_they_died_of(shop: Shop) -> None:
+    await shop.start_worker()
+    asked = await shop.publish({"clientid": 1, "pid": 7, "paymentmethod": "bitcoin"})
+    other = await shop.publish({"clientid": 99, "pid": 7, "paymentmethod": "paypal"})
+    await shop.dead_letters(2)
+
+    listed = await orders(shop, "dead", "list", "--json", "--code", "invalid_payment_method")
+    table = await orders(shop, "dead", "list")
+    replayed = await orders(shop, "dead", "replay", "--code", "client_not_found")
+    missing = await orders(shop, "dead", "replay", "no-such-message")
+
+    assert json.loads(listed.stdout)["message_id"] == asked.message_id
+    assert str(asked.message_id) in table.stdout
+    assert replayed.stdout.split() == [other.message_id]
+    assert (missing.returncode, "not among the dead letters: no-such-message" in missing.stderr) == (1, True)
+
+
+async def test_two_operators_at_once_are_told_of_each_other(shop: Shop) -> None:
+    async with shop.operating():
+        ended = await orders(shop, "dead", "list")
+
+    assert ended.returncode == 1
+    assert "another operator has the dead letters open" in ended.stderr

@@ -1,0 +1,272 @@
+"""Names and values → the order that is asked for (addorder.md 1 and 3)."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.add_order import parse, unknown_names
+from schemas.catalog import BillingCycle, DomainType, Extra
+from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest
+from schemas.rejections import Rejected
+from schemas.wire import FORM, JSON, decode
+
+GOOGLE = "YToxOntpOjE7czo2OiJHb29nbGUiO30="  # a:1:{i:1;s:6:"Google";}
+
+
+def asked(body: str) -> OrderRequest:
+    return parse(decode(f"clientid=1&{body}".encode(), FORM))
+
+
+def asked_in_json(body: str) -> OrderRequest:
+    return parse(decode(body.encode(), JSON))
+
+
+def refused(body: str) -> list[tuple[str, str]]:
+    with pytest.raises(Rejected) as refusal:
+        asked(body)
+    return [(fault.code, fault.message) for fault in refusal.value.faults]
+
+
+def test_arrays_are_paired_by_key_and_items_come_in_the_order_of_their_keys() -> None:
+    order = asked("pid[2]=5&pid[0]=1&billingcycle[0]=annually&billingcycle[2]=monthly&domain[2]=b.com")
+
+    assert order.items == (
+        Item(key=0, product_id=1, billing_cycle=BillingCycle.ANNUALLY),
+        Item(key=2, product_id=5, billing_cycle=BillingCycle.MONTHLY, domain="b.com"),
+    )
+
+
+def test_scalars_are_item_0_when_the_order_has_a_single_item() -> None:
+    order = asked(f"pid=1&domain=a.com&domaintype=Register&regperiod=1&addons=1,3,9&customfields={GOOGLE}")
+
+    assert order.items == (
+        Item(
+            key=0,
+            product_id=1,
+            domain="a.com",
+            domain_type=DomainType.REGISTER,
+            years=1,
+            addons=(AddonAsked(1), AddonAsked(3), AddonAsked(9)),
+            custom_fields={"1": "Google"},
+        ),
+    )
+
+
+def test_a_scalar_beside_item_0_of_an_array_belongs_to_it() -> None:
+    assert asked("pid[0]=1&billingcycle=monthly").items[0].billing_cycle is BillingCycle.MONTHLY
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["pid[0]=7&pid[1]=7&qty=2", "pid[1]=7&qty=2", "qty=2&pid=1,1,5", "addonids[1]=5&serviceids[1]=19&addonidsqty=2"],
+)
+def test_a_scalar_that_could_be_any_items_is_refused(body: str) -> None:
+    assert refused(body)[0][0] == "array_expected"
+
+
+def test_a_repeated_bare_name_is_the_array_that_was_meant() -> None:
+    assert [item.product_id for item in asked("pid=1&pid=5").items] == [1, 5]
+
+
+def test_a_comma_is_just_a_comma_in_a_transfer_code() -> None:
+    assert asked("domain=a.com&domaintype=transfer&eppcode=a,b").items[0].epp_code == "a,b"
+
+
+def test_an_empty_text_is_absent_for_every_parameter() -> None:
+    names = ("promocode", "contactid", "noinvoice", "clientip", "pid[0]", "domaintype[0]", "priceoverride[0]", "addons")
+
+    assert asked("&".join(f"{name}=" for name in names)) == OrderRequest(client_id=1)
+
+
+def test_zero_is_a_value() -> None:
+    assert asked("pid=1&priceoverride=0&domainpriceoverride=0.00&regperiod=0").items == (
+        Item(key=0, product_id=1, price_override=Decimal("0.00"), domain_price_override=Decimal("0.00"), years=0),
+    )
+
+
+@pytest.mark.parametrize("written", ["7", "7.00", "7.0", "0007"])
+def test_whole_numbers_arrive_in_several_spellings(written: str) -> None:
+    assert asked(f"pid={written}").items[0].product_id == 7
+
+
+@pytest.mark.parametrize("written", ["7.5", "-7", "+7", "7e0", "1_0", " 7", "\u0667", "0x7", "9999999999", "true"])
+def test_what_is_no_whole_number_is_refused(written: str) -> None:
+    assert refused(f"affid={written.replace('+', '%2B')}") == [
+        ("number_invalid", "affid: must be a whole number such as 7")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"), [("5", "5.00"), ("5.5", "5.50"), ("9999999999999.99", "9999999999999.99")]
+)
+def test_amounts_are_decimals_from_their_text(written: str, amount: str) -> None:
+    assert str(asked(f"pid=1&priceoverride={written}").items[0].price_override) == amount
+
+
+@pytest.mark.parametrize(
+    "written", ["-1", "5.001", "NaN", "Infinity", "1e3", "5.", ".5", "10000000000000", "$5", "1e1000000"]
+)
+def test_what_is_no_amount_is_refused(written: str) -> None:
+    assert refused(f"pid[0]=1&priceoverride[0]={written}")[0][0] == "amount_invalid"
+
+
+@pytest.mark.parametrize("written", ["true", "ON", "Yes", "1"])
+def test_words_for_true(written: str) -> None:
+    assert asked(f"noinvoice={written}").no_invoice
+
+
+@pytest.mark.parametrize("written", ["False", "off", "NO", "0", ""])
+def test_words_for_false(written: str) -> None:
+    assert not asked(f"noinvoice={written}").no_invoice
+
+
+def test_any_other_word_is_no_boolean() -> None:
+    assert refused("noinvoice=2")[0][0] == "boolean_invalid"
+
+
+@pytest.mark.parametrize(
+    ("spelling", "cycle"),
+    [
+        ("Monthly", BillingCycle.MONTHLY),
+        ("one time", BillingCycle.ONETIME),
+        ("One-Time", BillingCycle.ONETIME),
+        ("free account", BillingCycle.FREE),
+        ("semi-annually", BillingCycle.SEMIANNUALLY),
+        ("semiannual", BillingCycle.SEMIANNUALLY),
+        ("annual", BillingCycle.ANNUALLY),
+        ("biennial", BillingCycle.BIENNIALLY),
+        ("TRIENNIAL", BillingCycle.TRIENNIALLY),
+    ],
+)
+def test_cycles_have_aliases_in_any_case(spelling: str, cycle: BillingCycle) -> None:
+    assert asked(f"pid=1&billingcycle={spelling}").items[0].billing_cycle is cycle
+
+
+def test_old_names_of_nameservers_are_known_but_not_beside_the_new_ones() -> None:
+    assert asked("ns1=a.net&ns2=b.net").nameservers == ("a.net", "b.net")
+    assert refused("ns1=a.net&nameserver1=b.net")[0][0] == "parameter_repeated"
+
+
+def test_addons_and_their_quantities_pair_by_position_and_empty_members_are_skipped() -> None:
+    assert asked("pid=1&addons=1,,3,&%24addonsqty=2,,4").items[0].addons == (AddonAsked(1, 2), AddonAsked(3, 4))
+    assert asked("pid=1&addons=1,3&addonsqty=,4").items[0].addons == (AddonAsked(1, 1), AddonAsked(3, 4))
+
+
+def test_more_quantities_than_addons_are_refused() -> None:
+    assert refused("pid=1&addons=1&addonsqty=2,3")[0][0] == "quantity_not_allowed"
+
+
+def test_both_forms_of_addon_only_lines_count() -> None:
+    order = asked(
+        "addonid=1&serviceid=19&addonids[0]=3&serviceids[0]=20&addonids[1]=9&serviceids[1]=20&addonidsqty[1]=2"
+    )
+
+    assert order.addon_lines == (
+        AddonLine(1, 19, 1, "addonid", None),
+        AddonLine(3, 20, 1, "addonids", 0),
+        AddonLine(9, 20, 2, "addonids", 1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ("addonid=1", "serviceid"),
+        ("serviceid=1", "addonid"),
+        ("addonids[0]=1", "serviceids[0]"),
+        ("serviceids[3]=1", "addonids[3]"),
+    ],
+)
+def test_half_an_addon_line_names_its_other_half(body: str, place: str) -> None:
+    assert refused(body) == [("parameter_missing", f"{place}: required")]
+
+
+def test_domain_renewals_map_names_to_years() -> None:
+    assert asked("domainrenewals[a.com]=1&domainrenewals[b.com]=2").domain_renewals == (
+        DomainRenewal("a.com", 1),
+        DomainRenewal("b.com", 2),
+    )
+    assert refused("domainrenewals=a.com")[0][0] == "array_expected"
+
+
+def test_lists_of_renewals_come_in_the_order_of_their_keys() -> None:
+    assert asked("servicerenewals[1]=4&servicerenewals[0]=3&addonrenewals=9").service_renewals == (3, 4)
+
+
+def test_a_plain_json_object_beside_a_scalar_product_is_its_map() -> None:
+    order = asked_in_json('{"clientid": 1, "pid": 1, "customfields": {"1": "Google"}, "configoptions": {"1": 999}}')
+
+    assert order.items[0].custom_fields == {"1": "Google"}
+    assert order.items[0].config_options == {"1": OptionAsked("999")}
+
+
+def test_json_arrays_hold_a_map_an_item() -> None:
+    order = asked_in_json('{"clientid": 1, "pid": [1, 5], "configoptions": [null, {"3": {"optionid": 30, "qty": 4}}]}')
+
+    assert order.items[1].config_options == {"3": OptionAsked("30", 4)}
+
+
+def test_extras_that_are_off_are_not_asked_for() -> None:
+    order = asked("domain=a.com&domaintype=register&dnsmanagement=on&idprotection=0")
+
+    assert order.items[0].extras == {Extra.DNS_MANAGEMENT}
+
+
+@pytest.mark.parametrize(("written", "address"), [("192.0.2.7", "192.0.2.7"), ("2001:DB8::1", "2001:db8::1")])
+def test_addresses_are_v4_or_v6(written: str, address: str) -> None:
+    assert asked(f"clientip={written}").client_ip == address
+
+
+@pytest.mark.parametrize("written", ["192.0.2", "192.0.2.256", "fe80::1%25eth0", "example.com", "192.0.2.0/24"])
+def test_what_is_no_address_is_refused(written: str) -> None:
+    assert refused(f"clientip={written}")[0][0] == "ip_invalid"
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("clientid=2", ("parameter_repeated", "Parameter 'clientid' given more than once")),
+        ("pid[0]=1&pid[0]=2", ("parameter_repeated", "Parameter 'pid[0]' given more than once")),
+        ("pid=2&pid[0]=1", ("parameter_repeated", "Parameter 'pid' given more than once")),
+        ("promocode[0]=x", ("value_expected", "promocode: must be one value, not an array")),
+        ("pid[0][1]=2", ("value_expected", "pid[0]: must be one value, not an array")),
+        ("pid[a]=1", ("item_key_invalid", "pid: its keys must be item numbers, as in pid[0]")),
+        ("pid=1,1,5", ("array_expected", "Expecting parameter 'pid' to be an array")),
+        ("qty[1]=0", ("quantity_not_allowed", "qty[1]: must be 1 or more")),
+        ("domaintype=renew", ("domain_type_invalid", "domaintype[0]: must be register or transfer")),
+        ("responsetype=yaml", ("responsetype_invalid", "responsetype: must be json, xml or nvp")),
+        (f"notes={'x' * 10_001}", ("text_too_long", "notes: must be at most 10000 characters")),
+    ],
+)
+def test_a_fault_of_shape_names_its_place_and_the_mend(body: str, fault: tuple[str, str]) -> None:
+    assert refused(body) == [fault]
+
+
+def test_all_faults_of_shape_come_back_together_in_the_order_of_the_documentation() -> None:
+    assert [code for code, _ in refused("noemail=nope&affid=first&pid[1]=x&pid[0]=y&clientip=here")] == [
+        "number_invalid",
+        "number_invalid",
+        "number_invalid",
+        "boolean_invalid",
+        "ip_invalid",
+    ]
+
+
+def test_a_missing_client_is_a_fault_of_shape() -> None:
+    with pytest.raises(Rejected, match="clientid: required"):
+        parse(decode(b"pid=1", FORM))
+
+
+def test_a_thousand_elements_are_enough() -> None:
+    assert refused("&".join(f"pid[{key}]=7" for key in range(1_001)))[0][0] == "too_many_items"
+
+
+def test_a_secret_is_never_in_the_words_of_a_fault() -> None:
+    messages: Any = refused(f"pid=1&rootpw={'hunter2' * 50}&customfields=hunter2&eppcode[0][1]=hunter2")
+
+    assert "hunter2" not in str(messages)
+
+
+def test_names_that_nothing_knows_are_told_for_the_log() -> None:
+    assert unknown_names(decode(b"clientid=1&limitstart=0&password=x&zzz=1", FORM)) == ["limitstart", "zzz"]

@@ -1,0 +1,174 @@
+"""Order numbers, fingerprints, settings, copies of messages, replies."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from repository.order_numbers import ORDERS_MAX, order_number
+from schemas import replies
+from schemas.order import Item, OrderRequest
+from schemas.replies import Reply, ResponseType
+from worker import copies
+from worker.key_ring import KeyRing
+from worker.messages import Delivery, Properties
+from worker.settings import Settings, SettingsError
+
+KEY = b"an order-number key of a database"
+NEW, OLD = b"new" * 11, b"old" * 11
+
+
+def test_order_numbers_have_ten_digits_and_never_collide() -> None:
+    numbers = {order_number(order_id, KEY) for order_id in range(1, 20_001)}
+
+    assert len(numbers) == 20_000
+    assert {len(number) for number in numbers} == {10}
+    assert {number[0] for number in numbers} == set("123456789")
+
+
+def test_the_last_order_number_is_one_too() -> None:
+    assert len(order_number(ORDERS_MAX, KEY)) == 10
+
+
+def test_neighbours_have_numbers_far_apart_and_another_key_gives_others() -> None:
+    assert abs(int(order_number(1, KEY)) - int(order_number(2, KEY))) > 1_000
+    assert order_number(1, KEY) != order_number(1, b"another")
+
+
+def test_a_fingerprint_is_of_content_and_key() -> None:
+    request = OrderRequest(client_id=1, items=(Item(key=0, product_id=1, price_override=Decimal("5.00")),))
+    keys = KeyRing([NEW])
+    fingerprint = keys.fingerprint(request)
+
+    assert keys.is_same(request, fingerprint.digest, fingerprint.version)
+    assert not keys.is_same(replace(request, client_id=2), fingerprint.digest, fingerprint.version)
+    assert KeyRing([OLD]).fingerprint(request).digest != fingerprint.digest
+
+
+def test_fingerprints_outlive_a_rotation_and_those_of_a_lost_key_count_as_the_same() -> None:
+    request, other = OrderRequest(client_id=1), OrderRequest(client_id=2)
+    before = KeyRing([OLD]).fingerprint(request)
+    rotated, lost = KeyRing([NEW, OLD]), KeyRing([NEW])
+
+    assert rotated.is_same(request, before.digest, before.version)
+    assert not rotated.is_same(other, before.digest, before.version)
+    assert lost.is_same(other, before.digest, before.version)
+
+
+def test_secrets_at_rest_outlive_a_rotation() -> None:
+    sealed = KeyRing([OLD]).seal("Ab#1+2&3=")
+
+    assert b"Ab#1" not in sealed
+    assert KeyRing([NEW, OLD]).open(sealed) == "Ab#1+2&3="
+
+
+def test_settings_come_from_the_environment_alone() -> None:
+    settings = Settings.read({"ORDERS_SECRET_KEYS": f"{'a' * 32}, {'b' * 40}", "ORDERS_PREFETCH": "7", "PATH": "/bin"})
+
+    assert settings.keys() == (b"a" * 32, b"b" * 40)
+    assert settings.prefetch == 7
+
+
+def test_every_wrong_setting_is_named_at_once_and_none_is_shown() -> None:
+    with pytest.raises(SettingsError) as error:
+        Settings.read({"ORDERS_PREFTECH": "5", "ORDERS_BATCH_SIZE": "0", "ORDERS_SECRET_KEYS": "hunter2"})
+
+    assert str(error.value).splitlines() == [
+        "ORDERS_SECRET_KEYS: every key must have at least 32 characters",
+        "ORDERS_BATCH_SIZE: Input should be greater than or equal to 1",
+        "ORDERS_PREFTECH: there is no such setting; did you mean ORDERS_PREFETCH?",
+    ]
+
+
+def test_what_a_command_needs_is_asked_for_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"ORDERS_AMQP_URL is not set: the broker, as amqp://"):
+        Settings.read({}).require("amqp_url")
+
+
+def test_a_setting_never_shows_its_secret() -> None:
+    settings = Settings.read({"ORDERS_AMQP_URL": "amqp://user:hunter2@host/", "ORDERS_SECRET_KEYS": "hunter2" * 5})
+
+    assert "hunter2" not in repr(settings)
+
+
+def a_delivery(headers: Mapping[str, Any], **properties: Any) -> Delivery:
+    return Delivery(
+        b"body", Properties(headers=headers, **properties), "order.add", redelivered=False, tag=1, channel=1
+    )
+
+
+def letter_of(headers: Mapping[str, Any], **properties: Any) -> Properties:
+    return copies.dead_letter(
+        a_delivery(headers, **properties), reason="rejected", code="x", message="y" * 5_000
+    ).properties
+
+
+def test_a_dead_letter_keeps_the_message_and_its_publisher() -> None:
+    letter = letter_of({"mine": 7}, message_id="m", user_id="storefront", reply_to="q", correlation_id="c")
+
+    assert (letter.message_id, letter.user_id, letter.reply_to, letter.correlation_id) == ("m", "storefront", "q", "c")
+    assert letter.headers["mine"] == 7
+    assert letter.headers["x-orders-routing-key"] == "order.add"
+
+
+def test_headers_beyond_eight_kibibytes_are_dropped_and_named() -> None:
+    letter = letter_of({"small": "s", "large": "x" * 200_000})
+
+    assert letter.headers["small"] == "s"
+    assert letter.headers["x-orders-dropped"] == "large"
+
+
+def test_ten_thousand_headers_fit_into_eight_kibibytes_too() -> None:
+    letter = letter_of({f"header-{number}": "value" for number in range(10_000)})
+
+    assert len(letter.headers["x-orders-dropped"]) == 1_000
+    assert sum(len(name) + len(str(value)) for name, value in letter.headers.items()) <= 8 * 1024
+
+
+def test_headers_that_would_route_a_copy_elsewhere_are_left_out() -> None:
+    letter = letter_of({"CC": ["elsewhere"], "BCC": ["there"], "x-delivery-count": 3})
+
+    assert not {"CC", "BCC", "x-delivery-count"} & letter.headers.keys()
+
+
+def test_what_a_publisher_writes_under_our_names_is_not_believed() -> None:
+    letter = letter_of({"x-orders-reason": "failed", "x-orders-replays": "9", "x-orders-attempts": True})
+
+    assert letter.headers["x-orders-reason"] == "rejected"
+    assert letter.headers["x-orders-replays"] == 0
+
+
+def test_a_replay_counts_itself_and_forgets_the_end() -> None:
+    letter = letter_of({"x-orders-replays": 2, "mine": 7})
+
+    again = copies.replay(letter, 2)
+
+    assert again.headers == {
+        "mine": 7,
+        "x-orders-replays": 3,
+        "x-orders-first-seen": letter.headers["x-orders-first-seen"],
+    }
+
+
+REPLY: Reply = {"result": "success", "orderid": 17, "serviceids": "21", "warnings": ["a < b; c", "d"]}
+
+
+@pytest.mark.parametrize(
+    ("response_type", "body"),
+    [
+        (ResponseType.JSON, b'{"result":"success","orderid":17,"serviceids":"21","warnings":["a < b; c","d"]}'),
+        (
+            ResponseType.XML,
+            (
+                b'<?xml version="1.0" encoding="UTF-8"?>\n<whmcsapi><result>success</result><orderid>17</orderid>'
+                b"<serviceids>21</serviceids><warnings><warning>a &lt; b; c</warning><warning>d</warning></warnings>"
+                b"</whmcsapi>\n"
+            ),
+        ),
+        (ResponseType.NVP, b"result=success;orderid=17;serviceids=21;warnings=a < b, c | d;"),
+    ],
+)
+def test_a_reply_in_each_encoding(response_type: ResponseType, body: bytes) -> None:
+    assert replies.render(REPLY, response_type) == body

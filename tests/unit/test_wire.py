@@ -1,0 +1,177 @@
+"""Bytes → names and values, in three encodings (addorder.md 1)."""
+
+import json
+import time
+
+import phpserialize
+import pytest
+
+from schemas import wire
+from schemas.rejections import Rejected
+from schemas.wire import FORM, JSON, PHP, Repeated, decode
+
+
+@pytest.mark.parametrize(
+    ("body", "tree"),
+    [
+        ("pid[0]=1&pid[2]=5", {"pid": {"0": "1", "2": "5"}}),
+        ("pid[1]=5&pid[0]=1", {"pid": {"1": "5", "0": "1"}}),
+        ("pid[]=1&pid[]=5", {"pid": {"0": "1", "1": "5"}}),
+        ("pid[]=1&pid[]=5&pid[7]=9&pid[]=3", {"pid": {"0": "1", "1": "5", "7": "9", "8": "3"}}),
+        ("pid[2]=1&pid[1]=5&pid[]=3", {"pid": {"2": "1", "1": "5", "3": "3"}}),
+        ("pid%5B0%5D=1", {"pid": {"0": "1"}}),
+        ("domainrenewals[domain1.com]=1", {"domainrenewals": {"domain1.com": "1"}}),
+        ("customfields[0][1]=Google", {"customfields": {"0": {"1": "Google"}}}),
+        ("clientid=1&&paymentmethod=paypal&", {"clientid": "1", "paymentmethod": "paypal"}),
+        ("noinvoice&clientid=1", {"noinvoice": "", "clientid": "1"}),
+        ("clientid=1;pid=3", {"clientid": "1;pid=3"}),
+        ("ClientID=1&PID[0]=2", {"clientid": "1", "pid": {"0": "2"}}),
+        ("notes=a+b%20c%2B", {"notes": "a b c+"}),
+        ("notes=%E6%9D%B1", {"notes": "東"}),
+        ("pid[0=1", {"pid[0": "1"}),
+        ("pid=1&pid=5", {"pid": Repeated(("1", "5"))}),
+        ("pid=1&PID=5&pid=7", {"pid": Repeated(("1", "5", "7"))}),
+        ("pid[0]=1&pid[0]=5", {"pid": {"0": Repeated(("1", "5"))}}),
+        ("pid=2&pid[0]=1", {"pid": Repeated(())}),
+        ("pid[0]=1&pid=2", {"pid": Repeated(())}),
+    ],
+)
+def test_a_form_body_is_read_by_phps_rules_but_nothing_given_twice_is_lost(body: str, tree: object) -> None:
+    assert decode(body.encode(), FORM) == tree
+
+
+def test_a_charset_behind_the_content_type_changes_nothing() -> None:
+    assert decode(b"clientid=1", f"{FORM}; charset=utf-8") == {"clientid": "1"}
+
+
+def test_json_numbers_keep_the_digits_they_were_written_with() -> None:
+    body = b'{"priceoverride": [5, 5.50, 1e3, 12345678901234567890.10], "Pid": 7}'
+
+    assert decode(body, JSON) == {
+        "priceoverride": {"0": "5", "1": "5.50", "2": "1e3", "3": "12345678901234567890.10"},
+        "pid": "7",
+    }
+
+
+def test_json_null_is_absent_and_keeps_the_places_of_the_others() -> None:
+    assert decode(b'{"pid": [null, 5], "notes": null}', JSON) == {"pid": {"1": "5"}}
+
+
+def test_json_booleans_are_words() -> None:
+    assert decode(b'{"noinvoice": true, "noemail": false}', JSON) == {"noinvoice": "true", "noemail": "false"}
+
+
+def test_a_body_that_begins_like_json_needs_no_content_type() -> None:
+    assert decode(b' {"clientid": 1}', None) == {"clientid": "1"}
+
+
+def test_a_name_twice_in_json_is_a_name_given_twice() -> None:
+    assert decode(b'{"clientid": 1, "clientid": 2}', JSON) == {"clientid": Repeated(("1", "2"))}
+
+
+def test_a_php_body_is_the_same_tree_as_the_json_one() -> None:
+    values = {"clientid": 1, "pid": [1, 5], "noinvoice": True, "domainrenewals": {"a.com": 2}, "notes": "Zoë"}
+
+    assert decode(phpserialize.dumps(values), PHP) == decode(json.dumps(values).encode(), JSON)
+
+
+def test_an_empty_body_has_no_parameters() -> None:
+    assert decode(b"", FORM) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"clientid=1", None),
+        (b"clientid=1", "text/plain"),
+        (b"clientid=1", "multipart/form-data; boundary=x"),
+        (b"notes=%FF", FORM),
+        (b"notes=\xff", FORM),
+        (b"notes=a%00b", FORM),
+        (b"notes%00=a", FORM),
+        (b"a[b][c][d][e][f][g]=1", FORM),
+        (b"{", JSON),
+        (b"[1]", JSON),
+        (b'"clientid"', JSON),
+        (b'{"clientid": NaN}', JSON),
+        (b'{"clientid": Infinity}', JSON),
+        (b'\xef\xbb\xbf{"clientid": 1}', JSON),
+        ('{"clientid": 1}'.encode("utf-16"), JSON),
+        (b'{"notes": "x\\ud800y"}', JSON),
+        (b'{"notes": "x\\u0000y"}', JSON),
+        (b'{"\\u0000": "y"}', JSON),
+        (b'{"pid": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", JSON),
+        (b'{"pid": [[[[[[[1]]]]]]]}', JSON),
+        (b'{"clientid": ' + b"9" * 5_000 + b"}", "application/xml"),
+        (b"i:1;", PHP),
+        (b'a:1:{s:8:"clientid";i:1;', PHP),
+        (b'a:1:{s:8:"clientid";i:1;}x', PHP),
+        (b'O:1:"A":0:{}', PHP),
+        (b'a:1:{s:1:"a";O:1:"A":0:{}}', PHP),
+        (b'a:2:{s:1:"a";i:1;s:1:"b";R:2;}', PHP),
+        (b'a:1:{s:1:"a";i:99999999999999999999;}', PHP),
+        (b'a:1:{s:1:"a";d:NAN;}', PHP),
+        (b'a:999999:{s:1:"a";i:1;}', PHP),
+        (b'a:1:{s:1:"a";s:4:"\xff\xfe\xfd\xfc";}', PHP),
+    ],
+)
+def test_what_cannot_be_read_is_malformed_within_milliseconds(body: bytes, content_type: str | None) -> None:
+    began = time.perf_counter()
+
+    with pytest.raises(Rejected) as refusal:
+        decode(body, content_type)
+
+    assert [fault.code for fault in refusal.value.faults] == ["malformed"]
+    assert time.perf_counter() - began < 0.05
+
+
+def test_refusing_never_echoes_what_was_sent() -> None:
+    with pytest.raises(Rejected) as refusal:
+        decode(b'{"password": "hunter2"', JSON)
+
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_million_elements_are_read_in_the_time_of_their_bytes() -> None:
+    body = b"pid[]=7&" * 100_000
+    began = time.perf_counter()
+
+    tree = decode(body, FORM)
+
+    pids = tree["pid"]
+    assert isinstance(pids, dict)
+    assert len(pids) == 100_000
+    assert time.perf_counter() - began < 2
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "YToxOntpOjE7czo2OiJHb29nbGUiO30=",  # a:1:{i:1;s:6:"Google";}
+        "YToxOntpOjE7czo2OiJHb29nbGUiO30",  # without its padding
+        "YToxOntzOjE6IjEiO3M6NjoiR29vZ2xlIjt9",  # a:1:{s:1:"1";s:6:"Google";}
+        "eyIxIjoiR29vZ2xlIn0=",  # {"1":"Google"}
+    ],
+)
+def test_a_serialized_value_is_base64_of_php_or_of_json(written: str) -> None:
+    assert wire.unserialize_value(written) == {"1": "Google"}
+
+
+def test_a_plus_that_became_a_space_is_put_back() -> None:
+    assert wire.unserialize_value("YToxOntpOjE7czozOiJ fj4iO30=") == {"1": "~~>"}
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("base64_encode(serialize(array()))", "not base64"),
+        ("TzoxOiJBIjowOnt9", "objects and references are refused"),  # O:1:"A":0:{}
+        ("YToxOntpOjE7czo2OiJHb29nbGU=", "a declared length does not fit"),  # cut short
+        ("YToxOntpOjE7czo2OiJHb29nbGUiO31hOjA6e30=", "something follows its end"),
+        ("aToxOw==", "not an array"),  # i:1;
+        ("WzFd", "cut short or out of order"),  # [1]
+    ],
+)
+def test_a_bad_serialized_value_says_why(written: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        wire.unserialize_value(written)
