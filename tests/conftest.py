@@ -57,6 +57,10 @@ async def amqp_url(servers: Servers) -> str:
     """A broker with our topology. Its queues are emptied for each shop, so they must be nobody's."""
     async with connect(servers.amqp_url, "orders tests") as connection:
         await topology.apply(connection)
+        async with connection.channel() as channel:
+            requests = await channel.declare_queue(topology.REQUESTS, passive=True)
+    if requests.declaration_result.consumer_count:
+        pytest.exit("a worker consumes the queues that the tests would empty: stop it first (make down)", returncode=1)
     return servers.amqp_url
 
 
