@@ -10,27 +10,48 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
+from repository import queries
+
+SQL = queries.load("database.sql")
+
 Connection = asyncpg.Connection | PoolConnectionProxy
 
-# Every wait has a bound, in seconds.
+# Every wait has a bound, in seconds. The server gives up on a statement before we give up on the server.
 CONNECT_SECONDS_MAX = 5
-STATEMENT_SECONDS_MAX = 30
-LOCK_SECONDS_MAX = 10
+LOCK_SECONDS_MAX = 5
+STATEMENT_SECONDS_MAX = 10
+ANSWER_SECONDS_MAX = 15
+
+
+class ConnectionLost(Exception):
+    """The server cut the connection inside a transaction: whether it was committed is unknown.
+
+    asyncpg hides this behind InterfaceError. The claim settles it on the next try.
+    """
+
+
+# The server is not there, or takes no work: no message would fare better than this one.
+AWAY_FAULTS = (
+    OSError,  # the network: refused, reset
+    TimeoutError,  # no answer at all, not even a refusal
+    ConnectionLost,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
+    asyncpg.ReadOnlySQLTransactionError,  # it has become a standby
+)
 
 # Faults of the moment, not of the message: the same message may well succeed later.
 PASSING_FAULTS = (
-    OSError,  # the network: refused, reset
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
+    *AWAY_FAULTS,
     asyncpg.TransactionRollbackError,  # deadlock, serialization failure
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,  # statement_timeout
-    asyncpg.OperatorInterventionError,  # the server is starting up or shutting down
-    asyncpg.InsufficientResourcesError,
+    asyncpg.OutOfMemoryError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    # A connection that the server cut inside a transaction: asyncpg hides the cause behind this class (its
-    # __context__ has it). Whether the transaction was committed is unknown; the claim settles it on the next try.
-    asyncpg.InterfaceError,
 )
 
 
@@ -48,14 +69,14 @@ class Database:
             min_size=0,
             max_size=self._connections_max,
             timeout=CONNECT_SECONDS_MAX,
-            command_timeout=STATEMENT_SECONDS_MAX,
+            command_timeout=ANSWER_SECONDS_MAX,
             init=_prepare_connection,
             server_settings={
                 "application_name": "orders",
                 "timezone": "UTC",
                 "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
                 "lock_timeout": f"{LOCK_SECONDS_MAX}s",
-                "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS_MAX}s",
+                "idle_in_transaction_session_timeout": f"{ANSWER_SECONDS_MAX}s",
             },
         )
         return self
@@ -69,15 +90,34 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """Commit on a clean exit, roll back on any exception."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        """Commit on a clean exit, roll back on any exception.
+
+        Raises:
+            ConnectionLost: the server went away meanwhile; the outcome is unknown.
+        """
+        async with self.connection() as connection:
+            try:
+                async with connection.transaction():
+                    yield connection
+            except asyncpg.InterfaceError as error:
+                if connection.is_closed():
+                    raise ConnectionLost(str(error)) from error
+                raise
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection outside any transaction."""
         async with self._opened().acquire(timeout=CONNECT_SECONDS_MAX) as connection:
             yield connection
+
+    async def probe(self) -> None:
+        """See that the database takes work: it commits a write.
+
+        Raises:
+            AWAY_FAULTS: it does not.
+        """
+        async with self.transaction() as connection:
+            await connection.execute(SQL["probe"])
 
     def _opened(self) -> "asyncpg.Pool[asyncpg.Record]":
         assert self._pool is not None, "the database is used inside `async with` only"

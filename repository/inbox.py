@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import asyncpg
+
 from repository import queries
 from repository.database import Connection
 from schemas.replies import Reply
@@ -71,11 +73,11 @@ async def _recall(connection: Connection, request_ids: Sequence[int]) -> dict[in
     if not request_ids:
         return {}
     rows = await connection.fetch(SQL["recall"], request_ids)
-    return {
-        row["request_id"]: Answer(row["request_id"], row["outcome"], row["replays"], row["reply"], tuple(row["events"]))
-        for row in rows
-        if row["outcome"] is not None
-    }
+    return {row["request_id"]: _answer(row) for row in rows if row["outcome"] is not None}
+
+
+def _answer(row: asyncpg.Record) -> Answer:
+    return Answer(row["request_id"], row["outcome"], row["replays"], row["reply"], tuple(row["events"]))
 
 
 async def judge_anew(connection: Connection, requests: Sequence[tuple[Claimed, Claim]]) -> None:
@@ -111,3 +113,15 @@ async def mark_published(connection: Connection, request_ids: Sequence[int]) -> 
     """Note that the broker has confirmed all that these requests caused."""
     if request_ids:
         await connection.execute(SQL["mark_published"], request_ids)
+
+
+async def sweep(connection: Connection, *, older_than_seconds: float, most: int) -> list[Answer]:
+    """Take answers whose events were never confirmed and whose request is gone; they are the caller's to publish."""
+    return [_answer(row) for row in await connection.fetch(SQL["sweep"], older_than_seconds, most)]
+
+
+async def unpublished(connection: Connection) -> tuple[int, float]:
+    """Count the answers whose messages are not confirmed yet, and tell the age of the oldest in seconds."""
+    row = await connection.fetchrow(SQL["unpublished"])
+    assert row is not None, "an aggregate has one row"
+    return row["count"], float(row["oldest_seconds"])

@@ -220,6 +220,10 @@ class Shop:
     def events_of(self, message_id: str) -> list[Event]:
         return [event for event in self.events if event.data["request_id"] == message_id]
 
+    async def purge(self, queue: str) -> None:
+        """Empty a queue, as a disaster would."""
+        await (await self._channel.get_queue(queue, ensure=False)).purge()
+
     async def waiting(self, queue: str = topology.REQUESTS) -> int:
         """Count the messages that are ready in a queue: not those in a worker's hand."""
         declared = await self._channel.declare_queue(queue, passive=True)

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from repository import catalog as catalogue
 from repository import facts, inbox, orders
-from repository.database import PASSING_FAULTS, Connection, Database
+from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection, Database
 from repository.facts import Moment
 from repository.inbox import Claim, Claimed
 from repository.orders import OrderToPlace
@@ -36,6 +37,9 @@ from worker.key_ring import KeyRing
 from worker.messages import Delivery
 
 RELOADS_MAX = 5  # of the catalogue, for one batch
+TRIES_AT_ONCE = 3
+TRY_WAIT_SECONDS = 0.05  # grows with each try, with jitter
+TRY_WAIT_SECONDS_MAX = 1.0
 
 log = structlog.get_logger()
 
@@ -73,21 +77,33 @@ class Command:
 async def carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
     """Bring every delivery of a batch to its ending, in the order of the batch.
 
-    What the endings publish is not sent yet. A batch that fails is carried out one by one, so that the one at fault
-    hurts no neighbour.
+    What the endings publish is not sent yet. A passing fault is tried again at once; a batch that fails all the same is
+    carried out one by one, so that the one at fault hurts no neighbour; one that fails alone has used up an attempt.
 
     Raises:
-        PASSING_FAULTS: nothing is known to have happened; the same batch may be tried again.
+        AWAY_FAULTS: the database is away. Nothing is known to have happened, and no attempt is counted.
     """
     try:
-        return await _carry_out_together(batch, house)
-    except PASSING_FAULTS:
+        return await _at_once_again(batch, house)
+    except AWAY_FAULTS:
         raise
     except Exception as error:  # the one place where a bug becomes an ending
         if len(batch) > 1:
             return [ending for delivery in batch for ending in await carry_out([delivery], house)]
         log.exception("order.crashed", message_id=batch[0].properties.message_id)
-        return [endings.failed(Reading(batch[0]), error, datetime.now(UTC))]
+        return [endings.set_back(Reading(batch[0]), error, datetime.now(UTC))]
+
+
+async def _at_once_again(batch: Sequence[Delivery], house: House) -> list[Ending]:
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(PASSING_FAULTS),
+        stop=stop_after_attempt(TRIES_AT_ONCE),
+        wait=wait_random_exponential(multiplier=TRY_WAIT_SECONDS, max=TRY_WAIT_SECONDS_MAX),
+        reraise=True,
+    ):
+        with attempt:
+            return await _carry_out_together(batch, house)
+    raise AssertionError("the retrying above returns or raises")
 
 
 async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[Ending]:
@@ -105,7 +121,7 @@ async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[E
             endings.rejected(reading, reading.rejection, now) if reading.rejection else settled[reading.delivery.tag]
             for reading in readings
         ]
-    raise TimeoutError(f"the catalogue moved {RELOADS_MAX} times under one batch")
+    raise CatalogueMoved
 
 
 def _command(reading: Reading) -> Command | None:

@@ -1,97 +1,47 @@
-"""Deliveries → batches → endings → acks. The only place that acknowledges."""
+"""Deliveries → batches → endings → acks: sessions with the broker, pauses between them."""
 
 import asyncio
 import contextlib
 import time
-from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractConnection, AbstractQueue
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from repository.database import PASSING_FAULTS
+from repository.database import AWAY_FAULTS
+from worker import copies, endings
 from worker.broker import topology
-from worker.broker.connection import BROKER_FAULTS, connect, delivery_of
+from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.publisher import Publisher
 from worker.carry_out import House, carry_out
+from worker.edge import Reading
 from worker.endings import Ending, EndingKind
+from worker.hand import Hand
 from worker.messages import Delivery
 from worker.settings import Settings
+from worker.sweeper import Sweeper
 
 BATCHES_IN_FLIGHT = 2  # so that Postgres works while the broker confirms
-RETRY_WAIT_SECONDS_MAX = 10.0
+SUSPECTS_AT_ONCE = 1
+
+# A message handed over so often without an end is moved to orders.suspects; there, so often again, it is what kills
+# its worker. The second number is larger, because an outage gives a suspect back as well.
+DELIVERIES_MAX = 2
+SUSPECT_DELIVERIES_MAX = 3
+
+PAUSE_SECONDS = 0.2  # grows with each probe that fails, with jitter
+PAUSE_SECONDS_MAX = 10.0
+SESSION_SECONDS_MIN = 5.0  # one that ends sooner counts as a probe that failed
+FINISH_SECONDS_MAX = 40  # for batches in hand when a server goes away: longer than any of their own waits
 
 log = structlog.get_logger()
 
-
-class Hand:
-    """The deliveries that this process holds on one channel: arrived, being carried out, finished.
-
-    Acknowledges the finished prefix: everything before the oldest delivery that is still unfinished, in one go.
-    """
-
-    def __init__(self, channel: int) -> None:
-        self._channel = channel
-        self._arrived: deque[Delivery] = deque()
-        self._unacknowledged: OrderedDict[int, AbstractIncomingMessage] = OrderedDict()
-        self._finished: set[int] = set()
-        self._message_ids: set[str] = set()  # of what is being carried out
-        self._news = asyncio.Event()
-        self._is_closing = False
-
-    async def put(self, message: AbstractIncomingMessage) -> None:
-        """Take a delivery from the broker."""
-        delivery = delivery_of(message, self._channel)
-        self._unacknowledged[delivery.tag] = message
-        self._arrived.append(delivery)
-        self._news.set()
-
-    async def take(self, most: int) -> list[Delivery]:
-        """Wait for deliveries and take up to `most` of them; never waits for a batch to fill. Empty: closing.
-
-        Of two deliveries with the same message_id the second stays for a later batch, when the first is answered.
-        """
-        while not self._is_closing:
-            batch = self._pick(most)
-            if batch:
-                return batch
-            self._news.clear()
-            await self._news.wait()
-        return []
-
-    def _pick(self, most: int) -> list[Delivery]:
-        batch: list[Delivery] = []
-        later: list[Delivery] = []
-        while self._arrived and len(batch) < most:
-            delivery = self._arrived.popleft()
-            message_id = delivery.properties.message_id
-            if message_id is not None and message_id in self._message_ids:
-                later.append(delivery)
-                continue
-            if message_id is not None:
-                self._message_ids.add(message_id)
-            batch.append(delivery)
-        self._arrived.extendleft(reversed(later))
-        return batch
-
-    async def finish(self, batch: Sequence[Delivery]) -> None:
-        """All that these deliveries caused is confirmed: acknowledge as far as nothing older is unfinished."""
-        self._finished.update(delivery.tag for delivery in batch)
-        self._message_ids.difference_update(delivery.properties.message_id or "" for delivery in batch)
-        last: AbstractIncomingMessage | None = None
-        while self._unacknowledged and (tag := next(iter(self._unacknowledged))) in self._finished:
-            last = self._unacknowledged.pop(tag)
-            self._finished.discard(tag)
-        if last is not None:
-            await last.ack(multiple=True)
-        self._news.set()
-
-    def close(self) -> None:
-        """Hand out nothing more. What has not begun goes back to the broker with the channel."""
-        self._is_closing = True
-        self._news.set()
+AWAY = (*AWAY_FAULTS, *BROKER_FAULTS)
 
 
 class Consumer:
@@ -100,119 +50,196 @@ class Consumer:
     def __init__(self, settings: Settings, house: House) -> None:
         self._settings = settings
         self._house = house
-        self._sessions = 0
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Consume until `stopping` is set, then finish what is in hand. A lost broker is awaited, with backoff.
+        """Consume until `stopping` is set, then finish what is in hand within the drain time.
+
+        While Postgres or RabbitMQ is away nothing is consumed; they are probed with growing, jittered waits.
 
         Raises:
             TopologyError: queues or exchanges are missing, or differ.
         """
-        wait = wait_random_exponential(multiplier=0.2, max=RETRY_WAIT_SECONDS_MAX)
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(BROKER_FAULTS),
-            wait=wait,
-            stop=lambda _: stopping.is_set(),
-            before_sleep=_log_retry("broker.lost"),
-            sleep=_sleep_until(stopping),
-        ):
-            with attempt:
-                try:
-                    await self._session(stopping)
-                except* BROKER_FAULTS as group:
-                    raise group.exceptions[0] from group
+        while not stopping.is_set():
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(AWAY),
+                wait=wait_random_exponential(multiplier=PAUSE_SECONDS, max=PAUSE_SECONDS_MAX),
+                stop=lambda _: stopping.is_set(),
+                retry_error_callback=lambda _: None,
+                before_sleep=_log_pause,
+                sleep=_sleep_until(stopping),
+            ):
+                with attempt:
+                    await self._probe_and_consume(stopping)
         log.info("worker.stopped")
 
-    async def _session(self, stopping: asyncio.Event) -> None:
-        """One stay with the broker: consume on one connection, publish on another.
+    async def _probe_and_consume(self, stopping: asyncio.Event) -> None:
+        began = time.monotonic()
+        try:
+            await self._house.database.probe()
+            await self._house.reload()
+            async with Session.open(self._settings, self._house) as session:
+                await session.run(stopping)
+        except AWAY as error:
+            if time.monotonic() - began < SESSION_SECONDS_MIN:
+                raise
+            log.warning("worker.paused", fault=type(error).__name__)
 
-        An acknowledgement on a connection that publishes would be stuck behind a memory or disk alarm.
-        """
-        url = self._settings.require("amqp_url")
+
+class Session:
+    """One stay with the broker: consuming on one connection, publishing on another.
+
+    An acknowledgement on a connection that publishes would be stuck behind a memory or disk alarm.
+    """
+
+    def __init__(self, settings: Settings, house: House, consuming: AbstractConnection, publisher: Publisher) -> None:
+        self._settings = settings
+        self._house = house
+        self._consuming = consuming
+        self._publisher = publisher
+        self._fault: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, house: House) -> AsyncIterator["Session"]:
+        """Connect, see that the topology is there and that the broker takes messages."""
+        url = settings.require("amqp_url")
         async with (
             connect(url, "orders worker, consuming") as consuming,
-            connect(url, "orders worker, publishing") as out,
+            connect(url, "orders worker, publishing") as publishing,
         ):
-            if self._settings.topology == "apply":
-                await topology.apply(out)
-            else:
-                await topology.check(out)
-            channel = await consuming.channel(publisher_confirms=False)
-            await channel.set_qos(prefetch_count=self._settings.prefetch)
-            queue = await channel.get_queue(topology.REQUESTS, ensure=False)
-            self._sessions += 1
-            hand = Hand(self._sessions)
-            lost = asyncio.Event()
-            channel.close_callbacks.add(lambda *_: lost.set())
-            out.close_callbacks.add(lambda *_: lost.set())
-            async with Publisher.on(out) as publisher, _consuming(queue, hand):
-                log.info("worker.consuming", queue=queue.name, prefetch=self._settings.prefetch)
-                async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as lanes:
-                    for _ in range(BATCHES_IN_FLIGHT):
-                        lanes.create_task(self._lane(hand, publisher))
-                    await _first_of(stopping, lost)
-                    if lost.is_set():
-                        raise ConnectionError("the broker closed the channel")
-                    hand.close()
-                    bound.reschedule(asyncio.get_running_loop().time() + self._settings.drain_seconds)
+            await (topology.apply if settings.topology == "apply" else topology.check)(publishing)
+            async with Publisher.on(publishing) as publisher:
+                await publisher.probe()
+                session = cls(settings, house, consuming, publisher)
+                for connection in (consuming, publishing):
+                    connection.close_callbacks.add(session.on_close)
+                yield session
 
-    async def _lane(self, hand: Hand, publisher: Publisher) -> None:
-        while batch := await hand.take(self._settings.batch_size):
-            began = time.perf_counter()
-            ended = await self._carry_out(batch)
-            await publisher.publish_all(message for ending in ended for message in ending.messages)
-            await hand.finish(batch)
-            self._house.published += [
-                ending.request_id for ending in ended if ending.request_id and ending.kind is EndingKind.PLACED
-            ]
-            for ending in ended:
-                log_ending(ending, seconds=time.perf_counter() - began)
+    def on_close(self, _connection: object, error: BaseException | None) -> None:
+        self._end(error or ConnectionError("the broker closed the connection"))
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Consume until `stopping` is set or a server is away.
+
+        Raises:
+            AWAY: the fault that ended the session. What was not finished goes back to the broker, once.
+        """
+        sweeper = Sweeper(self._house, self._publisher, self._settings.drain_seconds)
+        async with (
+            self._intake(topology.REQUESTS, self._settings.prefetch) as requests,
+            self._intake(topology.SUSPECTS, SUSPECTS_AT_ONCE) as suspects,
+        ):
+            log.info("worker.consuming", queue=topology.REQUESTS, prefetch=self._settings.prefetch)
+            try:
+                async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as tasks:
+                    for _ in range(BATCHES_IN_FLIGHT):
+                        tasks.create_task(self._lane(requests.hand, self._carry_out))
+                    tasks.create_task(self._lane(suspects.hand, self._carry_out_suspect))
+                    sweeping = tasks.create_task(self._sweep(sweeper))
+                    await self._until_over(stopping)
+                    seconds = FINISH_SECONDS_MAX if self._fault.done() else self._settings.drain_seconds
+                    bound.reschedule(asyncio.get_running_loop().time() + seconds)
+                    for intake in (requests, suspects):
+                        await intake.end(finish=not self._fault.done())
+                    sweeping.cancel()
+            except TimeoutError:
+                log.warning("worker.gave_up_finishing", seconds=seconds)
+            if self._fault.done():
+                raise self._fault.result()
+            await sweeper.flush()
+
+    async def _until_over(self, stopping: asyncio.Event) -> None:
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopping.wait()), self._fault]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waits[0].cancel()
+
+    def _end(self, fault: BaseException) -> None:
+        """End the session for its first fault; those that follow come of it."""
+        if not self._fault.done():
+            self._fault.set_result(fault)
+
+    @asynccontextmanager
+    async def _intake(self, queue: str, prefetch: int) -> AsyncIterator["Intake"]:
+        channel = await self._consuming.channel(publisher_confirms=False)
+        await channel.set_qos(prefetch_count=prefetch)
+        channel.close_callbacks.add(self.on_close)
+        hand = Hand()
+        source = await channel.get_queue(queue, ensure=False)
+        yield Intake(hand, source, await source.consume(hand.put))
+        channel.close_callbacks.remove(self.on_close)
+        with contextlib.suppress(*BROKER_FAULTS):
+            await channel.close()
+
+    async def _lane(self, hand: Hand, carry_out_step: "Step") -> None:
+        try:
+            while batch := await hand.take(self._settings.batch_size):
+                began = time.perf_counter()
+                ended = await carry_out_step(batch)
+                await self._publisher.publish_all(message for ending in ended for message in ending.messages)
+                await hand.finish(batch)
+                self._house.published += [ending.request_id for ending in ended if ending.request_id]
+                for ending in ended:
+                    log_ending(ending, seconds=time.perf_counter() - began)
+        except AWAY as error:
+            self._end(error)
+
+    async def _sweep(self, sweeper: Sweeper) -> None:
+        try:
+            await sweeper.run()
+        except AWAY as error:
+            self._end(error)
 
     async def _carry_out(self, batch: Sequence[Delivery]) -> list[Ending]:
-        """Carry out a batch; while the database is away or in the way, wait and try again."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(PASSING_FAULTS),
-            wait=wait_random_exponential(multiplier=0.05, max=RETRY_WAIT_SECONDS_MAX),
-            before_sleep=_log_retry("batch.retried"),
-        ):
-            with attempt:
-                return await carry_out(batch, self._house)
-        raise AssertionError("the retrying above has no end but success")
+        """Carry out a batch; what the broker has handed over too often is moved first, to be taken alone."""
+        suspects = [delivery for delivery in batch if copies.deliveries_before(delivery) >= DELIVERIES_MAX]
+        others = [delivery for delivery in batch if delivery not in suspects] if suspects else batch
+        moved = [endings.suspected(Reading(delivery)) for delivery in suspects]
+        return moved + (await carry_out(others, self._house) if others else [])
+
+    async def _carry_out_suspect(self, batch: Sequence[Delivery]) -> list[Ending]:
+        """Carry out a suspect alone; one that ended none of its deliveries here either is set aside."""
+        [suspect] = batch
+        delivery = copies.unmoved(suspect)
+        if copies.deliveries_before(suspect) < SUSPECT_DELIVERIES_MAX:
+            return await carry_out([delivery], self._house)
+        attempts = copies.count_of(suspect.properties.headers, copies.ATTEMPTS)
+        return [endings.failed(Reading(delivery), "killed_its_workers", datetime.now(UTC), attempts)]
 
 
-@asynccontextmanager
-async def _consuming(queue: AbstractQueue, hand: Hand) -> AsyncIterator[None]:
-    tag = await queue.consume(hand.put)
-    try:
-        yield
-    finally:
-        if not queue.channel.is_closed:
-            await queue.cancel(tag)
+Step = Callable[[Sequence[Delivery]], Awaitable[list[Ending]]]
 
 
-async def _first_of(*events: asyncio.Event) -> None:
-    tasks = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where deliveries come in."""
+
+    hand: Hand
+    queue: AbstractQueue
+    tag: str
+
+    async def end(self, *, finish: bool) -> None:
+        """Let nothing more arrive. What has is finished, or given back with the channel."""
+        if finish:
+            with contextlib.suppress(*BROKER_FAULTS):
+                await self.queue.cancel(self.tag)
+            self.hand.drain()
+        else:
+            self.hand.give_back()
 
 
-def _log_retry(event: str) -> Callable[[RetryCallState], None]:
-    def before_sleep(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.warning(event, fault=type(error).__name__, attempt=state.attempt_number)
-
-    return before_sleep
+def _log_pause(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.warning("worker.paused", fault=type(error).__name__, probe=state.attempt_number)
 
 
-def _sleep_until(stopping: asyncio.Event) -> Callable[[float], "asyncio.Future[None]"]:
+def _sleep_until(stopping: asyncio.Event) -> Callable[[float], Awaitable[None]]:
     async def sleep(seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), seconds)
 
-    return sleep  # type: ignore[return-value]  # a coroutine function is what tenacity wants
+    return sleep
 
 
 _EVENTS = {kind: f"order.{kind}" for kind in EndingKind}

@@ -22,10 +22,16 @@ DROPPED = "x-orders-dropped"
 # One header frame must fit in 128 KiB, and one that does not closes the connection on every redelivery.
 HEADERS_BYTES_MAX = 8 * 1024
 MESSAGE_CHARS_MAX = 1_000
+FIRST_SEEN_CHARS_MAX = 32
 COUNT_MAX = 1_000_000  # of replays and attempts: headers are whatever a publisher wrote
 
 # CC and BCC would route the copy elsewhere too; the others are the broker's notes about a delivery that is over.
-_LEFT_OUT = frozenset({"CC", "BCC", "x-delivery-count", "x-acquired-count", "x-death"})
+DELIVERY_COUNT = "x-delivery-count"
+_LEFT_OUT = frozenset(
+    {"CC", "BCC", DELIVERY_COUNT, "x-acquired-count", "x-death"}
+    | {f"x-first-death-{what}" for what in ("exchange", "queue", "reason")}
+    | {f"x-last-death-{what}" for what in ("exchange", "queue", "reason")}
+)
 
 
 def count_of(headers: Mapping[str, Any], name: str) -> int:
@@ -36,28 +42,58 @@ def count_of(headers: Mapping[str, Any], name: str) -> int:
     return min(max(value, 0), COUNT_MAX)
 
 
-def dead_letter(delivery: Delivery, *, reason: str, code: str, message: str, attempts: int = 1) -> Outgoing:
+def dead_letter(delivery: Delivery, *, reason: str, code: str, message: str, attempts: int) -> Outgoing:
     """Set a delivery aside in orders.dead until an operator replays or discards it."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    headers = delivery.properties.headers
-    first_seen = headers.get(FIRST_SEEN)
     ours = {
         REASON: reason,
         CODE: code,
         MESSAGE: message[:MESSAGE_CHARS_MAX],
         ATTEMPTS: attempts,
-        FIRST_SEEN: first_seen if isinstance(first_seen, str) and len(first_seen) < len(now) + 8 else now,
-        DIED_AT: now,
-        ROUTING_KEY: delivery.routing_key[:255],
-        REPLAYS: count_of(headers, REPLAYS),
+        DIED_AT: _now(),
+        REPLAYS: count_of(delivery.properties.headers, REPLAYS),
     }
+    return _copy(delivery, "orders.dead", delivery.routing_key, ours)
+
+
+def delayed(delivery: Delivery, delay: str, attempts: int) -> Outgoing:
+    """Let a delivery wait in the delay queue `delay`, from which it comes back under its own routing key."""
+    ours = {ATTEMPTS: attempts, REPLAYS: count_of(delivery.properties.headers, REPLAYS)}
+    return _copy(delivery, delay, delivery.routing_key, ours)
+
+
+def suspect(delivery: Delivery) -> Outgoing:
+    """Move a delivery to orders.suspects, where each is taken alone."""
+    headers = delivery.properties.headers
+    ours = {ATTEMPTS: count_of(headers, ATTEMPTS), REPLAYS: count_of(headers, REPLAYS)}
+    return _copy(delivery, "", "orders.suspects", ours)
+
+
+def unmoved(delivery: Delivery) -> Delivery:
+    """Give a delivery from orders.suspects back the routing key that it came with."""
+    routing_key = delivery.properties.headers.get(ROUTING_KEY)
+    return replace(delivery, routing_key=routing_key) if isinstance(routing_key, str) else delivery
+
+
+def deliveries_before(delivery: Delivery) -> int:
+    """Count how often the broker has handed this message over before, without an end."""
+    return count_of(delivery.properties.headers, DELIVERY_COUNT)
+
+
+def _copy(delivery: Delivery, exchange: str, routing_key: str, ours: Mapping[str, Any]) -> Outgoing:
+    first_seen = delivery.properties.headers.get(FIRST_SEEN)
+    known = isinstance(first_seen, str) and len(first_seen) <= FIRST_SEEN_CHARS_MAX
+    always = {FIRST_SEEN: first_seen if known else _now(), ROUTING_KEY: delivery.routing_key[:255]}
     return Outgoing(
-        exchange="orders.dead",
-        routing_key=delivery.routing_key,
+        exchange=exchange,
+        routing_key=routing_key,
         body=delivery.body,
-        properties=replace(delivery.properties, headers=_kept(headers, ours)),
+        properties=replace(delivery.properties, headers=_kept(delivery.properties.headers, {**ours, **always})),
         mandatory=True,
     )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def replay(properties: Properties, replays: int) -> Properties:

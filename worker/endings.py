@@ -20,6 +20,10 @@ from worker.messages import Outgoing, Properties
 OWN_QUEUES = "orders."
 DIRECT_REPLY = "amq.rabbitmq.reply-to"
 
+# How long a message waits after each attempt that failed alone; after the last it is dead-lettered. The number of
+# attempts is one more than there are delays, however many workers run.
+DELAYS = ("orders.retry.5s", "orders.retry.1m", "orders.retry.10m")
+
 _UNREADABLE = frozenset({"malformed", "request_too_large"})
 
 
@@ -27,6 +31,8 @@ class EndingKind(StrEnum):
     PLACED = "placed"
     REPEATED = "repeated"
     REJECTED = "rejected"
+    RETRIED = "retried"  # waits in a delay queue
+    SUSPECTED = "suspected"  # waits to be taken alone
     FAILED = "failed"
 
 
@@ -82,8 +88,9 @@ def refused_again(reading: Reading, answer: Answer, *, remember: bool = False) -
     """Repeat a rejection: the reply, the event and the dead letter."""
     code, message = str(answer.reply["code"]), str(answer.reply["message"])
     reason = "malformed" if code in _UNREADABLE else "rejected"
-    ending = _answered(EndingKind.REJECTED, reading, answer, {"code": code}, remember=remember)
-    letter = copies.dead_letter(reading.delivery, reason=reason, code=code, message=message)
+    ending = _answered(EndingKind.REJECTED, reading, answer, {"reason": reason, "code": code}, remember=remember)
+    attempts = copies.count_of(reading.delivery.properties.headers, copies.ATTEMPTS)
+    letter = copies.dead_letter(reading.delivery, reason=reason, code=code, message=message, attempts=attempts)
     return Ending(
         reading=reading,
         kind=ending.kind,
@@ -94,9 +101,23 @@ def refused_again(reading: Reading, answer: Answer, *, remember: bool = False) -
     )
 
 
-def failed(reading: Reading, error: BaseException, now: datetime, attempts: int = 1) -> Ending:
-    """Set aside what is nobody's fault but ours: the traceback is in the log, the kind of error in the headers."""
+def set_back(reading: Reading, error: BaseException, now: datetime) -> Ending:
+    """Count an attempt for a message that failed alone: it waits for its next one, or has had its last."""
+    attempts = min(copies.count_of(reading.delivery.properties.headers, copies.ATTEMPTS), len(DELAYS)) + 1
     reason = type(error).__name__
+    if attempts > len(DELAYS):
+        return failed(reading, reason, now, attempts)
+    delay = DELAYS[attempts - 1]
+    return Ending(
+        reading=reading,
+        kind=EndingKind.RETRIED,
+        messages=(copies.delayed(reading.delivery, delay, attempts),),
+        told={"reason": reason, "attempts": attempts, "delay": delay},
+    )
+
+
+def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Ending:
+    """Set aside what is nobody's fault but ours: the traceback is in the log, the kind of error in the headers."""
     event = events.failed_event(
         reason, cause_of(reading, now), content_hash(reading.delivery.body), _replays(reading), attempts
     )
@@ -106,13 +127,18 @@ def failed(reading: Reading, error: BaseException, now: datetime, attempts: int 
     return Ending(
         reading=reading,
         kind=EndingKind.FAILED,
-        messages=(_event_message(event), letter),
-        told={"reason": reason, "attempts": attempts},
+        messages=(event_message(event), letter),
+        told={"reason": reason, "code": "internal_error", "attempts": attempts},
     )
 
 
+def suspected(reading: Reading) -> Ending:
+    """Move a message that was handed over again and again without an end: it may be what kills the process."""
+    return Ending(reading=reading, kind=EndingKind.SUSPECTED, messages=(copies.suspect(reading.delivery),))
+
+
 def _answered(kind: EndingKind, reading: Reading, answer: Answer, told: dict[str, Any], *, remember: bool) -> Ending:
-    said = tuple(_event_message(Event.from_body(body.encode())) for body in answer.events)
+    said = tuple(event_message(Event.from_body(body.encode())) for body in answer.events)
     reply = _reply_message(reading, answer.reply)
     return Ending(
         reading=reading,
@@ -145,7 +171,7 @@ def _reply_message(reading: Reading, reply: Reply) -> Outgoing | None:
     )
 
 
-def _event_message(event: Event) -> Outgoing:
+def event_message(event: Event) -> Outgoing:
     return Outgoing(
         exchange="orders.events",
         routing_key=event.type,

@@ -27,14 +27,13 @@ class Properties:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message as the broker handed it over. `tag` counts on the channel `channel` only."""
+    """One message as the broker handed it over. `tag` counts on its channel only."""
 
     body: bytes
     properties: Properties
     routing_key: str
     redelivered: bool
     tag: int
-    channel: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

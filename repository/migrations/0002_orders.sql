@@ -183,7 +183,8 @@ CREATE TABLE answers (
     reply json NOT NULL,
     events text[] NOT NULL, -- CloudEvents as they were published, byte for byte
     answered_at timestamptz NOT NULL DEFAULT now(),
-    published_at timestamptz
+    published_at timestamptz,
+    swept_at timestamptz -- when a sweep last took it, so that two do not publish it at once
 );
 
 CREATE INDEX answers_unpublished ON answers (answered_at) WHERE published_at IS NULL;

@@ -58,3 +58,26 @@ SET
 UPDATE answers
 SET published_at = now()
 WHERE request_id = ANY ($1::bigint[]) AND published_at IS NULL
+
+-- name: sweep
+-- Take answers that nobody can publish any more, because their request is gone. Whoever takes one has it for a while.
+-- $1 age in seconds from which on this is so, $2 how many at most
+UPDATE answers
+SET swept_at = now()
+WHERE request_id IN (
+    SELECT request_id
+    FROM answers
+    WHERE
+        published_at IS NULL
+        AND answered_at < now() - make_interval(secs => $1)
+        AND (swept_at IS NULL OR swept_at < now() - make_interval(secs => $1))
+    ORDER BY answered_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING request_id, outcome, replays, reply, events
+
+-- name: unpublished
+SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(answered_at)), 0) AS oldest_seconds
+FROM answers
+WHERE published_at IS NULL

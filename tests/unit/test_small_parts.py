@@ -94,14 +94,12 @@ def test_a_setting_never_shows_its_secret() -> None:
 
 
 def a_delivery(headers: Mapping[str, Any], **properties: Any) -> Delivery:
-    return Delivery(
-        b"body", Properties(headers=headers, **properties), "order.add", redelivered=False, tag=1, channel=1
-    )
+    return Delivery(b"body", Properties(headers=headers, **properties), "order.add", redelivered=False, tag=1)
 
 
 def letter_of(headers: Mapping[str, Any], **properties: Any) -> Properties:
     return copies.dead_letter(
-        a_delivery(headers, **properties), reason="rejected", code="x", message="y" * 5_000
+        a_delivery(headers, **properties), reason="rejected", code="x", message="y" * 5_000, attempts=0
     ).properties
 
 

@@ -1,5 +1,7 @@
 """Connections to RabbitMQ, and the way from its messages to ours and back."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +12,7 @@ from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from worker.messages import Delivery, Properties
 
 CONNECT_SECONDS_MAX = 10
+CLOSE_SECONDS_MAX = 5
 HEARTBEAT_SECONDS = 10
 
 # The broker is away, or cut the connection: nothing is known of what was on its way.
@@ -31,10 +34,11 @@ async def connect(url: str, name: str) -> AsyncIterator[AbstractConnection]:
     try:
         yield connection
     finally:
-        await connection.close()
+        with contextlib.suppress(*BROKER_FAULTS):
+            await asyncio.wait_for(connection.close(), CLOSE_SECONDS_MAX)
 
 
-def delivery_of(message: AbstractIncomingMessage, channel: int = 0) -> Delivery:
+def delivery_of(message: AbstractIncomingMessage) -> Delivery:
     """Take over what the broker handed us."""
     assert message.delivery_tag is not None, "a delivery has a tag"
     return Delivery(
@@ -55,7 +59,6 @@ def delivery_of(message: AbstractIncomingMessage, channel: int = 0) -> Delivery:
         routing_key=message.routing_key or "",
         redelivered=bool(message.redelivered),
         tag=message.delivery_tag,
-        channel=channel,
     )
 
 

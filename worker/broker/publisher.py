@@ -1,6 +1,7 @@
 """Publishing: pipelined, mandatory where a queue must exist, and nothing counts before the broker has confirmed it."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
@@ -9,10 +10,11 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import DeliveryError
 
 from worker.broker.connection import message_of
-from worker.messages import Outgoing
+from worker.messages import Outgoing, Properties
 
 # All confirms of one batch. During a memory or disk alarm the broker confirms nothing.
 CONFIRM_SECONDS_MAX = 30
+PROBE_SECONDS_MAX = 5
 
 log = structlog.get_logger()
 
@@ -27,6 +29,18 @@ class Publisher:
         """Publish on a channel of its own, with confirms, where an unroutable message is an error."""
         async with connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
             yield cls(channel)
+
+    async def probe(self) -> None:
+        """See that the broker takes messages: during an alarm it confirms nothing.
+
+        Raises:
+            TimeoutError: it does not.
+        """
+        # To a queue that is not there: the broker confirms, and nobody gets it.
+        properties = Properties(message_id=str(uuid.uuid4()))
+        message = Outgoing(exchange="", routing_key="orders.probe", body=b"", properties=properties, mandatory=False)
+        async with asyncio.timeout(PROBE_SECONDS_MAX):
+            await self._publish(message)
 
     async def publish_all(self, messages: Iterable[Outgoing]) -> None:
         """Publish and wait for every confirm.

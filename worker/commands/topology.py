@@ -1,8 +1,10 @@
-"""`orders topology`: exchanges, queues and bindings."""
+"""`orders topology`: exchanges, queues and bindings, and who may use them."""
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
 
 import typer
 from aio_pika.abc import AbstractConnection
@@ -11,8 +13,12 @@ from rich.table import Table
 
 from worker.broker import topology
 from worker.broker.connection import connect
+from worker.broker.users import NO_PASSWORDS, USERS, definitions
 from worker.commands import broker_errors, err, out
-from worker.settings import Settings
+from worker.settings import Settings, SettingsError
+
+# Not settings: no other command knows them.
+PASSWORDS = {user.name: f"ORDERS_RABBITMQ_{user.name.upper()}_PASSWORD" for user in USERS}
 
 app = typer.Typer(help="Exchanges, queues and bindings: show, declare, verify, export.", no_args_is_help=True)
 
@@ -45,9 +51,29 @@ def check() -> None:
 
 
 @app.command()
-def export() -> None:
-    """Print the same as RabbitMQ's definitions.json."""
-    out.print_json(json.dumps(topology.definitions()), highlight=False)
+def export(
+    *,
+    vhost: Annotated[str, typer.Option(help="The virtual host that all of it is for.")] = "/",
+    passwords_from_environment: Annotated[
+        bool,
+        typer.Option("--passwords-from-environment", help="Give each user a password, ORDERS_RABBITMQ_…_PASSWORD."),
+    ] = False,
+) -> None:
+    """Print RabbitMQ's definitions.json: exchanges, queues, bindings, and the three users with their rights.
+
+    With --passwords-from-environment, hashes of ORDERS_RABBITMQ_STOREFRONT_PASSWORD,
+    ORDERS_RABBITMQ_WORKER_PASSWORD and ORDERS_RABBITMQ_OPERATOR_PASSWORD are in it.
+    Without, nobody can log in, and importing it takes away the passwords that the users have.
+    """
+    passwords = _passwords(os.environ) if passwords_from_environment else NO_PASSWORDS
+    typer.echo(json.dumps(definitions(vhost, passwords), indent=2))
+
+
+def _passwords(environ: Mapping[str, str]) -> dict[str, str]:
+    missing = [variable for variable in PASSWORDS.values() if not environ.get(variable)]
+    if missing:
+        raise SettingsError("\n".join(f"{variable} is not set: the password of a RabbitMQ user" for variable in missing))
+    return {name: environ[variable] for name, variable in PASSWORDS.items()}
 
 
 def _run(step: Callable[[AbstractConnection], Awaitable[None]]) -> None:

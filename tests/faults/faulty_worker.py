@@ -1,0 +1,40 @@
+"""A worker whose rules go wrong where the order's notes say so: python -m tests.faults.faulty_worker.
+
+`bug`: a bug. `kill`: the process dies. `deadlock N`: Postgres reports a deadlock the first N times.
+"""
+
+import os
+import signal
+import sys
+from typing import Any
+
+import asyncpg
+
+from worker import __main__ as program
+from worker import carry_out
+
+decide_rightly = carry_out.decide
+deadlocks: dict[str, int] = {}
+
+
+def decide_wrongly(request: Any, *others: Any) -> Any:
+    match (request.notes or "").split():
+        case ["bug"]:
+            raise RuntimeError("hunter2 is in this text")
+        case ["kill"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case ["deadlock", times]:
+            deadlocks[times] = deadlocks.get(times, 0) + 1
+            if deadlocks[times] <= int(times):
+                raise asyncpg.DeadlockDetectedError("deadlock detected")
+    return decide_rightly(request, *others)
+
+
+def main() -> None:
+    carry_out.decide = decide_wrongly
+    sys.argv = ["orders", "worker"]
+    program.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The deliveries that a process holds on one channel, until they are acknowledged. The only place that acks."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from worker.broker.connection import delivery_of
+from worker.messages import Delivery
+
+
+class Hand:
+    """Hands out batches, and acknowledges the finished prefix: all before the oldest that is unfinished, in one go.
+
+    A tag never outlives its channel: a hand is made with the channel and ends with it.
+    """
+
+    def __init__(self) -> None:
+        self._arrived: deque[Delivery] = deque()
+        self._unacknowledged: OrderedDict[int, AbstractIncomingMessage] = OrderedDict()
+        self._finished: set[int] = set()
+        self._message_ids: set[str] = set()  # of what is being carried out
+        self._news = asyncio.Event()
+        self._is_draining = False
+
+    def __len__(self) -> int:
+        return len(self._unacknowledged)
+
+    async def put(self, message: AbstractIncomingMessage) -> None:
+        """Take a delivery from the broker."""
+        delivery = delivery_of(message)
+        self._unacknowledged[delivery.tag] = message
+        self._arrived.append(delivery)
+        self._news.set()
+
+    async def take(self, most: int) -> list[Delivery]:
+        """Wait for deliveries and take up to `most`; never waits for a batch to fill. Empty: nothing more comes.
+
+        Of two deliveries with the same message_id the second stays for a later batch, when the first is answered.
+        """
+        while True:
+            batch = self._pick(most)
+            if batch or (self._is_draining and not self._arrived):
+                return batch
+            self._news.clear()
+            await self._news.wait()
+
+    def _pick(self, most: int) -> list[Delivery]:
+        batch: list[Delivery] = []
+        later: list[Delivery] = []
+        while self._arrived and len(batch) < most:
+            delivery = self._arrived.popleft()
+            message_id = delivery.properties.message_id or ""
+            if message_id in self._message_ids:
+                later.append(delivery)
+                continue
+            if message_id:
+                self._message_ids.add(message_id)
+            batch.append(delivery)
+        self._arrived.extendleft(reversed(later))
+        return batch
+
+    async def finish(self, batch: Sequence[Delivery]) -> None:
+        """All that these deliveries caused is confirmed: acknowledge as far as nothing older is unfinished."""
+        self._finished.update(delivery.tag for delivery in batch)
+        self._message_ids.difference_update(delivery.properties.message_id or "" for delivery in batch)
+        last: AbstractIncomingMessage | None = None
+        while self._unacknowledged and (tag := next(iter(self._unacknowledged))) in self._finished:
+            last = self._unacknowledged.pop(tag)
+            self._finished.discard(tag)
+        if last is not None:
+            await last.ack(multiple=True)
+        self._news.set()
+
+    def drain(self) -> None:
+        """Nothing more arrives: hand out what has, then end."""
+        self._is_draining = True
+        self._news.set()
+
+    def give_back(self) -> None:
+        """Hand out nothing more. What has not begun goes back to the broker when the channel closes."""
+        self._arrived.clear()
+        self.drain()

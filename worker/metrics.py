@@ -1,0 +1,229 @@
+"""What a worker counts and measures (interface.md), and what its probes go by. Serving it is health.py's.
+
+With `--processes N` each process writes its numbers into files of a folder that its supervisor shares with it, and the
+supervisor puts them together: `Team`.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+# Names the folder; prometheus_client looks for it when it is imported.
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+OTHER = "other"
+ENDINGS = ("placed", "repeated", "rejected", "failed")
+REASONS = frozenset({"rejected", "malformed", "failed"})
+# Every code of schemas/rejections.py, and the one of `failed`. A code that a message brings along must not make
+# a new time series: what is not listed counts as "other".
+CODES = frozenset({
+    "addon_invalid", "addon_not_offered", "addon_not_owned", "addon_not_renewable", "array_expected",
+    "authentication_failed", "client_closed", "client_not_found", "config_option_invalid", "contact_not_found",
+    "custom_field_invalid", "custom_field_required", "cycle_not_offered", "domain_field_invalid",
+    "domain_field_required", "domain_invalid", "domain_not_owned", "domain_not_renewable", "domain_repeated",
+    "empty_order", "epp_code_required", "extra_not_offered", "invalid_payment_method", "item_empty", "malformed",
+    "message_id_invalid", "message_id_missing", "message_id_reused", "not_supported_yet", "out_of_stock",
+    "parameter_missing", "parameter_repeated", "period_not_offered", "permission_denied", "product_not_found",
+    "quantity_not_allowed", "renewal_repeated", "request_too_large", "service_not_owned", "service_not_renewable",
+    "too_many_items", "total_too_large", "unknown_action", "unknown_tld",
+    "internal_error",
+})  # fmt: skip
+
+# Seconds. One commit and two confirmed hops take about 10 ms, a full batch on a busy machine some 100 ms; what waits
+# for a server that is away takes as long as that is away.
+_PROCESSING_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+# AMQP counts the time of publishing in whole seconds: finer buckets would hold noise.
+_END_TO_END_BUCKETS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600, 21_600, 86_400)
+_BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+
+# When a counter came to be: doubles the number of series, and no reset needs it.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_processed = Counter("orders_processed_total", "Requests brought to an ending, by its kind", ["ending"])
+_processing = Histogram(
+    "orders_processing_seconds",
+    "From taking a request in hand to the broker's confirm of all that it caused",
+    buckets=_PROCESSING_BUCKETS,
+)
+_end_to_end = Histogram(
+    "orders_end_to_end_seconds",
+    "From publishing a request, by its timestamp property, to its ending: whole seconds, two machines' clocks, and "
+    "of a replay since its first publish; requests without a timestamp are not in it",
+    buckets=_END_TO_END_BUCKETS,
+)
+_batches = Histogram("orders_batch_size", "Requests in one transaction", buckets=_BATCH_BUCKETS)
+_attempts = Counter("orders_attempts_total", "Failures of a request alone, each of which counts against its attempts")
+_dead = Counter("orders_dead_total", "Requests set aside in orders.dead, by reason and code", ["reason", "code"])
+
+# How several processes make one number. `live`: of those that run; a process that ended is in no hand, on no pause.
+_in_flight = Gauge(
+    "orders_in_flight", "Deliveries in hand: received and not acknowledged yet", multiprocess_mode="livesum"
+)
+# One that pauses is worth an alarm, whatever its neighbours do.
+_paused = Gauge(
+    "orders_paused",
+    "1 while a worker waits for Postgres or RabbitMQ (with several processes: while any does)",
+    multiprocess_mode="livemax",
+)
+_consuming = Gauge(
+    "orders_consuming",
+    "1 while a worker consumes requests (with several processes: while all do)",
+    multiprocess_mode="livemin",
+)
+# Every process sees the same table and the same queue: the latest look is the truth.
+_unpublished = Gauge(
+    "orders_unpublished",
+    "Answers that are committed and not known to be confirmed by the broker",
+    multiprocess_mode="livemostrecent",
+)
+_unpublished_oldest = Gauge(
+    "orders_unpublished_oldest_seconds", "Age of the oldest of orders_unpublished", multiprocess_mode="livemostrecent"
+)
+_dead_letters = Gauge("orders_dead_letters", "Messages in the queue orders.dead", multiprocess_mode="livemostrecent")
+_dead_letters_waiting = Gauge(
+    "orders_dead_letters_waiting_seconds",
+    "How long orders.dead has not been seen empty. A worker may not read dead letters, and knows nothing of the time "
+    "before its start: a lower bound of how long an operator has been needed",
+    multiprocess_mode="livemostrecent",
+)
+_build = Gauge("orders_build_info", "1, and the version that runs", ["version"], multiprocess_mode="livemax")
+# Monotonic, since a clock that is set must not look like a loop that is stuck. `liveall` labels it with the pid, by
+# which a supervisor tells its processes apart.
+_turned = Gauge(
+    "orders_loop_turned_seconds",
+    "When the event loop last turned, by this machine's monotonic clock: what /livez goes by",
+    multiprocess_mode="liveall",
+)
+
+_dead_letters_since: float | None = None  # monotonic seconds; None: orders.dead was empty, or not looked at yet
+
+
+def _version() -> str:
+    try:
+        return version("order-processor")
+    except PackageNotFoundError:  # run from a checkout that is not installed: no reason not to work
+        return "unknown"
+
+
+_build.labels(_version()).set(1)
+for _ending in ENDINGS:
+    _processed.labels(_ending)  # at zero, or the first of a kind would not show as an increase
+
+
+# ---------------------------------------------------------------- what consumer.py tells
+
+
+def batch_taken(size: int) -> None:
+    _batches.observe(size)
+
+
+def ended(kind: str, seconds: float, published_at: datetime | None) -> None:
+    """Count a delivery whose messages are all confirmed. `published_at` is its timestamp property."""
+    _processed.labels(kind).inc()
+    _processing.observe(seconds)
+    if published_at is not None:
+        # A publisher whose clock is ahead published in our future.
+        _end_to_end.observe(max(0.0, time.time() - published_at.timestamp()))
+
+
+def attempt_counted() -> None:
+    _attempts.inc()
+
+
+def dead_lettered(reason: str, code: str) -> None:
+    _dead.labels(reason if reason in REASONS else OTHER, code if code in CODES else OTHER).inc()
+
+
+def in_flight(count: int) -> None:
+    _in_flight.set(count)
+
+
+def consuming(is_so: bool) -> None:  # noqa: FBT001  # the one thing that is said
+    """Tell whether requests are consumed. Not consuming is being paused: a worker that ends is soon not seen at all."""
+    _consuming.set(is_so)
+    _paused.set(not is_so)
+
+
+def unpublished(count: int, oldest_seconds: float) -> None:
+    _unpublished.set(count)
+    _unpublished_oldest.set(oldest_seconds)
+
+
+def dead_letters(count: int) -> None:
+    """Tell how many messages a look at orders.dead found."""
+    global _dead_letters_since  # noqa: PLW0603  # metrics are of the process, and so is what this one is made from
+    now = time.monotonic()
+    if count == 0:
+        _dead_letters_since = None
+    elif _dead_letters_since is None:
+        _dead_letters_since = now
+    _dead_letters.set(count)
+    _dead_letters_waiting.set(0.0 if _dead_letters_since is None else now - _dead_letters_since)
+
+
+def loop_turned() -> None:
+    """Tell that the event loop is not stuck."""
+    _turned.set(time.monotonic())
+
+
+# ---------------------------------------------------------------- what the probes ask
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a worker is; of several processes, the worst of them."""
+
+    turned_at: float  # monotonic seconds
+    is_consuming: bool
+    is_paused: bool
+
+
+def condition() -> Condition:
+    """Tell how this process is."""
+    return Condition(_value(_turned), _value(_consuming) == 1, _value(_paused) == 1)
+
+
+def _value(gauge: Gauge) -> float:
+    [metric] = gauge.collect()
+    return metric.samples[0].value
+
+
+class Team:
+    """The processes of one supervisor, as far as they have told in the files of their folder."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder = folder
+        self.registry = CollectorRegistry()
+        self._collector = MultiProcessCollector(self.registry, str(folder))  # type: ignore[no-untyped-call]
+        self._size = size
+        self._started: dict[int, float] = {}  # monotonic seconds by pid; read by the threads of the server
+
+    def joined(self, pid: int) -> None:
+        self._started[pid] = time.monotonic()
+
+    def left(self, pid: int) -> None:
+        """Forget a process that ended; what it counted stays counted."""
+        del self._started[pid]
+        mark_process_dead(pid, str(self.folder))  # type: ignore[no-untyped-call]
+
+    def condition(self) -> Condition:
+        """Tell how the processes are. One that has not told anything yet is live since its start, and not ready."""
+        started = dict(self._started)
+        metrics: Iterable[Metric] = self._collector.collect()  # type: ignore[no-untyped-call]
+        told = {
+            (sample.name, sample.labels.get("pid")): sample.value for metric in metrics for sample in metric.samples
+        }
+        turned = {pid: told.get(("orders_loop_turned_seconds", str(pid)), 0.0) for pid in started}
+        return Condition(
+            turned_at=min((max(turned[pid], since) for pid, since in started.items()), default=time.monotonic()),
+            is_consuming=len(started) == self._size
+            and all(turned.values())
+            and told.get(("orders_consuming", None)) == 1,
+            is_paused=told.get(("orders_paused", None)) == 1,
+        )
