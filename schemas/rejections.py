@@ -105,10 +105,6 @@ def array_expected(parameter: str) -> Fault:
     return Fault("array_expected", f"Expecting parameter '{parameter}' to be an array", parameter)
 
 
-def not_supported_yet(parameter: str, item: int | None = None) -> Fault:
-    return fault("not_supported_yet", parameter, item, "not supported yet; leave it out")
-
-
 def too_many_items(rows: int, rows_max: int) -> Fault:
     return Fault("too_many_items", f"The order would create {rows} rows, the limit is {rows_max}: split it")
 

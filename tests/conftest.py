@@ -2,16 +2,21 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from importlib.resources import files
 
 import pytest
 
+from deploy.local.containers import Container
+from deploy.local.host import LocalServerError
+from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.server import Server
 from deploy.local.servers import Servers, local_servers
 from repository import catalog as catalogue
 from repository import migrate, scratch
 from repository.database import Database
 from schemas import catalog_file
-from tests.shop import Shop
+from tests.shop import Control, Shop, make_vhost, vhost_of
 from worker.broker import topology
 from worker.broker.connection import connect
 
@@ -53,15 +58,56 @@ async def shop_url(servers: Servers, template: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def amqp_url(servers: Servers) -> str:
-    """A broker with our topology. Its queues are emptied for each shop, so they must be nobody's."""
-    async with connect(servers.amqp_url, "orders tests") as connection:
+async def amqp_url(servers: Servers, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The administrator's URL of a broker with our topology, in a virtual host of this run alone with its users."""
+    control = _control(servers.rabbitmq)
+    if control is None:
+        request.config.get_terminal_writer().line(
+            "note: ORDERS_AMQP_URL is used as it is: all tests come as its one user, and their rights are not tested"
+        )
+        yield await _take_over(servers.amqp_url)
+        return
+    url = make_vhost(servers.amqp_url, control)
+    async with connect(url, "orders tests") as connection:
+        await topology.apply(connection)  # finds nothing that differs: definitions say what is declared
+    yield url
+    with suppress(LocalServerError):  # with a broker that is gone, so is its virtual host
+        control("delete_vhost", vhost_of(url))
+
+
+async def _take_over(url: str) -> str:
+    """Declare our topology. The queues are emptied for each shop, so they must be nobody's."""
+    async with connect(url, "orders tests") as connection:
         await topology.apply(connection)
         async with connection.channel() as channel:
             requests = await channel.declare_queue(topology.REQUESTS, passive=True)
     if requests.declaration_result.consumer_count:
         pytest.exit("a worker consumes the queues that the tests would empty: stop it first (make down)", returncode=1)
-    return servers.amqp_url
+    return url
+
+
+def _control(broker: Server) -> Control | None:
+    """Return the broker's rabbitmqctl; of one that somebody else runs, there is none."""
+    match broker:
+        case RabbitMQ():
+            return broker.control
+        case Container(name=name):
+            return _control_in(name)
+    return None
+
+
+def _control_in(container: str) -> Control:
+    from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - not without an engine
+
+    def control(*arguments: str, entered: str = "") -> str:
+        command = ["sh", "-c", 'printf %s "$ENTERED" | rabbitmqctl --quiet "$@"', "rabbitmqctl", *arguments]
+        found = DockerClient().client.containers.get(container)
+        status, output = found.exec_run(command, environment={"ENTERED": entered})
+        if status:
+            raise LocalServerError(f"rabbitmqctl {arguments[0]} failed: {output.decode(errors='replace')}")
+        return str(output.decode())
+
+    return control
 
 
 @pytest.fixture

@@ -1,4 +1,9 @@
-"""What a test sees of the world: it publishes as a storefront, hears replies and events, and looks into the tables."""
+"""What a test sees of the world: it publishes as a storefront, hears replies and events, and looks into the tables.
+
+Each comes to the broker under its own name and with no more rights than in production (worker/broker/users.py): the
+storefront that publishes, the workers, and the operator who follows events and has the dead letters open. What a test
+does beside them, such as emptying and counting queues, the administrator does.
+"""
 
 import asyncio
 import contextlib
@@ -11,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import unquote, urlencode, urlsplit
 
 import aio_pika
@@ -19,7 +24,7 @@ import asyncpg
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
 
 from schemas import wire
-from worker.broker import topology
+from worker.broker import topology, users
 from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
 
@@ -27,6 +32,9 @@ SECONDS_MAX = 20.0  # for whatever a test waits for
 POLL_SECONDS = 0.02
 CREDENTIALS = {"identifier": "IDENT", "secret": "SECRET"}
 SECRET_KEY = "a-key-of-the-tests-which-is-no-secret"
+DIRECT_REPLY = "amq.rabbitmq.reply-to"
+VHOSTS = "orders-tests-"  # a virtual host whose name begins so has the three users
+PASSWORD = "of-the-tests"  # of all three
 
 
 class Absent(str):
@@ -36,6 +44,53 @@ class Absent(str):
 
     def __bool__(self) -> bool:
         return True
+
+
+class Control(Protocol):
+    """A rabbitmqctl, of whichever broker."""
+
+    def __call__(self, *arguments: str, entered: str = "") -> str: ...
+
+
+def make_vhost(amqp_url: str, control: Control) -> str:
+    """Make a virtual host with our topology and the three users, and return its URL for the administrator."""
+    vhost = f"{VHOSTS}{uuid.uuid4().hex[:8]}"
+    definitions = users.definitions(vhost, {user.name: PASSWORD for user in users.USERS})
+    all_rights = {"configure": ".*", "write": ".*", "read": ".*"}
+    definitions["permissions"] += [{"user": user_of(amqp_url), "vhost": vhost, **all_rights}]
+    control("import_definitions", entered=json.dumps(definitions))
+    return urlsplit(amqp_url)._replace(path=f"/{vhost}").geturl()
+
+
+def vhost_of(amqp_url: str) -> str:
+    return urlsplit(amqp_url).path.removeprefix("/")
+
+
+def user_of(amqp_url: str) -> str:
+    return unquote(urlsplit(amqp_url).username or "guest")
+
+
+@dataclass(frozen=True)
+class Logins:
+    """The URL of one broker for each who comes to it."""
+
+    administrator: str
+    storefront: str
+    worker: str
+    operator: str
+
+    @classmethod
+    def of(cls, amqp_url: str) -> Self:
+        """Tell them from the administrator's. Where the three users are not known, that one serves for all."""
+        if not vhost_of(amqp_url).startswith(VHOSTS):
+            return cls(*(amqp_url,) * 4)
+        address = urlsplit(amqp_url)
+        place = address.netloc.rpartition("@")[2]
+        storefront, worker, operator = (
+            address._replace(netloc=f"{name}:{PASSWORD}@{place}").geturl()
+            for name in ("storefront", "worker", "operator")
+        )
+        return cls(amqp_url, storefront, worker, operator)
 
 
 @dataclass(frozen=True)
@@ -67,6 +122,11 @@ class Worker:
         lines = self._log.read_text(encoding="utf-8").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
+    @property
+    def words(self) -> str:
+        """All that it has written."""
+        return self._log.read_text(encoding="utf-8")
+
     def stop(self) -> int:
         """Ask it to stop, and return its exit status."""
         self.process.terminate()
@@ -80,16 +140,16 @@ class Worker:
 
 class Shop:
     def __init__(
-        self, database: "asyncpg.Pool[asyncpg.Record]", database_url: str, amqp_url: str, folder: Path
+        self, database: "asyncpg.Pool[asyncpg.Record]", database_url: str, logins: Logins, folder: Path
     ) -> None:
         self.database = database
+        self.logins = logins
         self.events: list[Event] = []
         self._database_url = database_url
-        self._amqp_url = amqp_url
         self._folder = folder
         self._asked: dict[str, Asked] = {}
         self._workers: list[Worker] = []
-        self._broker: AbstractConnection
+        self._operator: AbstractConnection
         self._channel: AbstractChannel
         self._orders: AbstractExchange
         self._reply_queue: str
@@ -97,32 +157,45 @@ class Shop:
     @classmethod
     @asynccontextmanager
     async def open(cls, database_url: str, amqp_url: str) -> AsyncIterator[Self]:
+        """Open the shop at a broker; `amqp_url` is its administrator's."""
         folder = Path(".local/tests")
         folder.mkdir(parents=True, exist_ok=True)
+        logins = Logins.of(amqp_url)
         async with (
             asyncpg.create_pool(database_url, min_size=0, max_size=2) as database,
-            connect(amqp_url, "orders tests") as broker,
+            connect(logins.administrator, "orders tests, administrator") as administrator,
+            connect(logins.storefront, "orders tests, storefront") as storefront,
+            connect(logins.operator, "orders tests, operator") as operator,
         ):
-            shop = cls(database, database_url, amqp_url, folder)
-            await shop._listen(broker)
+            shop = cls(database, database_url, logins, folder)
+            await shop._empty(administrator)
+            await shop._listen(administrator, storefront, operator)
             try:
                 yield shop
             finally:
                 for worker in shop._workers:
                     worker.kill()
 
-    async def _listen(self, broker: AbstractConnection) -> None:
-        self._broker = broker
-        self._channel = await broker.channel(publisher_confirms=True, on_return_raises=True)
+    async def _empty(self, administrator: AbstractConnection) -> None:
+        self._channel = await administrator.channel(publisher_confirms=False)
         for queue in topology.QUEUES:
-            await (await self._channel.get_queue(queue.name, ensure=False)).purge()
-        self._orders = await self._channel.get_exchange(topology.COMMANDS, ensure=False)
-        replies = await self._channel.declare_queue(exclusive=True)
-        await replies.consume(self._hear_reply, no_ack=True)
-        direct = await self._channel.get_queue("amq.rabbitmq.reply-to", ensure=False)
+            await self.purge(queue.name)
+
+    async def _listen(
+        self, administrator: AbstractConnection, storefront: AbstractConnection, operator: AbstractConnection
+    ) -> None:
+        selling = await storefront.channel(publisher_confirms=True, on_return_raises=True)
+        self._orders = await selling.get_exchange(topology.COMMANDS, ensure=False)
+        direct = await selling.get_queue(DIRECT_REPLY, ensure=False)
         await direct.consume(self._hear_reply, no_ack=True)
+        # A storefront may have no queue of its own, so this one is the administrator's: any will do for a worker.
+        hearing = await administrator.channel(publisher_confirms=False)
+        replies = await hearing.declare_queue(exclusive=True)
+        await replies.consume(self._hear_reply, no_ack=True)
         self._reply_queue = replies.name
-        events = await self._channel.declare_queue(exclusive=True)
+        self._operator = operator
+        watching = await operator.channel(publisher_confirms=False)
+        events = await watching.declare_queue(exclusive=True)
         await events.bind(topology.EVENTS, "#")
         await events.consume(self._hear_event, no_ack=True)
 
@@ -139,27 +212,49 @@ class Shop:
 
     @property
     def user(self) -> str:
-        return unquote(urlsplit(self._amqp_url).username or "guest")
+        """Who publishes, as the broker knows them."""
+        return user_of(self.logins.storefront)
 
     @property
     def environment(self) -> dict[str, str]:
+        """What an operator's commands run with."""
+        return self._environment(self.logins.operator)
+
+    @property
+    def storefront_environment(self) -> dict[str, str]:
+        """What a storefront's commands run with."""
+        return self._environment(self.logins.storefront)
+
+    @property
+    def worker_environment(self) -> dict[str, str]:
+        return self._environment(self.logins.worker)
+
+    def _environment(self, amqp_url: str) -> dict[str, str]:
         return {
-            "ORDERS_AMQP_URL": self._amqp_url,
+            "ORDERS_AMQP_URL": amqp_url,
             "ORDERS_POSTGRES_URL": self._database_url,
             "ORDERS_SECRET_KEYS": SECRET_KEY,
+            "ORDERS_TOPOLOGY": "check",
             "ORDERS_TRUSTED_PUBLISHERS": self.user,
         }
 
     async def start_worker(self, *module: str, **settings: str) -> Worker:
         """Start a worker and wait until it consumes. `module` names a stand-in with its arguments."""
+        worker = await self.spawn_worker(*module, **settings)
+        await self.until(lambda: worker.process.poll() is not None or _has(worker.log, "worker.consuming"))
+        assert worker.process.poll() is None, worker.words
+        return worker
+
+    async def spawn_worker(self, *module: str, **settings: str) -> Worker:
+        """Start a worker, and wait for nothing."""
         log = self._folder / f"worker-{uuid.uuid4().hex[:8]}.log"
         command = [sys.executable, "-m", *(module or ("worker", "worker"))]
         with log.open("wb") as output:
-            process = subprocess.Popen(command, env={**os.environ, **self.environment, **settings}, stderr=output)
+            process = subprocess.Popen(
+                command, env={**os.environ, **self.worker_environment, **settings}, stderr=output
+            )
         worker = Worker(process, log)
         self._workers.append(worker)
-        await self.until(lambda: process.poll() is not None or _has(worker.log, "worker.consuming"))
-        assert process.poll() is None, log.read_text(encoding="utf-8")
         return worker
 
     async def publish(
@@ -233,7 +328,7 @@ class Shop:
         """Wait for so many dead letters and return them."""
         async with asyncio.timeout(SECONDS_MAX):
             while True:
-                async with opened(self._broker) as found:
+                async with opened(self._operator) as found:
                     letters = [letter async for letter in found.browse()]
                 if len(letters) >= count:
                     return letters
@@ -241,10 +336,10 @@ class Shop:
 
     def operating(self) -> "contextlib.AbstractAsyncContextManager[DeadLetters]":
         """Be the one operator who has the dead letters open."""
-        return opened(self._broker)
+        return opened(self._operator)
 
     async def replay(self, *message_ids: str) -> int:
-        async with opened(self._broker) as dead_letters:
+        async with opened(self._operator) as dead_letters:
             replayed = [one async for one in dead_letters.replay(lambda letter: letter.message_id in message_ids)]
         return len(replayed)
 

@@ -22,6 +22,7 @@ from repository import facts, inbox, orders
 from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection, Database
 from repository.facts import Moment
 from repository.inbox import Claim, Claimed
+from repository.migrate import check_migrated
 from repository.orders import OrderToPlace
 from schemas import rejections
 from schemas.catalog import Catalog
@@ -50,14 +51,26 @@ class CatalogueMoved(Exception):
 
 @dataclass(slots=True)
 class House:
-    """What carrying out needs. `catalog` is replaced when its version moves; all else stays."""
+    """What carrying out needs. `catalog` is there after the first reload, and replaced when its version moves."""
 
     database: Database
     edge: Edge
     keys: KeyRing
     terms: Terms
-    catalog: Catalog
+    catalog: Catalog = field(init=False)
     published: list[int] = field(default_factory=list)  # inbox rows to mark with the next transaction
+
+    async def open(self) -> None:
+        """See that the database is there, takes work and has the tables that this program knows.
+
+        Raises:
+            AWAY_FAULTS: it does not answer, or takes no work.
+            NotMigrated: the tables are missing, or older than this program.
+        """
+        async with self.database.connection() as connection:
+            await check_migrated(connection)
+        await self.database.probe()
+        await self.reload()
 
     async def reload(self) -> None:
         async with self.database.transaction() as connection:

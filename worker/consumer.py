@@ -58,6 +58,7 @@ class Consumer:
 
         Raises:
             TopologyError: queues or exchanges are missing, or differ.
+            NotMigrated: the database's tables are missing, or older than this program.
         """
         while not stopping.is_set():
             async for attempt in AsyncRetrying(
@@ -75,8 +76,7 @@ class Consumer:
     async def _probe_and_consume(self, stopping: asyncio.Event) -> None:
         began = time.monotonic()
         try:
-            await self._house.database.probe()
-            await self._house.reload()
+            await self._house.open()
             async with Session.open(self._settings, self._house) as session:
                 await session.run(stopping)
         except AWAY as error:

@@ -10,6 +10,10 @@ from worker.broker.connection import delivery_of
 from worker.messages import Delivery
 
 
+# A batch of large requests is a small one: what they make must fit into memory and into a statement's time.
+BATCH_BYTES_MAX = 512 * 1024
+
+
 class Hand:
     """Hands out batches, and acknowledges the finished prefix: all before the oldest that is unfinished, in one go.
 
@@ -49,7 +53,8 @@ class Hand:
     def _pick(self, most: int) -> list[Delivery]:
         batch: list[Delivery] = []
         later: list[Delivery] = []
-        while self._arrived and len(batch) < most:
+        room = BATCH_BYTES_MAX
+        while self._arrived and len(batch) < most and room > 0:
             delivery = self._arrived.popleft()
             message_id = delivery.properties.message_id or ""
             if message_id in self._message_ids:
@@ -58,6 +63,7 @@ class Hand:
             if message_id:
                 self._message_ids.add(message_id)
             batch.append(delivery)
+            room -= len(delivery.body)
         self._arrived.extendleft(reversed(later))
         return batch
 

@@ -18,7 +18,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 OTHER = "other"
-ENDINGS = ("placed", "repeated", "rejected", "failed")
+OVER = ("placed", "repeated", "rejected", "failed")
+NOT_OVER = ("retried", "suspected")  # endings of a delivery, not yet of its request
 REASONS = frozenset({"rejected", "malformed", "failed"})
 # Every code of schemas/rejections.py, and the one of `failed`. A code that a message brings along must not make
 # a new time series: what is not listed counts as "other".
@@ -45,7 +46,7 @@ _BATCH_BUCKETS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 # When a counter came to be: doubles the number of series, and no reset needs it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-_processed = Counter("orders_processed_total", "Requests brought to an ending, by its kind", ["ending"])
+_processed = Counter("orders_processed_total", "Deliveries brought to an ending, by its kind", ["ending"])
 _processing = Histogram(
     "orders_processing_seconds",
     "From taking a request in hand to the broker's confirm of all that it caused",
@@ -112,8 +113,8 @@ def _version() -> str:
 
 
 _build.labels(_version()).set(1)
-for _ending in ENDINGS:
-    _processed.labels(_ending)  # at zero, or the first of a kind would not show as an increase
+for _kind in (*OVER, *NOT_OVER):
+    _processed.labels(_kind)  # at zero, or the first of a kind would not show as an increase
 
 
 # ---------------------------------------------------------------- what consumer.py tells
@@ -127,7 +128,7 @@ def ended(kind: str, seconds: float, published_at: datetime | None) -> None:
     """Count a delivery whose messages are all confirmed. `published_at` is its timestamp property."""
     _processed.labels(kind).inc()
     _processing.observe(seconds)
-    if published_at is not None:
+    if published_at is not None and kind in OVER:
         # A publisher whose clock is ahead published in our future.
         _end_to_end.observe(max(0.0, time.time() - published_at.timestamp()))
 

@@ -54,10 +54,16 @@ SET
     published_at = NULL
 
 -- name: mark_published
--- $1 request ids
+-- $1 request ids. One that somebody else is at is skipped: waiting for it here could deadlock, and a mark that is missing
+-- costs one more publishing of the same ids by the sweep.
 UPDATE answers
 SET published_at = now()
-WHERE request_id = ANY ($1::bigint[]) AND published_at IS NULL
+WHERE request_id IN (
+    SELECT request_id
+    FROM answers
+    WHERE request_id = ANY ($1::bigint[]) AND published_at IS NULL
+    FOR UPDATE SKIP LOCKED
+)
 
 -- name: sweep
 -- Take answers that nobody can publish any more, because their request is gone. Whoever takes one has it for a while.

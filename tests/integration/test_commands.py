@@ -34,7 +34,8 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> "subprocess.Com
 
 
 async def orders(shop: Shop, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    return await asyncio.to_thread(run, *arguments, stdin=stdin, **shop.environment)
+    environment = shop.storefront_environment if arguments[0] == "publish" else shop.environment
+    return await asyncio.to_thread(run, *arguments, stdin=stdin, **environment)
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND)

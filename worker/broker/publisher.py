@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError
 
 from worker.broker.connection import message_of
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 class Publisher:
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
+        self._exchanges: dict[str, AbstractExchange] = {"": channel.default_exchange}
 
     @classmethod
     @asynccontextmanager
@@ -52,14 +53,15 @@ class Publisher:
         async with asyncio.timeout(CONFIRM_SECONDS_MAX):
             await asyncio.gather(*map(self._publish, messages))
 
+    async def _exchange(self, name: str) -> AbstractExchange:
+        exchange = self._exchanges.get(name)
+        if exchange is None:
+            exchange = self._exchanges[name] = await self._channel.get_exchange(name, ensure=False)
+        return exchange
+
     async def _publish(self, outgoing: Outgoing) -> None:
-        exchange = (
-            await self._channel.get_exchange(outgoing.exchange, ensure=False)
-            if outgoing.exchange
-            else self._channel.default_exchange
-        )
         try:
-            await exchange.publish(
+            await (await self._exchange(outgoing.exchange)).publish(
                 message_of(outgoing.body, outgoing.properties),
                 routing_key=outgoing.routing_key,
                 mandatory=outgoing.mandatory,

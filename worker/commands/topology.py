@@ -70,9 +70,9 @@ def export(
 
 
 def _passwords(environ: Mapping[str, str]) -> dict[str, str]:
-    missing = [variable for variable in PASSWORDS.values() if not environ.get(variable)]
+    missing = [f"{variable} is not set: a password" for variable in PASSWORDS.values() if not environ.get(variable)]
     if missing:
-        raise SettingsError("\n".join(f"{variable} is not set: the password of a RabbitMQ user" for variable in missing))
+        raise SettingsError("\n".join(missing))
     return {name: environ[variable] for name, variable in PASSWORDS.items()}
 
 

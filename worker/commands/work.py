@@ -16,9 +16,7 @@ import typer
 import uvloop
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from repository import catalog as catalogue
 from repository.database import Database
-from repository.migrate import check_migrated
 from schemas.order import Terms
 from worker import health, logs, metrics
 from worker.authentication import Authenticator
@@ -143,17 +141,10 @@ def _stopping() -> asyncio.Event:
 
 @asynccontextmanager
 async def open_house(settings: Settings) -> AsyncIterator[House]:
-    """Connect to the database and read the catalogue.
-
-    Raises:
-        NotMigrated: the schema is missing, or older than this program.
-    """
+    """Wire what carrying out needs. Nothing is connected yet: the servers may still be on their way."""
     keys = KeyRing(settings.keys())
     url = settings.require("postgres_url")
     async with Database(url, connections_max=BATCHES_IN_FLIGHT + 2) as database:
-        async with database.connection() as connection:
-            await check_migrated(connection)
-            catalog = await catalogue.read(connection)
         yield House(
             database=database,
             edge=Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max),
@@ -163,5 +154,4 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
                 invoice_grace_days=settings.invoice_grace_days,
                 nameservers=settings.nameservers,
             ),
-            catalog=catalog,
         )

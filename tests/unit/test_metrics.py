@@ -1,0 +1,217 @@
+"""What is counted, under which names, and what the endpoints answer. Metrics are of the process: tests see growth."""
+
+import ast
+import inspect
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+from prometheus_client import REGISTRY
+
+from schemas import rejections
+from worker import health, metrics
+from worker.endings import EndingKind
+from worker.metrics import Condition
+
+NAMES = {
+    "orders_processed", "orders_processing_seconds", "orders_end_to_end_seconds", "orders_batch_size",
+    "orders_attempts", "orders_dead", "orders_in_flight", "orders_unpublished", "orders_unpublished_oldest_seconds",
+    "orders_paused", "orders_consuming", "orders_dead_letters", "orders_dead_letters_waiting_seconds",
+    "orders_loop_turned_seconds", "orders_build_info",
+}  # fmt: skip
+
+
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set the monotonic clock."""
+    return lambda seconds: monkeypatch.setattr(time, "monotonic", lambda: seconds)
+
+
+def test_the_names_are_those_of_the_interface() -> None:
+    assert {metric.name for metric in REGISTRY.collect() if metric.name.startswith("orders_")} == NAMES
+
+
+def test_every_kind_of_ending_counts_from_zero() -> None:
+    assert {*metrics.OVER, *metrics.NOT_OVER} == set(EndingKind)
+    for kind in EndingKind:
+        assert REGISTRY.get_sample_value("orders_processed_total", {"ending": kind}) is not None
+
+
+def test_the_codes_are_those_of_the_rejections_and_of_a_failure() -> None:
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(rejections))) if isinstance(node, ast.Call)]
+    codes = {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.func, ast.Name)
+        and call.func.id in ("Fault", "fault")
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+    assert codes | {"internal_error"} == metrics.CODES
+
+
+@pytest.mark.parametrize(
+    ("reason", "code", "counted"),
+    [
+        ("rejected", "client_not_found", ("rejected", "client_not_found")),
+        ("failed", "internal_error", ("failed", "internal_error")),
+        ("rejected", "made-up-by-a-caller", ("rejected", "other")),
+        ("made-up", "malformed", ("other", "malformed")),
+    ],
+)
+def test_a_label_takes_our_own_words_only(reason: str, code: str, counted: tuple[str, str]) -> None:
+    labels = dict(zip(("reason", "code"), counted, strict=True))
+    before = value("orders_dead_total", **labels)
+
+    metrics.dead_lettered(reason, code)
+
+    assert value("orders_dead_total", **labels) == before + 1
+    assert not {"made-up", "made-up-by-a-caller"} & {
+        word for metric in REGISTRY.collect() for sample in metric.samples for word in sample.labels.values()
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "age", "seconds"),
+    [
+        (EndingKind.PLACED, timedelta(seconds=20), 20.0),
+        (EndingKind.REJECTED, -timedelta(days=1), 0.0),  # the publisher's clock is ahead
+        (EndingKind.REPEATED, None, None),
+        (EndingKind.RETRIED, timedelta(seconds=20), None),  # it is not over
+    ],
+)
+def test_an_ending_is_measured_end_to_end_if_it_is_one_and_tells_its_time(
+    kind: EndingKind, age: timedelta | None, seconds: float | None
+) -> None:
+    def measured() -> tuple[float, float]:
+        return value("orders_end_to_end_seconds_count"), value("orders_end_to_end_seconds_sum")
+
+    counted = value("orders_processed_total", ending=kind)
+    took = value("orders_processing_seconds_sum")
+    count, total = measured()
+
+    metrics.ended(kind, 0.5, None if age is None else datetime.now(UTC) - age)
+
+    assert value("orders_processed_total", ending=kind) == counted + 1
+    assert value("orders_processing_seconds_sum") == pytest.approx(took + 0.5)
+    assert measured() == ((count, total) if seconds is None else (count + 1, pytest.approx(total + seconds, abs=1.0)))
+
+
+def test_dead_letters_wait_from_the_first_look_that_found_some(at: Callable[[float], None]) -> None:
+    waited = []
+
+    for seconds, count in ((100, 0), (110, 3), (130, 1), (140, 0), (150, 2), (155, 2)):
+        at(seconds)
+        metrics.dead_letters(count)
+        waited.append((value("orders_dead_letters"), value("orders_dead_letters_waiting_seconds")))
+
+    assert waited == [(0, 0), (3, 0), (1, 20), (0, 0), (2, 0), (2, 5)]
+
+
+def test_not_to_consume_is_to_be_paused() -> None:
+    seen = []
+
+    for is_so in (True, False):
+        metrics.consuming(is_so)
+        seen.append((value("orders_consuming"), value("orders_paused")))
+
+    assert seen == [(1, 0), (0, 1)]
+
+
+def test_what_is_told_is_shown() -> None:
+    batches, attempts = value("orders_batch_size_count"), value("orders_attempts_total")
+
+    metrics.batch_taken(7)
+    metrics.attempt_counted()
+    metrics.in_flight(12)
+    metrics.unpublished(3, 4.5)
+
+    assert value("orders_batch_size_count") == batches + 1
+    assert value("orders_attempts_total") == attempts + 1
+    assert value("orders_in_flight") == 12
+    assert (value("orders_unpublished"), value("orders_unpublished_oldest_seconds")) == (3, 4.5)
+
+
+# ---------------------------------------------------------------- the probes and the endpoints
+
+
+def test_a_loop_that_turns_is_live_and_one_that_is_stuck_is_not(at: Callable[[float], None]) -> None:
+    at(1_000.0)
+    metrics.loop_turned()
+    at(1_000.0 + health.LIVE_SECONDS_MAX)
+    turned = health.why_not_live(metrics.condition())
+    at(1_000.0 + health.LIVE_SECONDS_MAX + 2)
+    stuck = health.why_not_live(metrics.condition())
+
+    assert turned is None
+    assert stuck == "stuck: the event loop has not turned for 12 seconds"
+
+
+@pytest.mark.parametrize(
+    ("is_consuming", "is_paused", "why"),
+    [
+        (True, False, None),
+        (False, True, "paused: waiting for Postgres or RabbitMQ"),
+        (False, False, "starting: not consuming yet"),
+        (True, True, None),
+    ],
+)
+def test_who_consumes_is_ready(is_consuming: bool, is_paused: bool, why: str | None) -> None:  # noqa: FBT001
+    assert health.why_not_ready(Condition(0.0, is_consuming, is_paused)) == why
+
+
+def call(path: str, method: str = "GET") -> tuple[str, dict[str, str], bytes]:
+    environ: dict[str, str] = {"PATH_INFO": path, "REQUEST_METHOD": method}
+    setup_testing_defaults(environ)
+    said: list[tuple[str, dict[str, str]]] = []
+
+    def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
+        said.append((status, dict(headers)))
+        return lambda _: None
+
+    body = b"".join(health.application(REGISTRY, metrics.condition)(environ, start))
+    [(status, headers)] = said
+    return status, headers, body
+
+
+def test_the_endpoints_answer() -> None:
+    metrics.loop_turned()
+    metrics.consuming(is_so=False)
+
+    assert call("/livez")[0::2] == ("200 OK", b"ok\n")
+    assert call("/readyz")[0::2] == ("503 Service Unavailable", b"paused: waiting for Postgres or RabbitMQ\n")
+    status, headers, body = call("/metrics")
+    assert status == "200 OK"
+    assert headers["Content-Type"].startswith("text/plain; version=")
+    assert b"\norders_paused 1.0\n" in body
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+def test_head_is_get_without_the_body(path: str) -> None:
+    metrics.loop_turned()
+
+    status, headers, body = call(path, "HEAD")
+
+    assert (status, headers["Content-Type"]) == (call(path)[0], call(path)[1]["Content-Type"])
+    assert int(headers["Content-Length"]) > 0
+    assert body == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("/livez", "POST", "405 Method Not Allowed"),
+        ("/metrics", "OPTIONS", "405 Method Not Allowed"),
+        ("/metrics/", "GET", "404 Not Found"),
+        ("/", "HEAD", "404 Not Found"),
+        ("/elsewhere", "DELETE", "404 Not Found"),
+    ],
+)
+def test_everything_else_is_refused(path: str, method: str, status: str) -> None:
+    assert call(path, method)[0] == status
