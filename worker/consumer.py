@@ -13,7 +13,7 @@ import structlog
 from aio_pika.abc import AbstractConnection, AbstractQueue
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
-from repository.database import AWAY_FAULTS
+from repository.database import PASSING_FAULTS
 from worker import copies, endings
 from worker.broker import topology
 from worker.broker.connection import BROKER_FAULTS, connect
@@ -41,7 +41,8 @@ FINISH_SECONDS_MAX = 40  # for batches in hand when a server goes away: longer t
 
 log = structlog.get_logger()
 
-AWAY = (*AWAY_FAULTS, *BROKER_FAULTS)
+# Whatever of this comes out of a lane, the sweep or a probe: better to pause than to guess.
+AWAY = (*PASSING_FAULTS, *BROKER_FAULTS)
 
 
 class Consumer:

@@ -9,7 +9,6 @@ from aio_pika.abc import AbstractIncomingMessage
 from worker.broker.connection import delivery_of
 from worker.messages import Delivery
 
-
 # A batch of large requests is a small one: what they make must fit into memory and into a statement's time.
 BATCH_BYTES_MAX = 512 * 1024
 
