@@ -3,12 +3,13 @@
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.resources import files
 
 import pytest
 
 from deploy.local.containers import Container
-from deploy.local.host import LocalServerError
+from deploy.local.host import LocalServerError, say
 from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.server import Server
 from deploy.local.servers import Servers, local_servers
@@ -16,7 +17,7 @@ from repository import catalog as catalogue
 from repository import migrate, scratch
 from repository.database import Database
 from schemas import catalog_file
-from tests.shop import Control, Shop, make_vhost, vhost_of
+from tests.shop import Shop, make_vhost, vhost_of
 from worker.broker import topology
 from worker.broker.connection import connect
 
@@ -60,19 +61,18 @@ async def shop_url(servers: Servers, template: str) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def amqp_url(servers: Servers, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """The administrator's URL of a broker with our topology, in a virtual host of this run alone with its users."""
-    control = _control(servers.rabbitmq)
-    if control is None:
-        request.config.get_terminal_writer().line(
-            "note: ORDERS_AMQP_URL is used as it is: all tests come as its one user, and their rights are not tested"
-        )
+    broker = _administered(servers.rabbitmq)
+    if broker is None:
+        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            say("note: ORDERS_AMQP_URL is used as it is: all tests come as its one user, and no rights are tested")
         yield await _take_over(servers.amqp_url)
         return
-    url = make_vhost(servers.amqp_url, control)
+    url = make_vhost(servers.amqp_url, broker.import_definitions)
     async with connect(url, "orders tests") as connection:
         await topology.apply(connection)  # finds nothing that differs: definitions say what is declared
     yield url
     with suppress(LocalServerError):  # with a broker that is gone, so is its virtual host
-        control("delete_vhost", vhost_of(url))
+        broker.control("delete_vhost", vhost_of(url))
 
 
 async def _take_over(url: str) -> str:
@@ -86,28 +86,39 @@ async def _take_over(url: str) -> str:
     return url
 
 
-def _control(broker: Server) -> Control | None:
-    """Return the broker's rabbitmqctl; of one that somebody else runs, there is none."""
+def _administered(broker: Server) -> "RabbitMQ | InContainer | None":
+    """Return whose rabbitmqctl can be run. Of a broker that somebody else runs, there is none."""
     match broker:
         case RabbitMQ():
-            return broker.control
+            return broker
         case Container(name=name):
-            return _control_in(name)
+            return InContainer(name)
     return None
 
 
-def _control_in(container: str) -> Control:
-    from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - not without an engine
+@dataclass(frozen=True)
+class InContainer:
+    """The rabbitmqctl of a broker in a container."""
 
-    def control(*arguments: str, entered: str = "") -> str:
-        command = ["sh", "-c", 'printf %s "$ENTERED" | rabbitmqctl --quiet "$@"', "rabbitmqctl", *arguments]
-        found = DockerClient().client.containers.get(container)
-        status, output = found.exec_run(command, environment={"ENTERED": entered})
+    name: str
+
+    def control(self, *arguments: str) -> str:
+        return self._run(["rabbitmqctl", "--quiet", *arguments])
+
+    def import_definitions(self, definitions: str) -> None:
+        file = "/tmp/definitions.json"
+        self._run(["sh", "-c", f'printf %s "$DEFINITIONS" > {file}'], DEFINITIONS=definitions)
+        self.control("import_definitions", file)
+
+    def _run(self, command: list[str], **environment: str) -> str:
+        from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - not without an engine
+
+        container = DockerClient().client.containers.get(self.name)
+        status, output = container.exec_run(command, environment=environment)
+        said = output.decode(errors="replace")
         if status:
-            raise LocalServerError(f"rabbitmqctl {arguments[0]} failed: {output.decode(errors='replace')}")
-        return str(output.decode())
-
-    return control
+            raise LocalServerError(f"{command} failed: {said}")
+        return str(said)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import unquote, urlencode, urlsplit
 
 import aio_pika
@@ -46,19 +46,13 @@ class Absent(str):
         return True
 
 
-class Control(Protocol):
-    """A rabbitmqctl, of whichever broker."""
-
-    def __call__(self, *arguments: str, entered: str = "") -> str: ...
-
-
-def make_vhost(amqp_url: str, control: Control) -> str:
+def make_vhost(amqp_url: str, import_definitions: Callable[[str], None]) -> str:
     """Make a virtual host with our topology and the three users, and return its URL for the administrator."""
     vhost = f"{VHOSTS}{uuid.uuid4().hex[:8]}"
     definitions = users.definitions(vhost, {user.name: PASSWORD for user in users.USERS})
     all_rights = {"configure": ".*", "write": ".*", "read": ".*"}
     definitions["permissions"] += [{"user": user_of(amqp_url), "vhost": vhost, **all_rights}]
-    control("import_definitions", entered=json.dumps(definitions))
+    import_definitions(json.dumps(definitions))
     return urlsplit(amqp_url)._replace(path=f"/{vhost}").geturl()
 
 

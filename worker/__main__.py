@@ -1,11 +1,25 @@
 """The command line: `orders`. Every command is a module of worker/commands/."""
 
+import logging
 import sys
 
 import typer
 from rich.console import Console
 
-from worker.commands import catalog, credentials, dead, demo, events, migrate, publish, topology, work
+from worker.commands import (
+    catalog,
+    credentials,
+    dead,
+    demo,
+    doctor,
+    events,
+    migrate,
+    publish,
+    show,
+    status,
+    topology,
+    work,
+)
 from worker.settings import SettingsError
 
 app = typer.Typer(
@@ -25,10 +39,16 @@ app.add_typer(credentials.app, name="credentials")
 app.command("publish")(publish.publish)
 app.command("events")(events.events)
 app.add_typer(dead.app, name="dead")
+app.command("show")(show.show)
+app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:
     """Run a command; what a person did wrong is said in a line, not in a traceback."""
+    # Commands say themselves, and once, that a server is away. A worker sets up logging of its own.
+    logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     try:
         app(prog_name="orders")
     except SettingsError as error:

@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractConnection, AbstractQueue
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from repository.database import PASSING_FAULTS
-from worker import copies, endings
+from worker import copies, endings, metrics
 from worker.broker import topology
 from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.publisher import Publisher
@@ -130,6 +130,7 @@ class Session:
             self._intake(topology.REQUESTS, self._settings.prefetch) as requests,
             self._intake(topology.SUSPECTS, SUSPECTS_AT_ONCE) as suspects,
         ):
+            metrics.consuming(is_so=True)
             log.info("worker.consuming", queue=topology.REQUESTS, prefetch=self._settings.prefetch)
             try:
                 async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as tasks:
@@ -155,6 +156,7 @@ class Session:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waits[0].cancel()
+            metrics.consuming(is_so=False)
 
     def _end(self, fault: BaseException) -> None:
         """End the session for its first fault; those that follow come of it."""
@@ -181,8 +183,10 @@ class Session:
                 await self._publisher.publish_all(message for ending in ended for message in ending.messages)
                 await hand.finish(batch)
                 self._house.published += [ending.request_id for ending in ended if ending.request_id]
+                seconds = time.perf_counter() - began
                 for ending in ended:
-                    log_ending(ending, seconds=time.perf_counter() - began)
+                    metrics.ended(ending.kind, seconds, ending.reading.delivery.properties.timestamp)
+                    log_ending(ending, seconds=seconds)
         except AWAY as error:
             self._end(error)
 

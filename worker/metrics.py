@@ -29,10 +29,10 @@ CODES = frozenset({
     "custom_field_invalid", "custom_field_required", "cycle_not_offered", "domain_field_invalid",
     "domain_field_required", "domain_invalid", "domain_not_owned", "domain_not_renewable", "domain_repeated",
     "empty_order", "epp_code_required", "extra_not_offered", "invalid_payment_method", "item_empty", "malformed",
-    "message_id_invalid", "message_id_missing", "message_id_reused", "not_supported_yet", "out_of_stock",
-    "parameter_missing", "parameter_repeated", "period_not_offered", "permission_denied", "product_not_found",
-    "quantity_not_allowed", "renewal_repeated", "request_too_large", "service_not_owned", "service_not_renewable",
-    "too_many_items", "total_too_large", "unknown_action", "unknown_tld",
+    "message_id_invalid", "message_id_missing", "message_id_reused", "out_of_stock", "parameter_missing",
+    "parameter_repeated", "period_not_offered", "permission_denied", "product_not_found", "quantity_not_allowed",
+    "renewal_repeated", "request_too_large", "service_not_owned", "service_not_renewable", "too_many_items",
+    "total_too_large", "unknown_action", "unknown_tld",
     "internal_error",
 })  # fmt: skip
 

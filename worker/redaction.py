@@ -42,7 +42,7 @@ class ReadableBody:
     size_bytes: int
     sha256: str
     parameters: dict[str, Shown] | None = None  # None: it could not be decoded
-    head: str | None = None  # text, or hex where it is none; None: nothing may be shown
+    head: str | None = None  # of its text, or of its bytes in hex; None: nothing may be shown
     note: str = ""
 
 
@@ -142,4 +142,4 @@ def _head(body: bytes) -> str:
     try:
         return body.decode("utf-8")[:HEAD_CHARS_MAX]
     except UnicodeDecodeError:
-        return body[:HEAD_BYTES].hex(" ")
+        return f"{body[:HEAD_BYTES].hex(' ')} (hex)"

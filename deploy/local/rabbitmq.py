@@ -62,10 +62,15 @@ class RabbitMQ(LocalServer):
     def url(self) -> str:
         return f"amqp://orders:{PASSWORD}@127.0.0.1:{self.port}/"
 
-    def control(self, *arguments: str, entered: str = "") -> str:
-        """Run rabbitmqctl on it, with `entered` on its standard input, and return what it printed."""
-        program = _program().with_name("rabbitmqctl")
-        return run([program, "--quiet", *arguments], self._environment(), entered=entered)
+    def control(self, *arguments: str) -> str:
+        """Run rabbitmqctl on it and return what it printed."""
+        return run([_program().with_name("rabbitmqctl"), "--quiet", *arguments], self._environment())
+
+    def import_definitions(self, definitions: str) -> None:
+        """Take over users, virtual hosts and all that is in them, from the text of a definitions.json."""
+        file = self.folder / "definitions.json"  # from standard input, some 4.x never come to an end
+        write_readable(file, definitions)
+        self.control("import_definitions", str(file))
 
     def _spawn(self) -> None:
         server = _program()

@@ -1,33 +1,93 @@
+-- name: find
+-- Requests and orders that a person may mean: an order id, an order number or a message_id, of whichever caller.
+-- $1 order id or null, $2 order number or message_id
+-- The inbox's key begins with the caller, and callers are few: they are told one by one, each by one step in that
+-- index, so that a message_id is found without reading every request there ever was.
+WITH RECURSIVE callers AS (
+    (
+        SELECT caller
+        FROM inbox
+        ORDER BY caller
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT (SELECT min(inbox.caller) FROM inbox WHERE inbox.caller > callers.caller)
+    FROM callers
+    WHERE callers.caller IS NOT NULL
+),
+meant AS (
+    SELECT id AS order_id, request_id
+    FROM orders
+    WHERE id = $1
+    UNION
+    SELECT id, request_id
+    FROM orders
+    WHERE order_number = $2
+    UNION
+    SELECT orders.id, inbox.id
+    FROM callers
+    JOIN inbox ON inbox.caller = callers.caller AND inbox.message_id = $2
+    LEFT JOIN orders ON orders.request_id = inbox.id
+)
+SELECT
+    meant.order_id,
+    inbox.id AS request_id,
+    inbox.caller,
+    api_credentials.identifier AS credential,
+    inbox.message_id,
+    inbox.first_seen,
+    inbox.deliveries,
+    answers.outcome,
+    answers.replays,
+    answers.reply,
+    answers.events,
+    answers.answered_at,
+    answers.published_at
+FROM meant
+LEFT JOIN inbox ON inbox.id = meant.request_id
+LEFT JOIN answers ON answers.request_id = meant.request_id
+LEFT JOIN api_credentials ON 'credential:' || api_credentials.id = inbox.caller
+ORDER BY inbox.first_seen, meant.order_id
+
 -- name: order
 -- $1 order id
-SELECT order_number, status, currency, amount, payment_method, promotion_code, asked_by, placed_at
+SELECT
+    id, order_number, client_id, contact_id, status, currency, amount, payment_method, promotion_code, affiliate_id,
+    asked_by, placed_at, catalogue_version
 FROM orders
 WHERE id = $1
 
 -- name: services
 -- $1 order id
-SELECT id, product_id, domain, cycle, quantity, first_payment, recurring, next_due, status
+SELECT
+    services.id, product_id, products.name AS product, domain, cycle, quantity, first_payment, recurring, next_due, status
 FROM services
+JOIN products ON products.id = services.product_id
 WHERE order_id = $1
-ORDER BY id
+ORDER BY services.id
 
 -- name: service_addons
 -- $1 order id
-SELECT id, service_id, addon_id, cycle, quantity, first_payment, recurring, next_due, status
+SELECT
+    service_addons.id, service_id, addon_id, addons.name AS addon, cycle, quantity, first_payment, recurring, next_due,
+    status
 FROM service_addons
+JOIN addons ON addons.id = service_addons.addon_id
 WHERE order_id = $1
-ORDER BY id
+ORDER BY service_addons.id
 
 -- name: domains
 -- $1 order id
-SELECT id, name, type, years, extras, first_payment, recurring, nameservers, status
+SELECT id, name, name_unicode, type, years, extras, first_payment, recurring, next_due, expires, nameservers, status
 FROM domains
 WHERE order_id = $1
 ORDER BY id
 
 -- name: renewals
 -- $1 order id
-SELECT renewals.id, domains.name AS domain, renewals.service_id, service_addon_id, renewals.years, amount, renewals.status
+SELECT
+    renewals.id, domains.name AS domain, domain_id, renewals.service_id, service_addon_id, renewals.years, cycle, amount,
+    renewals.status
 FROM renewals
 LEFT JOIN domains ON domains.id = renewals.domain_id
 WHERE renewals.order_id = $1
@@ -35,17 +95,55 @@ ORDER BY renewals.id
 
 -- name: invoices
 -- $1 order id
-SELECT id, date, due, subtotal, discount, tax, total, status
+SELECT id, date, due, currency, subtotal, discount, tax, tax2, tax_inclusive, total, payment_method, status
 FROM invoices
 WHERE order_id = $1
 
 -- name: invoice_lines
 -- $1 order id
-SELECT position, description, amount
+SELECT position, kind, item_id, description, amount, taxed
 FROM invoice_lines
 JOIN invoices ON invoices.id = invoice_lines.invoice_id
 WHERE invoices.order_id = $1
 ORDER BY position
 
 -- name: count_orders
+-- no parameters
 SELECT count(*) FROM orders
+
+-- name: activity
+-- Orders that came by request. No index knows when they were placed; their ids grow with time, so the newest hundred
+-- thousand are looked at and no more.
+-- no parameters
+WITH newest AS MATERIALIZED (
+    SELECT id, placed_at
+    FROM orders
+    WHERE request_id IS NOT NULL
+    ORDER BY id DESC
+    LIMIT 100000
+)
+SELECT
+    (SELECT id FROM newest ORDER BY id DESC LIMIT 1) AS last_order_id,
+    (SELECT placed_at FROM newest ORDER BY id DESC LIMIT 1) AS last_order_at,
+    count(*) FILTER (WHERE placed_at > now() - interval '1 minute') AS last_minute,
+    count(*) FILTER (WHERE placed_at > now() - interval '1 hour') AS last_hour,
+    count(*) FILTER (WHERE placed_at > now() - interval '1 hour') < 100000 AS counted_all,
+    (SELECT version FROM catalogue) AS catalogue_version,
+    now() AS now
+FROM newest
+
+-- name: condition
+-- no parameters
+SELECT
+    current_setting('server_version') AS version,
+    clock_timestamp() AS now,
+    pg_is_in_recovery() AS is_standby,
+    current_setting('fsync') AS fsync,
+    current_setting('full_page_writes') AS full_page_writes,
+    current_setting('synchronous_commit') AS synchronous_commit
+
+-- name: catalogue_has
+-- no parameters; a column for each thing that there must be one of
+SELECT
+    EXISTS (SELECT FROM currencies) AS currencies,
+    EXISTS (SELECT FROM payment_methods WHERE active) AS active_payment_methods

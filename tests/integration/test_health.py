@@ -75,20 +75,29 @@ class Line:
 
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
-        self.port = free_port(1)
+        self._port = free_port(1)
         self._ends: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, url: str) -> AsyncIterator["Line"]:
+        line = cls(url)
+        await line.connect()
+        try:
+            yield line
+        finally:
+            line.cut()
 
     @property
     def url(self) -> str:
         user, _, _ = self._parts.netloc.rpartition("@")
-        return self._parts._replace(netloc=f"{user}@127.0.0.1:{self.port}").geturl()
+        return self._parts._replace(netloc=f"{user}@127.0.0.1:{self._port}").geturl()
 
     async def connect(self) -> None:
-        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
 
     def cut(self) -> None:
-        assert self._server is not None
         self._server.close()
         for end in self._ends:
             end.transport.abort()
@@ -122,7 +131,7 @@ async def test_a_worker_that_consumes_is_live_and_ready_and_tells_its_version(sh
 
 
 async def test_endings_are_counted_by_kind_and_measured(shop: Shop) -> None:
-    async with working(shop) as (_, endpoints):
+    async with working(shop) as (worker, endpoints):
         await shop.ask(ORDER)
         await shop.ask(ORDER)
         await shop.ask({**ORDER, "clientid": 99})
@@ -132,6 +141,7 @@ async def test_endings_are_counted_by_kind_and_measured(shop: Shop) -> None:
     counts = {kind: samples["orders_processed_total", kind] for kind in ("placed", "repeated", "rejected", "failed")}
     assert counts == {"placed": 2, "repeated": 0, "rejected": 1, "failed": 0}
     assert 0 < samples["orders_processing_seconds_sum",] < 60
+    assert "GET /metrics" not in worker.words
 
 
 async def test_several_processes_are_seen_as_one_through_one_port(shop: Shop, tmp_path: Path) -> None:
@@ -180,9 +190,7 @@ async def test_processes_whose_supervisor_was_killed_end_too(shop: Shop, tmp_pat
 
 @pytest.mark.parametrize("name", ["ORDERS_AMQP_URL", "ORDERS_POSTGRES_URL"])
 async def test_a_worker_is_not_ready_but_live_while_a_server_is_away(shop: Shop, name: str) -> None:
-    line = Line(shop.environment[name])
-    await line.connect()
-    async with working(shop, **{name: line.url}) as (_, endpoints):
+    async with Line.to(shop.worker_environment[name]) as line, working(shop, **{name: line.url}) as (_, endpoints):
         line.cut()
         asked = await shop.publish(ORDER)
         await endpoints.until_paused()
@@ -192,7 +200,6 @@ async def test_a_worker_is_not_ready_but_live_while_a_server_is_away(shop: Shop,
         await line.connect()
         await shop.reply(asked)
         await endpoints.until_ready()
-    line.cut()
 
     assert (samples["orders_consuming",], samples["orders_paused",]) == (0, 1)
 
@@ -204,7 +211,7 @@ async def test_a_port_that_is_taken_is_said_in_a_line(shop: Shop, processes: str
         ended = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-m", "worker", "worker", "--processes", processes],
-            env={**os.environ, **shop.environment, "ORDERS_HTTP_PORT": str(port)},
+            env={**os.environ, **shop.worker_environment, "ORDERS_HTTP_PORT": str(port)},
             capture_output=True,
             text=True,
             timeout=SECONDS_MAX,

@@ -1,6 +1,7 @@
 """`orders dead`: what waits for a person, and its way back or out."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -28,13 +29,15 @@ from worker.settings import Settings
 PARAMETERS_MAX = 200  # shown of one request on a screen; --json prints them all
 VALUE_CHARS_MAX = 300  # shown of one value, likewise
 
+COUNTS_OF_LOOKS = ("x-delivery-count", "x-acquired-count")
+
 # What each reason means to who has to mend it.
 REASONS = {
     "rejected": "the caller's fault; nothing was placed",
     "malformed": "the caller's fault; it could not be read",
     "failed": "our fault, or a server's, at every attempt",
     "delivery_limit": "the broker gave up on it, and no worker got to say why",
-    "unrouted": "no queue takes its routing key",
+    "unrouted": "not a command that anybody here carries out",
 }
 
 app = typer.Typer(help="Messages that need a person: list, show, replay or discard them.", no_args_is_help=True)
@@ -76,7 +79,7 @@ def list_(reason: Reason = None, code: Code = None, queue: WhichQueue = Where.DE
 
 @app.command()
 def show(
-    message_id: Annotated[str, typer.Argument(help="Which message.", show_default=False)],
+    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="Which message.", show_default=False)],
     queue: WhichQueue = Where.DEAD,
     as_json: AsJson = False,
 ) -> None:
@@ -96,7 +99,7 @@ def show(
 @app.command()
 def replay(  # noqa: PLR0913  # an option is a parameter
     *,
-    message_ids: Annotated[list[str] | None, typer.Argument(help="Which messages, by their message_id.")] = None,
+    message_ids: Annotated[list[str] | None, typer.Argument(metavar="MESSAGE_ID", help="Which messages.")] = None,
     reason: Reason = None,
     code: Code = None,
     everything: Annotated[bool, typer.Option("--all", help="Every message there is.")] = False,
@@ -122,7 +125,7 @@ def replay(  # noqa: PLR0913  # an option is a parameter
 
 @app.command()
 def discard(
-    message_ids: Annotated[list[str], typer.Argument(help="Which messages, by their message_id.", show_default=False)],
+    message_ids: Annotated[list[str], typer.Argument(metavar="MESSAGE_ID", help="Which messages.", show_default=False)],
     reason: Annotated[str, typer.Option(help="Why nobody needs them any more.", show_default=False)],
     queue: WhichQueue = Where.DEAD,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -137,22 +140,17 @@ def discard(
     shown = [letter for letter in _run(_browse, queue) if chosen(letter)]
     if shown:
         err.print(_table(shown))
-        _confirm(len(shown), ask=not yes)
+        if not yes:
+            _confirm(len(shown))
     # What came meanwhile has not been seen by anybody.
     discarded = _discard({letter.identity for letter in shown}, queue, reason) if shown else []
     _tell("discarded", discarded, as_json=as_json)
     _check_found(message_ids, discarded, queue)
 
 
-def _confirm(count: int, *, ask: bool) -> None:
-    if not ask:
-        return
-    try:
-        agreed = typer.confirm(f"Discard {'this message' if count == 1 else f'these {count} messages'}?", err=True)
-    except typer.Abort:
-        err.print()
-        agreed = False
-    if not agreed:
+def _confirm(count: int) -> None:
+    err.print(f"Discard {'this message' if count == 1 else f'these {count} messages'}? y/N", end=" ")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         fail("nothing was discarded: answer y, or give --yes")
 
 
@@ -217,7 +215,7 @@ def _check_routing_key(queue: Where, routing_key: str | None) -> None:
 def _check_found(message_ids: list[str], found: list[DeadLetter], queue: Where) -> None:
     missing = sorted(set(message_ids) - {letter.message_id for letter in found})
     if missing:
-        elsewhere = "" if queue is Where.UNROUTED else " (--queue unrouted is another)"
+        elsewhere = "" if queue is Where.UNROUTED else ". Another queue to look into: --queue unrouted"
         fail(escape(plain(f"not among the {queue.words}: {', '.join(missing)}")) + elsewhere)
 
 
@@ -262,7 +260,7 @@ def screen_of(letter: DeadLetter, bytes_max: int) -> Table:
             ("reason", Text.assemble((letter.reason, "bold yellow"), f": {REASONS.get(letter.reason, 'see message')}")),
             ("code", letter.code),
             ("message", letter.message),
-            ("attempts", f"{letter.attempts} that failed" if letter.attempts else None),
+            ("attempts", None if letter.is_unrouted else f"{letter.attempts or 'none'} that failed"),
             ("first seen", moment(letter.first_seen)),
             ("died", moment(letter.died_at)),
             ("replays", f"{letter.replays} so far" if letter.replays else "none so far"),
@@ -324,7 +322,11 @@ def _table(letters: list[DeadLetter]) -> Table:
 
 
 def _why(letter: DeadLetter) -> str:
-    return letter.code if letter.reason == "rejected" else f"{letter.reason}: {letter.code or letter.message}"
+    return (
+        letter.code
+        if letter.reason in {"rejected", "malformed"}
+        else f"{letter.reason}: {letter.code or letter.message}"
+    )
 
 
 def _properties(letter: DeadLetter) -> dict[str, Any]:
@@ -334,9 +336,9 @@ def _properties(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _headers(letter: DeadLetter) -> dict[str, Any]:
-    """Return the publisher's headers; ours are told in words."""
+    """Return the publisher's headers; ours are told in words, and the broker counts every look into the queue."""
     headers = letter.delivery.properties.headers
-    return {name: value for name, value in headers.items() if not name.startswith(copies.OURS)}
+    return {name: value for name, value in headers.items() if not name.startswith((copies.OURS, *COUNTS_OF_LOOKS))}
 
 
 def _body(body: ReadableBody, queue: str) -> RenderableType:

@@ -1,0 +1,234 @@
+"""`orders status`: one screen that says how the shop is doing."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
+from rich.table import Table
+from rich.text import Text
+
+from repository import inbox, migrate
+from repository import show as archive
+from repository.database import PASSING_FAULTS, Database
+from repository.migrate import REFUSALS, NotMigrated, check_migrated
+from repository.show import Activity
+from worker.broker import topology
+from worker.broker.connection import BROKER_FAULTS, connect
+from worker.commands import err, out
+from worker.commands.dead import echo
+from worker.settings import Settings, SettingsError
+
+# Queues in which every message waits for a person, and the command that shows them.
+FOR_PEOPLE = {topology.DEAD: "dead list", topology.UNROUTED: "dead list --queue unrouted"}
+
+
+class Unanswered(Exception):
+    """A server that could not be asked, and why, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """`ready` and `consumers` are None where the queue could not be looked at; `trouble` says why."""
+
+    name: str
+    ready: int | None = None
+    consumers: int | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveState:
+    schema: str | None
+    unpublished: int
+    oldest_unpublished_seconds: float
+    activity: Activity
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
+) -> None:
+    """Show queues and consumers, what is unfinished, and the last orders.
+
+    One server is enough. The status is 1 if a server that is set does not answer.
+    """
+    settings = Settings.read()
+    if settings.amqp_url is None and settings.postgres_url is None:
+        raise SettingsError("ORDERS_AMQP_URL and ORDERS_POSTGRES_URL are not set: at least one of them is needed")
+    amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
+    postgres_url = settings.postgres_url.get_secret_value() if settings.postgres_url else None
+    queues, state = asyncio.run(_ask_both(amqp_url, postgres_url))
+    if as_json:
+        echo({"rabbitmq": _queues_json(queues), "postgres": _archive_json(state)})
+    else:
+        _show(queues, state)
+    silent = (amqp_url and isinstance(queues, Unanswered)) or (postgres_url and isinstance(state, Unanswered))
+    raise typer.Exit(1 if silent else 0)
+
+
+# ---------------------------------------------------------------- asking
+
+
+async def _ask_both(
+    amqp_url: str | None, postgres_url: str | None
+) -> tuple[list[QueueState] | Unanswered, ArchiveState | Unanswered]:
+    async with asyncio.TaskGroup() as asking:
+        queues = asking.create_task(_ask_broker(amqp_url))
+        state = asking.create_task(_ask_database(postgres_url))
+    return queues.result(), state.result()
+
+
+async def _ask_broker(url: str | None) -> list[QueueState] | Unanswered:
+    if url is None:
+        return Unanswered("ORDERS_AMQP_URL is not set")
+    try:
+        async with connect(url, "orders status") as connection:
+            return [await _look_at(connection, queue.name) for queue in topology.QUEUES]
+    except ValueError as error:
+        return Unanswered(_cannot_be_read("ORDERS_AMQP_URL", error))
+    except BROKER_FAULTS as error:
+        return Unanswered(f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({type(error).__name__}: {error})")
+
+
+async def _look_at(connection: AbstractConnection, name: str) -> QueueState:
+    """Count without a right to read: on a channel of its own, because a refusal closes it."""
+    try:
+        async with connection.channel(publisher_confirms=False) as channel:
+            declared = (await channel.declare_queue(name, passive=True)).declaration_result
+    except ChannelNotFoundEntity:
+        return QueueState(name, trouble="does not exist: orders topology apply")
+    except ChannelAccessRefused:
+        return QueueState(name, trouble="this user may not look at it")
+    return QueueState(name, declared.message_count or 0, declared.consumer_count or 0)
+
+
+async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
+    if url is None:
+        return Unanswered("ORDERS_POSTGRES_URL is not set")
+    try:
+        async with Database(url, connections_max=1) as database, database.connection() as connection:
+            await check_migrated(connection)
+            count, oldest_seconds = await inbox.unpublished(connection)
+            return ArchiveState(
+                await migrate.schema_version(connection), count, oldest_seconds, await archive.activity(connection)
+            )
+    except NotMigrated as error:
+        return Unanswered(str(error))
+    except ValueError as error:
+        return Unanswered(_cannot_be_read("ORDERS_POSTGRES_URL", error))
+    except (*PASSING_FAULTS, *REFUSALS) as error:
+        return Unanswered(
+            f"Postgres at ORDERS_POSTGRES_URL does not answer or refuses ({type(error).__name__}: {error})"
+        )
+
+
+def _cannot_be_read(setting: str, error: ValueError) -> str:
+    # Without the error's words: of user:pass/word@host they quote the password as the port.
+    return f"{setting} cannot be read ({type(error).__name__}): `orders doctor` has the mend"
+
+
+# ---------------------------------------------------------------- telling
+
+
+def _queues_json(queues: list[QueueState] | Unanswered) -> Mapping[str, object]:
+    if isinstance(queues, Unanswered):
+        return {"error": str(queues), "queues": []}
+    return {
+        "error": None,
+        "queues": [
+            {"name": one.name, "ready": one.ready, "consumers": one.consumers, "trouble": one.trouble or None}
+            for one in queues
+        ],
+    }
+
+
+def _archive_json(state: ArchiveState | Unanswered) -> Mapping[str, object]:
+    if isinstance(state, Unanswered):
+        return {"error": str(state)}
+    activity = state.activity
+    return {
+        "error": None,
+        "schema": state.schema,
+        "catalogue_version": activity.catalogue_version,
+        "unpublished": state.unpublished,
+        "oldest_unpublished_seconds": round(state.oldest_unpublished_seconds, 3),
+        "last_order": activity.last_order_id and {"id": activity.last_order_id, "placed_at": activity.last_order_at},
+        "orders_last_minute": activity.last_minute,
+        "orders_last_hour": activity.last_hour,
+        "counted_all": activity.counted_all,
+    }
+
+
+def _show(queues: list[QueueState] | Unanswered, state: ArchiveState | Unanswered) -> None:
+    if isinstance(queues, list):
+        out.print(_table(queues))
+    if isinstance(state, ArchiveState):
+        if isinstance(queues, list):
+            out.print()
+        out.print(_grid(_archive(state)))
+    for one in (queues, state):
+        if isinstance(one, Unanswered):
+            err.print(f"note: {one}", markup=False)
+
+
+def _table(queues: list[QueueState]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right")
+    table.add_column(justify="right")
+    table.add_column()
+    table.add_row(*(Text(heading, style="dim") for heading in ("queue", "ready", "consumers", "")))
+    for queue in queues:
+        ready, consumers = ("-" if count is None else str(count) for count in (queue.ready, queue.consumers))
+        table.add_row(queue.name, ready, consumers, Text(_remark(queue), style="yellow"))
+    return table
+
+
+def _grid(rows: Iterable[tuple[str, str]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column()
+    for row in rows:
+        grid.add_row(*row)
+    return grid
+
+
+def _remark(queue: QueueState) -> str:
+    if queue.trouble:
+        return queue.trouble
+    if queue.name == topology.REQUESTS and not queue.consumers:
+        return "nobody: start a worker"
+    return FOR_PEOPLE.get(queue.name, "") if queue.ready else ""
+
+
+def _archive(state: ArchiveState) -> Iterator[tuple[str, str]]:
+    activity = state.activity
+    oldest = (
+        f", the oldest for {_span(timedelta(seconds=state.oldest_unpublished_seconds))}" if state.unpublished else ""
+    )
+    yield "unfinished", f"{state.unpublished} answers not published yet{oldest}"
+    yield "last order", _last_order(activity)
+    more = "" if activity.counted_all else "more than "
+    yield "placed", f"{activity.last_minute} in the last minute, {more}{activity.last_hour} in the last hour"
+    yield "catalogue", f"version {activity.catalogue_version}"
+    yield "schema", state.schema or "none"
+
+
+def _last_order(activity: Activity) -> str:
+    if activity.last_order_id is None or activity.last_order_at is None:
+        return "none yet"
+    placed: datetime = activity.last_order_at
+    return f"{activity.last_order_id}, {_span(activity.now - placed)} ago ({placed:%Y-%m-%d %H:%M:%S} UTC)"
+
+
+def _span(span: timedelta) -> str:
+    """Write a span in its largest whole unit: what matters is whether it is seconds or days."""
+    seconds = int(span.total_seconds())
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
