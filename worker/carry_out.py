@@ -28,7 +28,7 @@ from schemas import rejections
 from schemas.catalog import Catalog
 from schemas.order import OrderRequest, PricedOrder, Terms
 from schemas.rejections import Rejection
-from worker import copies, endings
+from worker import copies, endings, metrics
 from worker.authentication import Caller
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
@@ -103,6 +103,7 @@ async def carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
     except Exception as error:  # the one place where a bug becomes an ending
         if len(batch) > 1:
             return [ending for delivery in batch for ending in await carry_out([delivery], house)]
+        metrics.attempt_counted()
         log.exception("order.crashed", message_id=batch[0].properties.message_id)
         return [endings.set_back(Reading(batch[0]), error, datetime.now(UTC))]
 

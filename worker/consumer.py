@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import structlog
 from aio_pika.abc import AbstractConnection, AbstractQueue
@@ -16,7 +17,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from repository.database import PASSING_FAULTS
 from worker import copies, endings, metrics
 from worker.broker import topology
-from worker.broker.connection import BROKER_FAULTS, connect
+from worker.broker.connection import BROKER_FAULTS, REFUSALS, BrokerRefused, connect
 from worker.broker.publisher import Publisher
 from worker.carry_out import House, carry_out
 from worker.edge import Reading
@@ -61,6 +62,7 @@ class Consumer:
             TopologyError: queues or exchanges are missing, or differ.
             NotMigrated: the database's tables are missing, or older than this program.
         """
+        metrics.consuming(is_so=False)
         while not stopping.is_set():
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(AWAY),
@@ -80,6 +82,8 @@ class Consumer:
             await self._house.open()
             async with Session.open(self._settings, self._house) as session:
                 await session.run(stopping)
+        except REFUSALS as error:
+            raise BrokerRefused(f"RabbitMQ refuses: {error}; see `orders doctor`") from error
         except AWAY as error:
             if time.monotonic() - began < SESSION_SECONDS_MIN:
                 raise
@@ -97,6 +101,7 @@ class Session:
         self._house = house
         self._consuming = consuming
         self._publisher = publisher
+        self._hands: list[Hand] = []
         self._fault: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -109,8 +114,14 @@ class Session:
             connect(url, "orders worker, publishing") as publishing,
         ):
             await (topology.apply if settings.topology == "apply" else topology.check)(publishing)
-            async with Publisher.on(publishing) as publisher:
+            user = unquote(urlsplit(url).username or "guest")
+            async with Publisher.on(publishing, user) as publisher:
                 await publisher.probe()
+                if not publisher.impersonates and settings.trusted_publishers - {user}:
+                    raise BrokerRefused(
+                        f"the RabbitMQ user {user} lacks the tag impersonator, so that copies of requests of trusted "
+                        f"publishers would not be trusted; mend: rabbitmqctl set_user_tags {user} impersonator"
+                    )
                 session = cls(settings, house, consuming, publisher)
                 for connection in (consuming, publishing):
                     connection.close_callbacks.add(session.on_close)
@@ -169,6 +180,7 @@ class Session:
         await channel.set_qos(prefetch_count=prefetch)
         channel.close_callbacks.add(self.on_close)
         hand = Hand()
+        self._hands.append(hand)
         source = await channel.get_queue(queue, ensure=False)
         yield Intake(hand, source, await source.consume(hand.put))
         channel.close_callbacks.remove(self.on_close)
@@ -179,16 +191,22 @@ class Session:
         try:
             while batch := await hand.take(self._settings.batch_size):
                 began = time.perf_counter()
+                metrics.batch_taken(len(batch))
+                self._tell_in_flight()
                 ended = await carry_out_step(batch)
                 await self._publisher.publish_all(message for ending in ended for message in ending.messages)
                 await hand.finish(batch)
+                self._tell_in_flight()
                 self._house.published += [ending.request_id for ending in ended if ending.request_id]
                 seconds = time.perf_counter() - began
                 for ending in ended:
-                    metrics.ended(ending.kind, seconds, ending.reading.delivery.properties.timestamp)
-                    log_ending(ending, seconds=seconds)
+                    count_ending(ending, seconds)
+                    log_ending(ending, seconds)
         except AWAY as error:
             self._end(error)
+
+    def _tell_in_flight(self) -> None:
+        metrics.in_flight(sum(map(len, self._hands)))
 
     async def _sweep(self, sweeper: Sweeper) -> None:
         try:
@@ -248,6 +266,14 @@ def _sleep_until(stopping: asyncio.Event) -> Callable[[float], Awaitable[None]]:
 
 
 _EVENTS = {kind: f"order.{kind}" for kind in EndingKind}
+
+
+def count_ending(ending: Ending, seconds: float) -> None:
+    metrics.ended(ending.kind, seconds, ending.reading.delivery.properties.timestamp)
+    if ending.kind is EndingKind.REJECTED:
+        metrics.dead_lettered(ending.told["reason"], ending.told["code"])
+    elif ending.kind is EndingKind.FAILED:
+        metrics.dead_lettered("failed", ending.told["code"])
 
 
 def log_ending(ending: Ending, seconds: float) -> None:

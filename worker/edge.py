@@ -11,7 +11,7 @@ from schemas.rejections import Rejected, Rejection
 from schemas.replies import ResponseType
 from worker.authentication import Authenticator, Caller
 from worker.key_ring import Fingerprint, KeyRing
-from worker.messages import Delivery
+from worker.messages import UNREADABLE, Delivery
 
 MESSAGE_ID_CHARS_MAX = 128
 ACTION = "addorder"
@@ -57,6 +57,8 @@ class Edge:
     def _decode(self, delivery: Delivery) -> wire.Tree:
         if len(delivery.body) > self.request_bytes_max:
             raise Rejected(rejections.request_too_large(self.request_bytes_max))
+        if UNREADABLE in delivery.properties.headers:
+            raise Rejected(rejections.malformed("its properties or headers make no sense"))
         if delivery.properties.content_encoding:
             raise Rejected(rejections.malformed("content_encoding is not supported: send the plain body"))
         return wire.decode(delivery.body, delivery.properties.content_type)

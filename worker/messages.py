@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+# Marks a message whose properties or headers could not be decoded.
+UNREADABLE = "x-orders-unreadable"
+
 Headers = Mapping[str, Any]  # AMQP tables: text, numbers, times, lists, tables
 
 

@@ -7,7 +7,8 @@ import structlog
 
 from repository import inbox
 from schemas.events import Event
-from worker import endings
+from worker import endings, metrics
+from worker.broker import topology
 from worker.broker.publisher import CONFIRM_SECONDS_MAX, Publisher
 from worker.carry_out import House
 
@@ -38,6 +39,7 @@ class Sweeper:
             if time.monotonic() - swept_at >= SWEEP_SECONDS:
                 swept_at = time.monotonic()
                 await self._sweep()
+                await self._measure()
 
     async def flush(self) -> None:
         """Mark what was published since the last batch. Under load the batches themselves carry the marks."""
@@ -50,6 +52,11 @@ class Sweeper:
         except BaseException:
             self._house.published += marks
             raise
+
+    async def _measure(self) -> None:
+        async with self._house.database.connection() as connection:
+            metrics.unpublished(*await inbox.unpublished(connection))
+        metrics.dead_letters(await self._publisher.waiting(topology.DEAD))
 
     async def _sweep(self) -> None:
         async with self._house.database.transaction() as connection:

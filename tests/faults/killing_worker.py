@@ -11,6 +11,7 @@ from repository import inbox
 from worker import __main__ as program
 from worker import carry_out, consumer
 from worker.broker.publisher import Publisher
+from worker.hand import Hand
 
 AsyncFunction = Callable[..., Awaitable[Any]]
 
@@ -43,9 +44,9 @@ POINTS: dict[str, tuple[object, str, Callable[[AsyncFunction], AsyncFunction]]] 
     "after claim": (inbox, "claim", dying_after),
     "before commit": (inbox, "remember", dying_after),
     "after commit": (carry_out, "_settle", dying_after),
-    "after the first publish": (Publisher, "_publish", dying_after),
+    "after the first publish": (Publisher, "publish", dying_after),
     "after publish": (Publisher, "publish_all", dying_after),
-    "before ack": (consumer.Hand, "finish", dying_before),
+    "before ack": (Hand, "finish", dying_before),
 }
 
 

@@ -99,7 +99,7 @@ async def put(
     headers: Mapping[str, Any] | None = None,
 ) -> None:
     """Put a message where it waits for a person: among the dead letters, or under a key that nobody takes."""
-    ours = {"x-orders-reason": "rejected", "x-orders-code": "x", "x-orders-replays": 0}
+    ours: dict[str, Any] = {"x-orders-reason": "rejected", "x-orders-code": "x", "x-orders-replays": 0}
     message = Message(
         body if isinstance(body, bytes) else json.dumps(body).encode(),
         content_type=content_type,

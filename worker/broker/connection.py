@@ -4,19 +4,49 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from aio_pika.exceptions import AMQPError, AuthenticationError, ChannelInvalidStateError, ProbableAuthenticationError
+from aiormq.exceptions import ChannelAccessRefused
+from pamqp import encode
+from pamqp.commands import Basic
 
-from worker.messages import Delivery, Properties
+from worker.messages import UNREADABLE, Delivery, Properties
 
 CONNECT_SECONDS_MAX = 10
 CLOSE_SECONDS_MAX = 5
 HEARTBEAT_SECONDS = 10
 
+# The broker knows us and says no: waiting mends nothing.
+REFUSALS = (ChannelAccessRefused, AuthenticationError, ProbableAuthenticationError)
+
 # The broker is away, or cut the connection: nothing is known of what was on its way.
 BROKER_FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, OSError, TimeoutError)
+
+
+class BrokerRefused(Exception):
+    """The broker does not let this user do what it must; the text says what, and the mend."""
+
+
+_unmarshal = Basic.Properties.unmarshal
+
+
+def _unmarshal_what_can_be_read(self: Basic.Properties, flags: int, data: bytes) -> None:
+    """Decode a message's properties as far as they make sense.
+
+    pamqp raises on a time beyond the year 9999, on text that is not UTF-8 and on tables nested without end; aiormq then
+    drops the connection, and the broker hands the same message to the next worker. Here it becomes a message like any
+    other, which is rejected and set aside.
+    """
+    try:
+        _unmarshal(self, flags, data)
+    except Exception:  # noqa: BLE001  # a foreign decoder's many kinds
+        self.headers = {UNREADABLE: True}
+
+
+Basic.Properties.unmarshal = _unmarshal_what_can_be_read  # type: ignore[method-assign,assignment]  # see there
 
 
 @asynccontextmanager
@@ -76,6 +106,15 @@ def message_of(body: bytes, properties: Properties) -> aio_pika.Message:
         type=properties.type,
         priority=properties.priority,
         timestamp=properties.timestamp,
-        headers=dict(properties.headers),
+        headers={name: value for name, value in properties.headers.items() if _can_be_sent(name, value)},
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )
+
+
+def _can_be_sent(name: str, value: Any) -> bool:
+    """Whether pamqp can write what it has read; not everything that AMQP allows can make the way back."""
+    try:
+        encode.field_table({name: value})
+    except Exception:  # noqa: BLE001  # a foreign encoder's many kinds
+        return False
+    return True

@@ -4,10 +4,11 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aio_pika.exceptions import DeliveryError
+from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError
 
 from worker.broker.connection import message_of
 from worker.messages import Outgoing, Properties
@@ -20,16 +21,19 @@ log = structlog.get_logger()
 
 
 class Publisher:
-    def __init__(self, channel: AbstractChannel) -> None:
+    def __init__(self, channel: AbstractChannel, user: str, *, impersonates: bool) -> None:
+        self.impersonates = impersonates  # whether a copy may keep the user_id of its publisher
+        self._user = user
         self._channel = channel
         self._exchanges: dict[str, AbstractExchange] = {"": channel.default_exchange}
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, connection: AbstractConnection) -> AsyncIterator["Publisher"]:
-        """Publish on a channel of its own, with confirms, where an unroutable message is an error."""
+    async def on(cls, connection: AbstractConnection, user: str) -> AsyncIterator["Publisher"]:
+        """Publish as `user` on a channel of its own, with confirms, where an unroutable message is an error."""
+        impersonates = await may_impersonate(connection)
         async with connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
-            yield cls(channel)
+            yield cls(channel, user, impersonates=impersonates)
 
     async def probe(self) -> None:
         """See that the broker takes messages: during an alarm it confirms nothing.
@@ -41,7 +45,12 @@ class Publisher:
         properties = Properties(message_id=str(uuid.uuid4()))
         message = Outgoing(exchange="", routing_key="orders.probe", body=b"", properties=properties, mandatory=False)
         async with asyncio.timeout(PROBE_SECONDS_MAX):
-            await self._publish(message)
+            await self._send(message)
+
+    async def waiting(self, queue: str) -> int:
+        """Count the messages that are ready in a queue. Needs no permission to read it."""
+        declared = await self._channel.declare_queue(queue, passive=True)
+        return declared.declaration_result.message_count or 0
 
     async def publish_all(self, messages: Iterable[Outgoing]) -> None:
         """Publish and wait for every confirm.
@@ -51,7 +60,7 @@ class Publisher:
             TimeoutError: not all confirmed in time. What was sent may have arrived all the same.
         """
         async with asyncio.timeout(CONFIRM_SECONDS_MAX):
-            await asyncio.gather(*map(self._publish, messages))
+            await asyncio.gather(*map(self.publish, messages))
 
     async def _exchange(self, name: str) -> AbstractExchange:
         exchange = self._exchanges.get(name)
@@ -59,15 +68,37 @@ class Publisher:
             exchange = self._exchanges[name] = await self._channel.get_exchange(name, ensure=False)
         return exchange
 
-    async def _publish(self, outgoing: Outgoing) -> None:
+    async def publish(self, outgoing: Outgoing) -> None:
+        """Publish one message and wait for its confirm."""
         try:
-            await (await self._exchange(outgoing.exchange)).publish(
-                message_of(outgoing.body, outgoing.properties),
-                routing_key=outgoing.routing_key,
-                mandatory=outgoing.mandatory,
-            )
+            await self._send(outgoing)
         except DeliveryError:
             if not outgoing.may_be_lost:
                 raise
             # The caller left before its answer came. It may send the same message_id again.
             log.warning("reply.lost", reply_to=outgoing.routing_key)
+
+    async def _send(self, outgoing: Outgoing) -> None:
+        properties = outgoing.properties
+        if not self.impersonates and properties.user_id != self._user:
+            properties = replace(properties, user_id=None)
+        exchange = await self._exchange(outgoing.exchange)
+        await exchange.publish(
+            message_of(outgoing.body, properties), routing_key=outgoing.routing_key, mandatory=outgoing.mandatory
+        )
+
+
+async def may_impersonate(connection: AbstractConnection) -> bool:
+    """Whether our user has the tag `impersonator`: without it the broker refuses a message under another user_id."""
+    channel = await connection.channel(publisher_confirms=True)
+    try:
+        message = message_of(b"", Properties(message_id=str(uuid.uuid4()), user_id=str(uuid.uuid4())))
+        await channel.default_exchange.publish(
+            message, "orders.probe", mandatory=False, timeout=PROBE_SECONDS_MAX
+        )  # to a queue that is not there
+    except ChannelPreconditionFailed:
+        return False
+    finally:
+        if not channel.is_closed:
+            await channel.close()
+    return True

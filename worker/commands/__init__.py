@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from worker.broker.connection import BROKER_FAULTS
+from worker.broker.connection import BROKER_FAULTS, BrokerRefused
 from worker.broker.topology import TopologyError
 from worker.settings import SettingsError
 
@@ -28,7 +28,7 @@ def broker_errors() -> Iterator[None]:
         yield
     except SettingsError:
         raise
-    except TopologyError as error:
+    except (TopologyError, BrokerRefused) as error:
         fail(str(error))
     except BROKER_FAULTS as error:
         fail(f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({type(error).__name__}: {error})")
