@@ -95,7 +95,7 @@ class DeadLetter:
         The content counts too: of two that share a message_id, or have none, each is somebody's request.
         """
         digest = hashlib.sha256(self.delivery.body).digest()
-        return self.delivery.properties.user_id or "", self.message_id, self.replays, b""
+        return self.delivery.properties.user_id or "", self.message_id, self.replays, digest
 
     def _text(self, header: str) -> str:
         value = self.delivery.properties.headers.get(header)
