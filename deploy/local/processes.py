@@ -40,6 +40,11 @@ def spawn(command: Sequence[str | Path], environment: Mapping[str, str], pid_fil
             umask=0o077,
             **unprivileged(),
         )
+    remember(child, pid_file)
+
+
+def remember(child: "subprocess.Popen[bytes]", pid_file: Path) -> None:
+    """Write down a process that we started, so that a later run finds it."""
     _children[child.pid] = child
     _state, _parent, born = _look(child.pid) or ("Z", 0, 0)
     pid_file.write_text(f"{child.pid} {born}\n", encoding="ascii")

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, NoReturn
 
+from deploy.local import processes
 from deploy.local.containers import Container, start_container
 from deploy.local.host import (
     PROJECT,
@@ -32,6 +33,7 @@ from deploy.local.server import External, LocalServer, Server
 
 LOCAL = PROJECT / ".local"
 SLOTS = (LOCAL, *(LOCAL / str(number) for number in range(2, 9)))  # runs at once; each takes two servers' memory
+WORKER_PID_FILE = LOCAL / "worker.pid"
 LOCK_SECONDS_MAX = 60.0  # another `up` or `down` is done by then; a run of the tests may not be
 
 VARIABLES = {"RabbitMQ": "ORDERS_AMQP_URL", "Postgres": "ORDERS_POSTGRES_URL"}  # the slow one starts first
@@ -141,8 +143,15 @@ def running_servers() -> Servers | None:
     return None
 
 
+def stop_worker() -> None:
+    """Stop the worker that a demo left running."""
+    if process := processes.recall(WORKER_PID_FILE):
+        processes.end(process, signal.SIGTERM)
+
+
 def stop_all(*, delete: bool = False) -> None:
     """Stop whatever was started from this checkout, by whomever; `delete` removes the data too."""
+    stop_worker()
     for slot in filter(Path.exists, SLOTS):
         with _hold(slot, LOCK_SECONDS_MAX):
             before = recall(slot)

@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 import orjson
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
+from deploy.local import processes
+from deploy.local.servers import LOCAL, WORKER_PID_FILE, stop_worker
 from repository import catalog as catalogue
 from repository import migrate, scratch
 from repository import show as archive
@@ -34,7 +36,6 @@ WORKER_STOP_SECONDS_MAX = 30
 REPLY_SECONDS_MAX = 10
 EVENTS_SECONDS_MAX = 5
 POLL_SECONDS = 0.02
-LOCAL = Path(".local")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def _event_count(request: Request, reply: bytes) -> int:
 @asynccontextmanager
 async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> AsyncIterator[Stage]:
     """Make a fresh database with the sample catalogue, empty queues, and a worker; with `keep` they stay."""
+    stop_worker()
     database_url = await scratch.recreate(postgres_url, DATABASE)
     await migrate.migrate(database_url)
     environment = {
@@ -143,6 +145,8 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
         await _purge(broker)
         env_file = _write_env_file(environment)
         worker = _start_worker(environment, detached=keep)
+        if keep:
+            processes.remember(worker, WORKER_PID_FILE)
         try:
             await _wait_for_consumer(broker, worker)
             async with Storefront.open(amqp_url) as storefront:
