@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Annotated, Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
@@ -18,12 +19,13 @@ from schemas.catalog import BillingCycle, DomainType, Extra
 from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest
 from schemas.rejections import Fault, Rejected, fault
 from schemas.replies import ResponseType
-from schemas.wire import JsonObject, Repeated, Tree, Value, unserialize_value
+from schemas.wire import NAME_CHARS_SHOWN, JsonObject, Repeated, Tree, Value, unserialize_value
 
 ITEMS_MAX = 1_000  # elements of one array; the rows they make are bounded by worker/domain/cart.py
 TEXT_CHARS_MAX = 255
 NOTES_CHARS_MAX = 10_000
 WHOLE_MAX = 2**31 - 1
+UNKNOWN_NAMES_MAX = 20  # in a log line
 QUANTITY_MAX = 1_000_000
 YEARS_MAX = 100
 
@@ -52,7 +54,8 @@ _BOOLEANS = {
 }
 _WHOLE = re.compile(r"([0-9]{1,12})(?:\.0{1,2})?", re.ASCII)
 _AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,2})?", re.ASCII)
-_ITEM_KEY = re.compile(r"[0-9]{1,9}", re.ASCII)
+# As PHP counts: 00 is a text, and would be item 0 a second time.
+_ITEM_KEY = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _CENT = Decimal("0.01")
 
 
@@ -309,9 +312,10 @@ def parse(tree: Tree) -> OrderRequest:
 
 
 def unknown_names(tree: Tree) -> list[str]:
-    """List the parameters that nothing here knows, by name, for the log."""
+    """List the parameters that nothing here knows, by name, for the log: the first few, and not at any length."""
     known = AddOrderRequest.model_fields.keys() | EDGE_PARAMETERS | ALIASES.keys()
-    return sorted(name for name in tree if name not in known)
+    unknown = (name[:NAME_CHARS_SHOWN] for name in tree if name not in known)
+    return sorted(islice(unknown, UNKNOWN_NAMES_MAX))
 
 
 def _in_order(faults: Iterable[Fault]) -> list[Fault]:

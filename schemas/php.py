@@ -6,6 +6,7 @@ raises five kinds of exception; the scan refuses all of that in microseconds, be
 
 import base64
 import binascii
+import math
 import re
 from typing import Any
 
@@ -69,7 +70,19 @@ def unserialize(blob: bytes, *, levels_max: int, entries_max: int | None) -> dic
         raise NotSerialized(_CUT_SHORT) from error
     if not isinstance(value, dict):
         raise NotSerialized("not an array")
+    _check(value)
     return value
+
+
+def _check(array: dict[int | str, Value]) -> None:
+    """Refuse what is no key in PHP, and numbers that became infinite."""
+    for key, value in array.items():
+        if type(key) not in {int, str}:
+            raise NotSerialized("a key is neither a whole number nor a text")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise NotSerialized("a number is out of range")
+        if isinstance(value, dict):
+            _check(value)
 
 
 def _scan(blob: bytes, levels_max: int, entries_max: int | None) -> None:

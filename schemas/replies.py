@@ -1,5 +1,6 @@
 """The WHMCS answer in json, xml and nvp (messages.md, "The reply")."""
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Self
@@ -32,6 +33,9 @@ class ResponseType(StrEnum):
     def content_type(self) -> str:
         return _CONTENT_TYPES[self]
 
+
+_NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LINE_ENDS = re.compile(r"[\r\n]+")
 
 _CONTENT_TYPES = {
     ResponseType.JSON: "application/json",
@@ -95,10 +99,10 @@ def _xml_value(value: str | int | list[str]) -> str:
 
 def _xml_text(text: str) -> str:
     """Escape markup and drop what XML 1.0 has no character for."""
-    return escape("".join(character for character in text if character >= " " or character in "\t\n\r"))
+    return escape(_NO_XML.sub("", text))
 
 
 def _nvp(value: str | int | list[str]) -> str:
     # Readers split at `;` and know no escape, so a `;` inside a value becomes a comma.
     texts: Iterable[object] = value if isinstance(value, list) else (value,)
-    return " | ".join(str(text).replace(";", ",").replace("\n", " ") for text in texts)
+    return " | ".join(_LINE_ENDS.sub(" ", str(text).replace(";", ",")) for text in texts)

@@ -16,14 +16,16 @@ PHP = "application/vnd.php.serialized"
 # Levels of arrays below a parameter. The deepest that a parameter needs is item → option → {optionid, qty}.
 LEVELS_MAX = 5
 
+NAME_CHARS_SHOWN = 40  # of a name that the caller made up
+
 _INDEX_DIGITS_MAX = 19  # of PHP's largest index
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Repeated:
     """What a name was given more than once: every value in order of arrival; none where an array stood beside them."""
 
-    values: tuple[str, ...]
+    values: list[str]
 
 
 class JsonObject(dict[str, "Value"]):
@@ -123,12 +125,12 @@ def _add_element(named: dict[str, Value], name: str, rest: str, value: str) -> N
         child = node.setdefault(key, _FormArray())
         if not isinstance(child, _FormArray):
             # A bare name beside its own array: PHP keeps the later one and builds another order than was meant.
-            node[key] = Repeated(())
+            node[key] = Repeated([])
             return
         node, key = child, child.key_of(inner)
         levels += 1
         if levels > LEVELS_MAX:
-            raise Rejected(rejections.malformed(f"{name}: more than {LEVELS_MAX} levels of arrays"))
+            raise Rejected(rejections.malformed(f"{name[:NAME_CHARS_SHOWN]}: more than {LEVELS_MAX} levels of arrays"))
         if not rest.startswith("[") or "]" not in rest:
             _add(node, key, value)
             return
@@ -140,11 +142,11 @@ def _add(array: dict[str, Value], key: str, value: Value) -> None:
     if before is None:
         array[key] = value
     elif isinstance(before, str) and isinstance(value, str):
-        array[key] = Repeated((before, value))
+        array[key] = Repeated([before, value])
     elif isinstance(before, Repeated) and before.values and isinstance(value, str):
-        array[key] = Repeated((*before.values, value))
+        before.values.append(value)
     else:
-        array[key] = Repeated(())
+        array[key] = Repeated([])
 
 
 # ---------------------------------------------------------------- JSON

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import structlog
 from aio_pika.abc import AbstractConnection, AbstractQueue
@@ -114,14 +113,9 @@ class Session:
             connect(url, "orders worker, publishing") as publishing,
         ):
             await (topology.apply if settings.topology == "apply" else topology.check)(publishing)
-            user = unquote(urlsplit(url).username or "guest")
-            async with Publisher.on(publishing, user) as publisher:
+            async with Publisher.on(publishing, url) as publisher:
                 await publisher.probe()
-                if not publisher.impersonates and settings.trusted_publishers - {user}:
-                    raise BrokerRefused(
-                        f"the RabbitMQ user {user} lacks the tag impersonator, so that copies of requests of trusted "
-                        f"publishers would not be trusted; mend: rabbitmqctl set_user_tags {user} impersonator"
-                    )
+                _check_copies(publisher, settings.trusted_publishers)
                 session = cls(settings, house, consuming, publisher)
                 for connection in (consuming, publishing):
                     connection.close_callbacks.add(session.on_close)
@@ -229,6 +223,15 @@ class Session:
             return await carry_out([delivery], self._house)
         attempts = copies.count_of(suspect.properties.headers, copies.ATTEMPTS)
         return [endings.failed(Reading(delivery), "killed_its_workers", datetime.now(UTC), attempts)]
+
+
+def _check_copies(publisher: Publisher, trusted: frozenset[str]) -> None:
+    """See that copies of trusted requests can keep their publisher: without it they would not be trusted any more."""
+    if not publisher.impersonates and trusted - {publisher.user}:
+        raise BrokerRefused(
+            f"the RabbitMQ user {publisher.user} lacks the tag impersonator, which keeps the publisher of a "
+            f"message that is retried or set aside; mend: rabbitmqctl set_user_tags {publisher.user} impersonator"
+        )
 
 
 Step = Callable[[Sequence[Delivery]], Awaitable[list[Ending]]]

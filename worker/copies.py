@@ -23,6 +23,7 @@ DROPPED = "x-orders-dropped"
 HEADERS_BYTES_MAX = 8 * 1024
 MESSAGE_CHARS_MAX = 1_000
 FIRST_SEEN_CHARS_MAX = 32
+NAME_BYTES_MAX = 128  # of a header; longer ones would be cut
 COUNT_MAX = 1_000_000  # of replays and attempts: headers are whatever a publisher wrote
 
 # CC and BCC would route the copy elsewhere too; the others are the broker's notes about a delivery that is over.
@@ -113,11 +114,27 @@ def _kept(headers: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]
     dropped = []
     for name, value in sorted(theirs.items(), key=lambda pair: _size(*pair)):
         room -= _size(name, value)
-        if room < 0:
+        if room < 0 or not _can_be_sent(name, value):
             dropped.append(name[:64])
             del theirs[name]
-    note = {DROPPED: ", ".join(dropped)[:MESSAGE_CHARS_MAX]} if dropped else {}
+    note = {DROPPED: _cut(", ".join(dropped))} if dropped else {}
     return {**theirs, **note, **ours}
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:MESSAGE_CHARS_MAX].decode(errors="ignore")
+
+
+def _can_be_sent(name: str, value: object) -> bool:
+    """Whether a header can make the way back: not everything that AMQP allows can be written by its client."""
+    match value:
+        case list():
+            return all(_can_be_sent("", member) for member in value)
+        case dict():
+            return all(_can_be_sent(key, member) for key, member in value.items())
+        case bytes():
+            return False  # text that is not UTF-8
+    return len(name.encode()) <= NAME_BYTES_MAX
 
 
 def _size(name: str, value: object) -> int:

@@ -35,6 +35,6 @@ def configure(log_format: Literal["json", "console"]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    # aiormq logs whole frames, bodies and passwords included, at DEBUG.
+    # At DEBUG aiormq logs whole frames, bodies and passwords included; of a lost connection we tell ourselves.
     for name in ("aiormq", "aio_pika"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -49,7 +49,7 @@ def test_a_secret_is_left_out_however_its_name_is_written(name: str, spelling: A
         {"eppcode": {"0": SECRET, "7": {"x": SECRET}}},
         {"item": {"0": {"Password": SECRET}}},
         {"headers": [{"secret": SECRET}, ({"accesskey": SECRET},)]},
-        {"rootpw": wire.Repeated((SECRET, SECRET))},
+        {"rootpw": wire.Repeated([SECRET, SECRET])},
         {"customfields": {"0": packed(php(SECRET))}},
         {"customfields": packed(php(SECRET))},
         {"domainfields": {"0": packed(json.dumps({"EPPCode": SECRET}).encode())}},

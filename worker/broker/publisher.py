@@ -1,39 +1,98 @@
 """Publishing: pipelined, mandatory where a queue must exist, and nothing counts before the broker has confirmed it."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from urllib.parse import unquote, urlsplit
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError
 
-from worker.broker.connection import message_of
+from worker.broker.connection import BROKER_FAULTS, connect, message_of
 from worker.messages import Outgoing, Properties
 
 # All confirms of one batch. During a memory or disk alarm the broker confirms nothing.
 CONFIRM_SECONDS_MAX = 30
 PROBE_SECONDS_MAX = 5
+REPLY_SECONDS_MAX = 5
 
 log = structlog.get_logger()
 
 
+class Replier:
+    """Publishes direct replies, on a connection of its own that may be lost.
+
+    A direct reply-to is a name that only RabbitMQ can make. Over one that somebody made up, the broker cuts the
+    connection; that must hurt nothing but the reply.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opened: AsyncExitStack | None = None
+        self._channel: AbstractChannel | None = None
+        self._alone = asyncio.Lock()
+        self._opening = asyncio.Lock()
+
+    async def publish(self, outgoing: Outgoing) -> None:
+        """Publish a reply. One that cannot be, or takes the connection with it, is given up.
+
+        Others that were on their way with such a one are sent again, each alone.
+        """
+        try:
+            await self._send(outgoing)
+        except BROKER_FAULTS:
+            try:
+                async with self._alone:
+                    await self._send(outgoing)
+            except BROKER_FAULTS as error:
+                log.warning("reply.lost", reply_to=outgoing.routing_key, fault=type(error).__name__)
+
+    async def _send(self, outgoing: Outgoing) -> None:
+        async with asyncio.timeout(REPLY_SECONDS_MAX):
+            channel = await self._ready()
+            message = message_of(outgoing.body, outgoing.properties)
+            await channel.default_exchange.publish(message, routing_key=outgoing.routing_key, mandatory=False)
+
+    async def _ready(self) -> AbstractChannel:
+        async with self._opening:
+            if self._channel is None or self._channel.is_closed:
+                await self.close()
+                async with AsyncExitStack() as opening:
+                    connection = await opening.enter_async_context(connect(self._url, "orders worker, replying"))
+                    self._channel = await connection.channel(publisher_confirms=True)
+                    self._opened = opening.pop_all()
+            return self._channel
+
+    async def close(self) -> None:
+        self._channel = None
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            with contextlib.suppress(*BROKER_FAULTS):
+                await opened.aclose()
+
+
 class Publisher:
-    def __init__(self, channel: AbstractChannel, user: str, *, impersonates: bool) -> None:
+    def __init__(self, channel: AbstractChannel, replier: Replier, user: str, *, impersonates: bool) -> None:
+        self.user = user
         self.impersonates = impersonates  # whether a copy may keep the user_id of its publisher
-        self._user = user
+        self._replier = replier
         self._channel = channel
         self._exchanges: dict[str, AbstractExchange] = {"": channel.default_exchange}
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, connection: AbstractConnection, user: str) -> AsyncIterator["Publisher"]:
-        """Publish as `user` on a channel of its own, with confirms, where an unroutable message is an error."""
+    async def on(cls, connection: AbstractConnection, url: str) -> AsyncIterator["Publisher"]:
+        """Publish on a channel of its own, with confirms, where an unroutable message is an error."""
+        user = unquote(urlsplit(url).username or "guest")
+        replier = Replier(url)
         impersonates = await may_impersonate(connection)
         async with connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
-            yield cls(channel, user, impersonates=impersonates)
+            yield cls(channel, replier, user, impersonates=impersonates)
+        await replier.close()
 
     async def probe(self) -> None:
         """See that the broker takes messages: during an alarm it confirms nothing.
@@ -70,6 +129,8 @@ class Publisher:
 
     async def publish(self, outgoing: Outgoing) -> None:
         """Publish one message and wait for its confirm."""
+        if outgoing.may_be_lost and not outgoing.mandatory:
+            return await self._replier.publish(outgoing)
         try:
             await self._send(outgoing)
         except DeliveryError:
@@ -80,7 +141,7 @@ class Publisher:
 
     async def _send(self, outgoing: Outgoing) -> None:
         properties = outgoing.properties
-        if not self.impersonates and properties.user_id != self._user:
+        if not self.impersonates and properties.user_id != self.user:
             properties = replace(properties, user_id=None)
         exchange = await self._exchange(outgoing.exchange)
         await exchange.publish(
