@@ -15,7 +15,7 @@ from repository import catalog as catalogue
 from repository import migrate, scratch
 from repository.database import Database
 from schemas import catalog_file
-from tests.shop import Asked, Shop, Worker
+from tests.shop import Asked, Shop, Worker, make_vhost
 from worker.broker import topology
 from worker.broker.connection import connect
 
@@ -44,9 +44,7 @@ async def own_shop(postgres: Postgres, rabbitmq: RabbitMQ) -> AsyncIterator[Shop
     await migrate.migrate(url)
     async with Database(url) as database, database.transaction() as connection:
         await catalogue.load(connection, catalog_file.parse(SAMPLE.read_bytes()))
-    async with connect(rabbitmq.url, "orders tests") as broker:
-        await topology.apply(broker)
-    async with Shop.open(url, rabbitmq.url) as shop:
+    async with Shop.open(url, make_vhost(rabbitmq.url, rabbitmq.import_definitions)) as shop:
         yield shop
 
 
@@ -133,7 +131,7 @@ async def test_rabbitmq_killed_under_load_loses_nothing_that_was_confirmed(own_s
         while await own_shop.orders_placed() < 200:
             await asyncio.sleep(0.05)
     assert worker.process.poll() is None
-    async with connect(rabbitmq.url, "orders tests") as broker, broker.channel() as channel:
+    async with connect(own_shop.logins.administrator, "orders tests") as broker, broker.channel() as channel:
         async with asyncio.timeout(60):
             while await ready(channel, "orders.email.invoice-created") < 200:
                 await asyncio.sleep(0.05)

@@ -904,6 +904,7 @@ HEADERS: dict[str, bytes] = {
         {"x-orders-reason": text("failed"), "x-orders-code": array(), "x-orders-more": b"V"}
     ),
     "a routing key of their own": table({"x-orders-routing-key": text("orders.events")}),
+    "a mark of ours that they cannot be read": table({"x-orders-unreadable": number(1)}),
     "an id that they replace": table({"x-orders-supersedes": array(text("x"))}),
     "a count of deliveries of their own": table({"x-delivery-count": number(2**40)}),
     "a count of deliveries that is a word": table({"x-delivery-count": text("many"), "x-acquired-count": b"V"}),
@@ -1006,17 +1007,28 @@ CASES = [
 
 # Each of these has been seen to take the worker with it, its connection or its time, so each has a worker of its own.
 READABLE = ("placed", *NO_METHOD, "message_id_invalid", "malformed")
+FORGED = Case(
+    id="alone: a forged direct reply_to",
+    body=GOOD,
+    codes=PLACED,
+    properties={"reply_to": short("amq.rabbitmq.reply-to.g1hkAA5mb3JnZWRAbm93aGVyZQ==.x")},
+)
 ALONE = [
     *(
         Case(id=f"alone: {name}", body=BAD, codes=READABLE, headers=table({"a": value}), is_garbled=True)
         for name, value in (
             ("a header that is no UTF-8", text(b"caf\xe9")),
             ("a header that is no UTF-8, in a list", array(text(b"\xff"))),
-            ("a header beyond single precision", double(1e300)),
             ("a header with a time beyond all years", b"T" + moment(2**64 - 1)),
             ("a header with tables 5,000 deep", tables(5_000)),
             ("a header with arrays 5,000 deep", arrays(5_000)),
         )
+    ),
+    Case(
+        id="alone: a header beyond single precision",
+        body=BAD,
+        codes=NO_METHOD,
+        headers=table({"a": double(1e300)}),
     ),
     Case(
         id="alone: a header with a name of 255 letters",
@@ -1051,12 +1063,7 @@ ALONE = [
         )
         for name, time in (("beyond all years", 2**64 - 1), ("in the year 10000", 253_402_300_800_000))
     ),
-    Case(
-        id="alone: a forged direct reply_to",
-        body=GOOD,
-        codes=PLACED,
-        properties={"reply_to": short("amq.rabbitmq.reply-to.g1hkAA5mb3JnZWRAbm93aGVyZQ==.x")},
-    ),
+    FORGED,
     *cases(
         FORM,
         "alone: form",

@@ -49,6 +49,17 @@ def _unmarshal_what_can_be_read(self: Basic.Properties, flags: int, data: bytes)
 Basic.Properties.unmarshal = _unmarshal_what_can_be_read  # type: ignore[method-assign,assignment]  # see there
 
 
+_encode_table_value = encode.encode_table_value
+
+
+def _encode_exactly(value: Any) -> bytes:
+    """Write a header's value. pamqp writes floats in single precision, and a copy would say something else."""
+    return b"d" + encode.double(value) if isinstance(value, float) else _encode_table_value(value)
+
+
+encode.encode_table_value = _encode_exactly
+
+
 @asynccontextmanager
 async def connect(url: str, name: str) -> AsyncIterator[AbstractConnection]:
     """Open a connection that shows in the broker's tools as `name`.
