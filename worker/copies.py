@@ -23,6 +23,7 @@ DROPPED = "x-orders-dropped"
 HEADERS_BYTES_MAX = 8 * 1024
 MESSAGE_CHARS_MAX = 1_000
 FIRST_SEEN_CHARS_MAX = 32
+LEVELS_MAX = 8  # of lists and tables in a header
 NAME_BYTES_MAX = 128  # of a header; longer ones would be cut
 COUNT_MAX = 1_000_000  # of replays and attempts: headers are whatever a publisher wrote
 
@@ -110,11 +111,12 @@ def _kept(headers: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]
     """Keep the publisher's headers as far as they fit, smallest first, and name those that do not."""
     theirs = {name: value for name, value in headers.items() if not name.startswith(OURS) and name not in _LEFT_OUT}
     noted = _size(DROPPED, "x" * MESSAGE_CHARS_MAX)
+    dropped = [name[:64] for name, value in theirs.items() if not _can_be_sent(name, value)]
+    theirs = {name: value for name, value in theirs.items() if _can_be_sent(name, value)}
     room = HEADERS_BYTES_MAX - noted - sum(_size(name, value) for name, value in ours.items())
-    dropped = []
     for name, value in sorted(theirs.items(), key=lambda pair: _size(*pair)):
         room -= _size(name, value)
-        if room < 0 or not _can_be_sent(name, value):
+        if room < 0:
             dropped.append(name[:64])
             del theirs[name]
     note = {DROPPED: _cut(", ".join(dropped))} if dropped else {}
@@ -125,13 +127,15 @@ def _cut(text: str) -> str:
     return text.encode()[:MESSAGE_CHARS_MAX].decode(errors="ignore")
 
 
-def _can_be_sent(name: str, value: object) -> bool:
+def _can_be_sent(name: str, value: object, levels: int = LEVELS_MAX) -> bool:
     """Whether a header can make the way back: not everything that AMQP allows can be written by its client."""
     match value:
+        case list() | dict() if not levels:
+            return False
         case list():
-            return all(_can_be_sent("", member) for member in value)
+            return all(_can_be_sent("", member, levels - 1) for member in value)
         case dict():
-            return all(_can_be_sent(key, member) for key, member in value.items())
+            return all(_can_be_sent(key, member, levels - 1) for key, member in value.items())
         case bytes():
             return False  # text that is not UTF-8
     return len(name.encode()) <= NAME_BYTES_MAX

@@ -851,6 +851,7 @@ SIZES = [
 
 GOOD, BAD = as_json(), as_json(paymentmethod="bitcoin")
 NO_METHOD = ("invalid_payment_method",)
+READABLE = ("placed", *NO_METHOD, "message_id_invalid", "malformed")  # or what it is taken for, where it is not
 
 # Each is sent with a good order and with one that is refused: only that one is copied, headers and all.
 PROPERTIES: dict[str, dict[str, bytes]] = {
@@ -904,7 +905,6 @@ HEADERS: dict[str, bytes] = {
         {"x-orders-reason": text("failed"), "x-orders-code": array(), "x-orders-more": b"V"}
     ),
     "a routing key of their own": table({"x-orders-routing-key": text("orders.events")}),
-    "a mark of ours that they cannot be read": table({"x-orders-unreadable": number(1)}),
     "an id that they replace": table({"x-orders-supersedes": array(text("x"))}),
     "a count of deliveries of their own": table({"x-delivery-count": number(2**40)}),
     "a count of deliveries that is a word": table({"x-delivery-count": text("many"), "x-acquired-count": b"V"}),
@@ -928,6 +928,12 @@ MESSAGES = [
         Case(id=f"headers: {name}, {ending}", body=body, codes=codes, headers=headers)
         for name, headers in HEADERS.items()
         for ending, body, codes in (("placed", GOOD, PLACED), ("refused", BAD, NO_METHOD))
+    ),
+    Case(
+        id="headers: a mark of ours that they cannot be read",
+        body=BAD,
+        codes=READABLE,
+        headers=table({"x-orders-unreadable": number(1)}),
     ),
     *(
         Case(id=f"message_id: {name}", body=body, codes=codes, properties={"message_id": message_id})
@@ -1006,7 +1012,6 @@ CASES = [
 ]
 
 # Each of these has been seen to take the worker with it, its connection or its time, so each has a worker of its own.
-READABLE = ("placed", *NO_METHOD, "message_id_invalid", "malformed")
 FORGED = Case(
     id="alone: a forged direct reply_to",
     body=GOOD,

@@ -183,6 +183,7 @@ async def test_a_message_that_has_been_the_end_of_a_worker_ends(shop_url: str, a
         _check_worker(scene)
 
 
+@pytest.mark.xfail(strict=True, reason="worker.copies._can_be_sent recurses deeper than what pamqp could read")
 @pytest.mark.parametrize("nest", [hostile.tables, hostile.arrays])
 async def test_headers_end_however_deep_they_are(shop_url: str, amqp_url: str, nest: Callable[[int], bytes]) -> None:
     """Somewhere between these depths a library can read what it, or we, cannot look through or write again."""

@@ -170,3 +170,13 @@ REPLY: Reply = {"result": "success", "orderid": 17, "serviceids": "21", "warning
 )
 def test_a_reply_in_each_encoding(response_type: ResponseType, body: bytes) -> None:
     assert replies.render(REPLY, response_type) == body
+
+
+def test_headers_that_cannot_make_the_way_back_are_dropped_and_named() -> None:
+    deep: list[Any] = []
+    for _ in range(500):
+        deep = [deep]
+    letter = letter_of({"deep": deep, "n" * 200: 1, "bytes": b"\xff", "table": {"list": [1, 2.5, None]}})
+
+    assert letter.headers["table"] == {"list": [1, 2.5, None]}
+    assert sorted(letter.headers["x-orders-dropped"].split(", ")) == ["bytes", "deep", "n" * 64]
