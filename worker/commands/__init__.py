@@ -31,4 +31,21 @@ def broker_errors() -> Iterator[None]:
     except (TopologyError, BrokerRefused) as error:
         fail(str(error))
     except BROKER_FAULTS as error:
-        fail(f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({type(error).__name__}: {error})")
+        _fail_for(error)
+    except BaseExceptionGroup as group:
+        faults, others = group.split(BROKER_FAULTS)
+        if faults is None or others is not None:
+            raise
+        _fail_for(next(_leaves(faults)))
+
+
+def _fail_for(error: BaseException) -> NoReturn:
+    fail(f"RabbitMQ at ORDERS_AMQP_URL does not answer, or refuses ({type(error).__name__}: {error})")
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
