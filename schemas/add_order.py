@@ -19,7 +19,7 @@ from schemas.catalog import BillingCycle, DomainType, Extra
 from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest
 from schemas.rejections import Fault, Rejected, fault
 from schemas.replies import ResponseType
-from schemas.wire import NAME_CHARS_SHOWN, JsonObject, Repeated, Tree, Value, unserialize_value
+from schemas.wire import NAME_CHARS_SHOWN, JsonObject, Repeated, Tree, Value, bounded_map, unserialize_value
 
 ITEMS_MAX = 1_000  # elements of one array; the rows they make are bounded by worker/domain/cart.py
 TEXT_CHARS_MAX = 255
@@ -174,10 +174,8 @@ def _option(value: Value) -> OptionAsked:
 
 
 def _map(written: str | Mapping[str, Value]) -> Mapping[str, Value]:
-    if not isinstance(written, str):
-        return written
     try:
-        return unserialize_value(written)
+        return unserialize_value(written) if isinstance(written, str) else bounded_map(written)
     except ValueError as error:
         raise PydanticCustomError("serialized_invalid", "{why}", {"why": str(error)}) from None
 

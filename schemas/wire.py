@@ -260,7 +260,26 @@ def unserialize_value(written: str) -> Mapping[str, Value]:
             tree = None
         if tree is None:
             raise ValueError("neither a PHP-serialized array nor a JSON object, in base64")
-        if sum(1 for _ in _texts(tree.items(), LEVELS_MAX)) > 2 * php.ENTRIES_MAX:
-            raise ValueError(f"more than {php.ENTRIES_MAX} entries")
-        return tree
+        return bounded_map(tree)
     return _php_array(php.unserialize(blob, levels_max=php.LEVELS_MAX, entries_max=php.ENTRIES_MAX))
+
+
+def bounded_map(tree: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Hold a plain map to the bounds of a serialized one.
+
+    Raises:
+        ValueError: with a sentence that says why and never echoes the value.
+    """
+    try:
+        texts = list(_texts(tree.items(), php.LEVELS_MAX))
+    except Rejected:
+        raise ValueError(f"more than {php.LEVELS_MAX} levels") from None
+    if _entries(tree) > php.ENTRIES_MAX:
+        raise ValueError(f"more than {php.ENTRIES_MAX} entries")
+    if sum(map(len, texts)) > php.BLOB_BYTES_MAX:
+        raise ValueError(f"more than {php.BLOB_BYTES_MAX // 1024} KiB")
+    return tree
+
+
+def _entries(tree: Mapping[str, Value]) -> int:
+    return len(tree) + sum(_entries(value) for value in tree.values() if isinstance(value, Mapping))

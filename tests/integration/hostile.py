@@ -496,6 +496,8 @@ SERIALIZED_VALUES = cases(
     ("JSON in UTF-16", fields('{"1": "x"}'.encode("utf-16")), SERIALIZED),
     ("a value that is a map", as_json(customfields={"1": {"a": "b"}}), SERIALIZED),
     ("900 fields that the product does not have", as_json(customfields={f"no-{n}": HUSH for n in range(900)}), PLACED),
+    ("1,001 fields in a plain map", as_json(customfields=dict.fromkeys(map(str, range(1_001)), "x")), SERIALIZED),
+    ("a field of 100,000 letters", as_json(pid=1, customfields={"1": "x" * 100_000}), (*SERIALIZED, "text_too_long")),
     ("options that are a text", as_json(pid=1, configoptions="1=999"), SERIALIZED),
     ("an option that is a list", as_json(pid=1, configoptions={"1": [1, 2]}), SERIALIZED),
     ("an option in a map in a map", as_json(pid=1, configoptions={"1": {"optionid": {"a": 1}, "qty": 1}}), SERIALIZED),

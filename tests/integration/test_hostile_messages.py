@@ -183,7 +183,6 @@ async def test_a_message_that_has_been_the_end_of_a_worker_ends(shop_url: str, a
         _check_worker(scene)
 
 
-@pytest.mark.xfail(strict=True, reason="worker.copies._can_be_sent recurses deeper than what pamqp could read")
 @pytest.mark.parametrize("nest", [hostile.tables, hostile.arrays])
 async def test_headers_end_however_deep_they_are(shop_url: str, amqp_url: str, nest: Callable[[int], bytes]) -> None:
     """Somewhere between these depths a library can read what it, or we, cannot look through or write again."""
@@ -297,7 +296,6 @@ async def test_every_good_order_between_them_was_placed(scene: Scene) -> None:
     assert len(placed) == len(scene.good)
 
 
-@pytest.mark.xfail(strict=True, reason="worker.commands.events prints what others wrote as it is")
 async def test_an_operator_follows_events_and_no_terminal_obeys(shop: Shop) -> None:
     await shop.start_worker()
     driving = "\x1b]0;owned\x07\x1b[2J.com"

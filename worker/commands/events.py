@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from aio_pika.abc import AbstractIncomingMessage
@@ -11,6 +11,7 @@ from rich.text import Text
 from worker.broker import topology
 from worker.broker.connection import connect
 from worker.commands import broker_errors, out
+from worker.redaction import plain
 from worker.settings import Settings
 
 
@@ -37,6 +38,8 @@ async def _follow(url: str, match: str, count: int | None, *, as_json: bool) -> 
 
         async def show(message: AbstractIncomingMessage) -> None:
             nonlocal seen
+            if enough.is_set():
+                return
             out.print(message.body.decode() if as_json else line_of(message.body), markup=False)
             seen += 1
             if count is not None and seen >= count:
@@ -50,20 +53,28 @@ def line_of(body: bytes, *, with_request: bool = True) -> Text:
     """Write an event in one line: when, what, and what matters of it."""
     event = json.loads(body)
     data = event["data"]
-    line = Text.assemble((event["time"][11:19], "dim"), " ", (event["type"], _COLOURS.get(event["type"], "cyan")))
-    match event["type"]:
+    line = Text.assemble(
+        (event["time"][11:19], "dim"), " ", (plain(event["type"]), _COLOURS.get(event["type"], "cyan"))
+    )
+    line.append(f" {plain(_about(event['type'], data))}")
+    return line.append(f" (request {plain(str(data['request_id']))})", style="dim") if with_request else line
+
+
+def _about(event_type: str, data: dict[str, Any]) -> str:
+    """Tell what matters of an event."""
+    match event_type:
         case "order.added":
-            line.append(f" order {data['orderid']} of client {data['clientid']}: {data['amount']} {data['currency']}")
+            return f"order {data['orderid']} of client {data['clientid']}: {data['amount']} {data['currency']}"
         case "order.rejected":
-            line.append(f" {data['code']}: {data['message']}")
+            return f"{data['code']}: {data['message']}"
         case "order.failed":
-            line.append(f" {data['reason']}")
+            return str(data["reason"])
         case "email.invoice-created":
             invoice = data["invoice"]
-            line.append(f" invoice {invoice['id']} over {invoice['total']} to {data['to']['email']}")
+            return f"invoice {invoice['id']} over {invoice['total']} to {data['to']['email']}"
         case "email.order-confirmation":
-            line.append(f" order {data['ordernum']} to {data['to']['email']}")
-    return line.append(f" (request {data['request_id']})", style="dim") if with_request else line
+            return f"order {data['ordernum']} to {data['to']['email']}"
+    return ""
 
 
 _COLOURS = {"order.added": "green", "order.rejected": "yellow", "order.failed": "red"}
