@@ -22,59 +22,9 @@ from worker.commands import fail
 from worker.commands.demo_stage import Scene, Stage, running_stage
 from worker.commands.events import line_of
 from worker.commands.publish import Request
+from worker.commands.show import parts_of_order
 
 CREDENTIALS = {"username": "admin", "password": "fe01ce2a7fbac8fafaed7c982a04e229"}  # the sample catalogue's
-
-# What is shown of each table, under which heading, so that a row fits a line of 80 columns.
-COLUMNS = {
-    "order": {
-        "order_number": "number",
-        "status": "status",
-        "amount": "amount",
-        "payment_method": "paid by",
-        "promotion_code": "promotion",
-        "asked_by": "asked by",
-    },
-    "services": {
-        "id": "id",
-        "product_id": "product",
-        "domain": "domain",
-        "cycle": "cycle",
-        "first_payment": "first",
-        "recurring": "recurring",
-        "status": "status",
-    },
-    "service_addons": {
-        "id": "id",
-        "addon_id": "addon",
-        "service_id": "of service",
-        "cycle": "cycle",
-        "first_payment": "first",
-        "recurring": "recurring",
-        "status": "status",
-    },
-    "domains": {
-        "id": "id",
-        "name": "name",
-        "type": "type",
-        "years": "years",
-        "first_payment": "first",
-        "recurring": "recurring",
-        "status": "status",
-    },
-    "renewals": {"domain": "of", "years": "years", "amount": "amount", "status": "status"},
-    "invoices": {
-        "id": "id",
-        "due": "due",
-        "subtotal": "subtotal",
-        "discount": "discount",
-        "tax": "tax",
-        "total": "total",
-        "status": "status",
-    },
-    "invoice_lines": {"description": "description", "amount": "amount"},
-}
-MONEY = {"amount", "first_payment", "recurring", "subtotal", "discount", "tax", "total"}
 
 console = Console(highlight=False)
 
@@ -179,8 +129,8 @@ async def _show_scene(scene: Scene, stage: Stage) -> None:
     reply = json.loads(scene.reply)
     _part("reply", _json(scene.reply))
     if reply["result"] == "success":
-        for table, rows in (await stage.rows_of(reply["orderid"])).items():
-            _part(table.replace("_", " "), _rows(table, rows))
+        for name, content in parts_of_order(await stage.rows_of(reply["orderid"])):
+            _part(name, content)
     for event in scene.events:
         _part("follow-up" if b'"type":"email.' in event else "event", line_of(event, with_request=False))
 
@@ -213,17 +163,6 @@ def _verdict(is_right: bool, right: str, wrong: str) -> Text:  # noqa: FBT001  #
 
 def _facts(values: Mapping[str, str]) -> Text:
     return Text("  ".join(f"{name}={value}" for name, value in values.items()))
-
-
-def _rows(table: str, rows: list[Mapping[str, Any]]) -> Table:
-    columns = {column: heading for column, heading in COLUMNS[table].items() if any(row[column] for row in rows)}
-    shown = Table.grid(padding=(0, 2))
-    for column in columns:
-        shown.add_column(justify="right" if column in MONEY else "left", overflow="fold")
-    shown.add_row(*(Text(heading, style="dim") for heading in columns.values()))
-    for row in rows:
-        shown.add_row(*("-" if row[column] is None else str(row[column]) for column in columns))
-    return shown
 
 
 def _command(line: str) -> None:

@@ -187,7 +187,7 @@ def ending_of(found: Found) -> str:
 
 def _screens(found: Iterable[Found], letters: Iterable[DeadLetter]) -> Iterator[Table]:
     for one in found:
-        yield facts([*_request(one), *_answer(one), *_order(one.rows)])
+        yield facts([*_request(one), *_answer(one), *parts_of_order(one.rows)])
     for letter in letters:
         yield _letter(letter)
 
@@ -234,7 +234,8 @@ def _events(answer: Answered) -> Iterator[Text]:
         yield line
 
 
-def _order(rows: Rows) -> Iterator[tuple[str, RenderableType]]:
+def parts_of_order(rows: Rows) -> Iterator[tuple[str, RenderableType]]:
+    """Name and lay out an order and all that was born with it, for 80 columns."""
     if not rows:
         return
     [order] = rows["order"]
