@@ -105,6 +105,12 @@ class Database:
                 raise
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """See the database as it stands at one moment; nothing can be written and nothing is locked."""
+        async with self.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            yield connection
+
+    @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection outside any transaction."""
         async with self._opened().acquire(timeout=CONNECT_SECONDS_MAX) as connection:

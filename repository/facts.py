@@ -36,6 +36,19 @@ async def lock(connection: Connection, wanted: Wanted) -> Totals:
     stock = await _fetch(connection, "lock_stock", wanted.stock_products)
     uses = await _fetch(connection, "lock_promotion_uses", wanted.limited_promotions)
     await _fetch(connection, "lock_clients", wanted.history_clients)
+    return await _totals(connection, wanted, stock, uses)
+
+
+async def look(connection: Connection, wanted: Wanted) -> Totals:
+    """Read how it stands without locking: for who only asks. It may be used up the moment after."""
+    stock = await _fetch(connection, "stock", wanted.stock_products)
+    uses = await _fetch(connection, "promotion_uses", wanted.limited_promotions)
+    return await _totals(connection, wanted, stock, uses)
+
+
+async def _totals(
+    connection: Connection, wanted: Wanted, stock: list[asyncpg.Record], uses: list[asyncpg.Record]
+) -> Totals:
     history = await _fetch(connection, "history", wanted.history_clients)
     return Totals(
         stock={row["product_id"]: row["quantity"] for row in stock},

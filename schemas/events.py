@@ -95,6 +95,14 @@ def rejected_event(rejection: Rejection, cause: Cause, content: str, replays: in
         "request_id": cause.message_id,
         "caller": cause.caller,
         "clientid": client_id,
+        **rejection_data(rejection),
+    }
+    names = (cause.caller, cause.message_id, ORDER_REJECTED, rejection.code, content, replays)
+    return _event(event_id(*names), ORDER_REJECTED, data, cause)
+
+
+def rejection_data(rejection: Rejection) -> Data:
+    return {
         "code": rejection.code,
         "message": rejection.message,
         "faults": [
@@ -102,8 +110,6 @@ def rejected_event(rejection: Rejection, cause: Cause, content: str, replays: in
             for fault in rejection.faults
         ],
     }
-    names = (cause.caller, cause.message_id, ORDER_REJECTED, rejection.code, content, replays)
-    return _event(event_id(*names), ORDER_REJECTED, data, cause)
 
 
 def failed_event(reason: str, cause: Cause, content: str, replays: int, attempts: int) -> Event:
@@ -140,7 +146,6 @@ def _json_value(value: object) -> str:
 
 
 def _order_added(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> Data:
-    promotion = order.promotion
     return {
         "caller": cause.caller,
         "clientid": order.client.id,
@@ -152,14 +157,23 @@ def _order_added(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> Data:
         "domainids": ids_of(order, placed, PricedDomain),
         "currency": order.currency.code,
         "amount": order.bill.total,
-        "items": [_item(item, item_id) for item, item_id in zip(order.items, placed.item_ids, strict=True)],
-        "promotion": promotion and {"code": promotion.code, "type": promotion.type, "value": promotion.value},
+        "items": [
+            {"kind": item.kind, "id": item_id, **item_data(item)}
+            for item, item_id in zip(order.items, placed.item_ids, strict=True)
+        ],
+        "promotion": promotion_data(order),
         "warnings": order.warnings,
     }
 
 
-def _item(item: PricedItem, item_id: int) -> Data:
-    """One item as consumers see it; `first` is after its discounts, before tax."""
+def promotion_data(order: PricedOrder) -> Data | None:
+    if order.promotion is None:
+        return None
+    return {"code": order.promotion.code, "type": order.promotion.type, "value": order.promotion.value}
+
+
+def item_data(item: PricedItem) -> Data:
+    """Write one item as consumers see it; `first` is after its discounts, before tax."""
     money = {"first": item.charge.first - item.charge.discount, "recurring": item.charge.recurring}
     match item:
         case PricedService():
@@ -176,7 +190,7 @@ def _item(item: PricedItem, item_id: int) -> Data:
             named = {"tld": item.tld, "domain": item.name.ascii, "type": item.type, "years": item.years}
         case PricedRenewal():
             named = {"name": item.name, "tld": item.tld, "years": item.years, "cycle": item.cycle}
-    return {"kind": item.kind, "id": item_id, **named, **money}
+    return {**named, **money}
 
 
 # ---------------------------------------------------------------- follow-ups
@@ -191,12 +205,10 @@ def _invoice_created(order: PricedOrder, placed: PlacedOrder, _cause: Cause) -> 
             "date": bill.date,
             "due": bill.due,
             "status": "Paid" if bill.paid else "Unpaid",
-            "lines": _lines(order),
+            "lines": lines_data(order),
             "subtotal": bill.subtotal,
             "discount": bill.discount,
-            "taxes": [
-                {"level": tax.level, "name": tax.name, "rate": tax.rate, "amount": tax.amount} for tax in bill.taxes
-            ],
+            "taxes": taxes_data(order),
             "total": bill.total,
             "currency": _currency(order),
             "paymentmethod": order.payment_method.display_name,
@@ -211,7 +223,7 @@ def _order_confirmation(order: PricedOrder, placed: PlacedOrder, _cause: Cause) 
         "orderid": placed.order_id,
         "ordernum": placed.order_number,
         "date": order.bill.date,
-        "lines": _lines(order),
+        "lines": lines_data(order),
         "subtotal": order.bill.subtotal,
         "discount": order.bill.discount,
         "amount": order.bill.total,
@@ -236,7 +248,11 @@ def _recipient(client: Client) -> Data:
     }
 
 
-def _lines(order: PricedOrder) -> list[Mapping[str, object]]:
+def taxes_data(order: PricedOrder) -> list[Data]:
+    return [{"level": tax.level, "name": tax.name, "rate": tax.rate, "amount": tax.amount} for tax in order.bill.taxes]
+
+
+def lines_data(order: PricedOrder) -> list[Mapping[str, object]]:
     return [{"description": line.description, "amount": line.amount} for line in order.bill.lines]
 
 

@@ -14,6 +14,7 @@ from worker.commands import (
     doctor,
     events,
     migrate,
+    price,
     publish,
     show,
     status,
@@ -36,6 +37,7 @@ app.command("migrate")(migrate.migrate)
 app.add_typer(topology.app, name="topology")
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(credentials.app, name="credentials")
+app.command("price")(price.price)
 app.command("publish")(publish.publish)
 app.command("events")(events.events)
 app.add_typer(dead.app, name="dead")

@@ -11,7 +11,7 @@ from schemas.rejections import Rejected, Rejection
 from schemas.replies import ResponseType
 from worker.authentication import Authenticator, Caller
 from worker.key_ring import Fingerprint, KeyRing
-from worker.messages import UNREADABLE, Delivery
+from worker.messages import ADD_ORDER, UNREADABLE, Delivery
 
 MESSAGE_ID_CHARS_MAX = 128
 ACTION = "addorder"
@@ -47,7 +47,8 @@ class Edge:
             unknown = tuple(add_order.unknown_names(tree))
             check_message_id(delivery.properties.message_id)
             caller = await self.authenticator.authenticate(tree, delivery.properties.user_id, catalog)
-            _check_action(tree, delivery.routing_key, caller)
+            check_action(tree, delivery.routing_key)
+            _check_permission(caller)
             request = add_order.parse(tree)
         except Rejected as rejected:
             rejection = Rejection.of(rejected.faults)
@@ -55,8 +56,7 @@ class Edge:
         return Reading(delivery, response_type, unknown, caller, request, self.keys.fingerprint(request))
 
     def _decode(self, delivery: Delivery) -> wire.Tree:
-        if len(delivery.body) > self.request_bytes_max:
-            raise Rejected(rejections.request_too_large(self.request_bytes_max))
+        check_size(delivery.body, self.request_bytes_max)
         if UNREADABLE in delivery.properties.headers:
             raise Rejected(rejections.malformed("its properties or headers make no sense"))
         if delivery.properties.content_encoding:
@@ -71,11 +71,19 @@ def check_message_id(message_id: str | None) -> None:
         raise Rejected(rejections.message_id_invalid(MESSAGE_ID_CHARS_MAX))
 
 
-def _check_action(tree: wire.Tree, routing_key: str, caller: Caller) -> None:
+def check_size(body: bytes, bytes_max: int) -> None:
+    if len(body) > bytes_max:
+        raise Rejected(rejections.request_too_large(bytes_max))
+
+
+def check_action(tree: wire.Tree, routing_key: str) -> None:
     """See that the body, or else the routing key, asks for what this queue does (addorder.md 3, `action`)."""
-    action = tree.get("action") or ("addorder" if routing_key == "order.add" else "")
+    action = tree.get("action") or (ACTION if routing_key == ADD_ORDER else "")
     if not isinstance(action, str) or action.strip().lower() != ACTION:
         raise Rejected(rejections.unknown_action())
+
+
+def _check_permission(caller: Caller) -> None:
     if not caller.may(ACTION):
         raise Rejected(rejections.permission_denied(ACTION))
 

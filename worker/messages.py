@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 # Marks a message whose properties or headers could not be decoded.
+ADD_ORDER = "order.add"  # the routing key of a request
 UNREADABLE = "x-orders-unreadable"
 
 Headers = Mapping[str, Any]  # AMQP tables: text, numbers, times, lists, tables

@@ -10,6 +10,8 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from schemas.order import Terms
+
 PREFIX = "ORDERS_"
 ENV_FILE = "ORDERS_ENV_FILE"
 SECRET_KEY_CHARS_MIN = 32
@@ -76,6 +78,14 @@ class Settings(BaseSettings):
         if url is None:
             raise SettingsError(f"{PREFIX}{name.upper()} is not set: the {type(self).model_fields[name].description}")
         return url.get_secret_value()
+
+    def terms(self) -> Terms:
+        """Return what the rules need of the shop's own settings."""
+        return Terms(
+            tax_inclusive=self.tax == "inclusive",
+            invoice_grace_days=self.invoice_grace_days,
+            nameservers=self.nameservers,
+        )
 
     def keys(self) -> tuple[bytes, ...]:
         """Return the secret keys, the current one first."""

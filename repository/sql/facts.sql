@@ -53,6 +53,18 @@ FROM services
 WHERE client_id = ANY ($1::bigint[]) AND status IN ('Pending', 'Active', 'Suspended', 'Completed')
 GROUP BY client_id
 
+-- name: stock
+-- $1 product ids
+SELECT product_id, quantity
+FROM product_stock
+WHERE product_id = ANY ($1::bigint[])
+
+-- name: promotion_uses
+-- $1 promotion ids
+SELECT promotion_id, uses
+FROM promotion_uses
+WHERE promotion_id = ANY ($1::bigint[])
+
 -- name: lock_stock
 -- $1 product ids. Locked in the order of their ids.
 SELECT product_id, quantity

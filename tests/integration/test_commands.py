@@ -12,7 +12,7 @@ import pytest
 from tests.shop import Shop
 
 EVERY_COMMAND = [
-    "", "demo", "worker", "migrate", "publish", "events",
+    "", "demo", "worker", "migrate", "price", "publish", "events",
     "topology", "topology show", "topology apply", "topology check", "topology export",
     "catalog", "catalog load", "catalog check", "catalog export",
     "credentials", "credentials add", "credentials list", "credentials revoke",

@@ -3,8 +3,10 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
+import orjson
+import typer
 from rich.console import Console
 
 from worker.broker.connection import BROKER_FAULTS, BrokerRefused
@@ -13,6 +15,13 @@ from worker.settings import SettingsError
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+def echo(value: object) -> None:
+    """Print JSON on a line of its own. Not through rich, which would wrap it and take :name: for an emoji."""
+    typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z))
 
 
 def fail(sentence: str) -> NoReturn:

@@ -10,12 +10,10 @@ from rich.table import Column, Table
 from repository import credentials
 from repository.credentials import CredentialError, ListedCredential, NewCredential
 from repository.database import Database
-from worker.commands import err, fail, out
+from worker.commands import AsJson, err, fail, out
 from worker.commands.database import with_database
 
 app = typer.Typer(help="API credentials: make, list and revoke them.", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
 @app.command()

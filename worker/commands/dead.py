@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
-import orjson
 import structlog
 import typer
 from rich.box import SIMPLE
@@ -22,7 +21,7 @@ from worker import copies, logs
 from worker.broker import topology
 from worker.broker.connection import connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, DeadLetters, Identity, is_routed, opened
-from worker.commands import broker_errors, err, fail, out
+from worker.commands import AsJson, broker_errors, echo, err, fail, out
 from worker.redaction import ReadableBody, Shown, plain, readable, redacted
 from worker.settings import Settings
 
@@ -62,7 +61,6 @@ WhichQueue = Annotated[
 ]
 Reason = Annotated[str | None, typer.Option(help="Only this reason: rejected, malformed, failed or delivery_limit.")]
 Code = Annotated[str | None, typer.Option(help="Only this code, such as invalid_payment_method.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
 @app.command("list")
@@ -294,11 +292,6 @@ def moment(written: str) -> str:
 
 def readable_body(letter: DeadLetter, bytes_max: int) -> ReadableBody:
     return readable(letter.delivery.body, letter.delivery.properties.content_type, bytes_max=bytes_max)
-
-
-def echo(value: object) -> None:
-    """Print JSON on a line of its own. Not through rich, which would wrap it and take :name: for an emoji."""
-    typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z))
 
 
 def _tell(what: str, letters: list[DeadLetter], *, as_json: bool) -> None:

@@ -27,8 +27,8 @@ from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.dead_letters import OPERATORS_LOCK, AnotherOperator, opened
 from worker.broker.topology import TopologyError
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
-from worker.commands import out
-from worker.commands.dead import echo
+from worker.commands import echo, out
+from worker.messages import ADD_ORDER
 from worker.redaction import plain
 from worker.settings import Settings, SettingsError
 
@@ -36,7 +36,7 @@ CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry t
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
 
 # Keys to try: topic rights are tried as well as those of the exchange.
-ROUTING_KEYS = {topology.COMMANDS: "order.add", topology.EVENTS: "order.added"}
+ROUTING_KEYS = {topology.COMMANDS: ADD_ORDER, topology.EVENTS: "order.added"}
 SOMEBODY_ELSE = "orders.somebody-else"  # no user's name
 
 

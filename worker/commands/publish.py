@@ -1,12 +1,9 @@
 """`orders publish`: send requests, and wait for their replies."""
 
 import asyncio
-import sys
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
@@ -15,23 +12,16 @@ import typer
 from aio_pika.abc import AbstractIncomingMessage
 from rich.progress import Progress
 
-from schemas import wire
 from worker.broker import topology
 from worker.broker.connection import connect
 from worker.commands import broker_errors, err, fail, out
+from worker.commands.requests import Files, Forms, Request, requests_in
+from worker.messages import ADD_ORDER
 from worker.settings import Settings
 
-ROUTING_KEY = "order.add"
 DIRECT_REPLY = "amq.rabbitmq.reply-to"
 PUBLISH_SECONDS_MAX = 30
 IN_FLIGHT_MAX = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    body: bytes
-    content_type: str
-    message_id: str
 
 
 class Storefront:
@@ -68,7 +58,7 @@ class Storefront:
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
         self._replies.setdefault(request.message_id, asyncio.get_running_loop().create_future())
-        await self._exchange.publish(message, ROUTING_KEY, timeout=PUBLISH_SECONDS_MAX)
+        await self._exchange.publish(message, ADD_ORDER, timeout=PUBLISH_SECONDS_MAX)
 
     def expect_reply(self, request: Request) -> None:
         """Forget earlier replies to this request: the next one counts."""
@@ -90,11 +80,8 @@ class Storefront:
 
 
 def publish(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Files of JSON (one request) or JSON lines (one a line); - or none: standard input."),
-    ] = None,
-    form: Annotated[list[str] | None, typer.Option(help="A request as form fields: 'clientid=1&pid=1&…'.")] = None,
+    files: Files = None,
+    form: Forms = None,
     message_id: Annotated[
         str | None, typer.Option(help="Idempotency key of a single request; give the same one to send it again.")
     ] = None,
@@ -102,38 +89,16 @@ def publish(
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to wait for a reply.")] = 30.0,
 ) -> None:
     """Send AddOrder requests. Prints each message_id as soon as the broker has it, or with --wait the reply."""
-    requests = list(_requests(files, form or []))
+    requests = list(requests_in(files, form))
     if message_id and len(requests) != 1:
         raise typer.BadParameter("it is the key of one request, but there are several", param_hint="--message-id")
     if message_id:
-        requests = [Request(requests[0].body, requests[0].content_type, message_id)]
+        requests = [replace(requests[0], message_id=message_id)]
     url = Settings.read().require("amqp_url")
     with broker_errors():
         unanswered = asyncio.run(_publish(url, requests, seconds if wait else None))
     if unanswered:
         fail(f"{unanswered} without a reply: their outcome is unknown; send them again with the same --message-id")
-
-
-def _requests(files: list[Path] | None, forms: list[str]) -> Iterator[Request]:
-    for form in forms:
-        yield Request(form.encode(), wire.FORM, str(uuid.uuid4()))
-    if files or not forms:
-        for path in files or [Path("-")]:
-            for body in _bodies(path):
-                yield Request(body, wire.JSON, str(uuid.uuid4()))
-
-
-def _bodies(path: Path) -> Iterator[bytes]:
-    try:
-        text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        fail(f"{path}: {error.strerror}")
-    lines = [line for line in text.splitlines() if line.strip()]
-    # JSON lines: every line is a request of its own; anything else is one request over several lines.
-    if len(lines) > 1 and all(line.lstrip().startswith(b"{") and line.rstrip().endswith(b"}") for line in lines):
-        yield from lines
-    elif text.strip():
-        yield text
 
 
 async def _publish(url: str, requests: list[Request], reply_seconds: float | None) -> int:

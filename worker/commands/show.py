@@ -19,9 +19,9 @@ from repository.database import Database
 from repository.show import Answered, Asked, Found, Rows
 from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, opened
-from worker.commands import err, fail, out
+from worker.commands import echo, err, fail, out
 from worker.commands.database import with_database
-from worker.commands.dead import REASONS, Where, echo, facts, moment, whole
+from worker.commands.dead import REASONS, Where, facts, moment, whole
 from worker.commands.events import line_of
 from worker.redaction import plain
 from worker.settings import Settings

@@ -19,8 +19,7 @@ from repository.migrate import REFUSALS, NotMigrated, check_migrated
 from repository.show import Activity
 from worker.broker import topology
 from worker.broker.connection import BROKER_FAULTS, connect
-from worker.commands import err, out
-from worker.commands.dead import echo
+from worker.commands import echo, err, out
 from worker.settings import Settings, SettingsError
 
 # Queues in which every message waits for a person, and the command that shows them.

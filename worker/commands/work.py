@@ -17,7 +17,6 @@ import uvloop
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from repository.database import Database
-from schemas.order import Terms
 from worker import health, logs, metrics
 from worker.authentication import Authenticator
 from worker.carry_out import House
@@ -149,9 +148,5 @@ async def open_house(settings: Settings) -> AsyncIterator[House]:
             database=database,
             edge=Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max),
             keys=keys,
-            terms=Terms(
-                tax_inclusive=settings.tax == "inclusive",
-                invoice_grace_days=settings.invoice_grace_days,
-                nameservers=settings.nameservers,
-            ),
+            terms=settings.terms(),
         )

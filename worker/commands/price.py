@@ -1,0 +1,142 @@
+"""`orders price`: what a request would cost and why, line by line, without placing it."""
+
+from collections.abc import Iterator
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from repository.database import Database
+from schemas.order import Charge, InvoiceLine, PricedAddon, PricedDomain, PricedItem, PricedOrder, PricedService
+from schemas.quotes import quote_data
+from schemas.rejections import Rejection
+from worker import quote
+from worker.commands import AsJson, echo, err, out
+from worker.commands.database import with_database
+from worker.commands.requests import Files, Forms, requests_in
+from worker.domain.dates import last_day
+from worker.redaction import plain
+from worker.settings import Settings
+
+Verdict = PricedOrder | Rejection
+
+
+def price(files: Files = None, form: Forms = None, as_json: AsJson = False) -> None:
+    """Tell what requests would cost, line by line, or why they would be refused. Nothing is sent or placed.
+
+    The same rules decide as in a worker, on the database as it stands; whether the caller may ask is not checked.
+    Ends with status 1 when one would be refused.
+    """
+    settings = Settings.read()
+    terms = settings.terms()
+    requests = [
+        quote.read(request.body, request.content_type, bytes_max=settings.request_bytes_max)
+        for request in requests_in(files, form)
+    ]
+
+    async def run(database: Database) -> list[Verdict]:
+        return [
+            request if isinstance(request, Rejection) else await quote.quote(request, database, terms)
+            for request in requests
+        ]
+
+    verdicts = with_database(run)
+    for number, verdict in enumerate(verdicts):
+        if as_json:
+            echo(quote_data(verdict))
+        else:
+            out.print(*([""] if number else []), _screen(verdict), sep="\n")
+    if not verdicts:
+        err.print("no request was given")
+    if any(isinstance(verdict, Rejection) for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def _screen(verdict: Verdict) -> RenderableType:
+    return _refused(verdict) if isinstance(verdict, Rejection) else _priced(verdict)
+
+
+def _refused(rejection: Rejection) -> RenderableType:
+    said = [Text.assemble(("it would be rejected: ", "bold yellow"), rejection.code)]
+    return Group(*said, *(Text(f"  {plain(fault.message)}") for fault in rejection.faults))
+
+
+def _priced(order: PricedOrder) -> RenderableType:
+    table = Table.grid(padding=(0, 2), expand=False)
+    table.add_column(overflow="fold", max_width=100)
+    table.add_column(justify="right", no_wrap=True)
+    for line in order.bill.lines:
+        table.add_row(_described(line, order), Text(str(line.amount)))
+    for name, amount in _sums(order):
+        table.add_row(Text(name, style="dim"), Text(amount))
+    total = f"{order.bill.total} {order.currency.code}"
+    table.add_row(Text("to be paid now", style="bold"), Text(total, style="bold"))
+    notes = [Text(f"warning: {plain(warning)}", style="yellow") for warning in order.warnings]
+    return Group(table, Text(_invoice(order), style="dim"), *notes)
+
+
+def _described(line: InvoiceLine, order: PricedOrder) -> Text:
+    """Write a line; below that of an item, what its amount is made of."""
+    text = Text(plain(line.description))
+    # A discount stands below the line of its item, and says itself what it is.
+    if line.item is not None and line.amount >= 0:
+        why = ", ".join(_reasons(order.items[line.item], order))
+        text.append(f"\n  {why}", style="dim")
+    return text
+
+
+def _reasons(item: PricedItem, order: PricedOrder) -> Iterator[str]:
+    """Say what is in the amount of an item's first payment, and what comes after it."""
+    charge = item.charge
+    yield f"{_own_price(item, order)} {charge.price - charge.options}"
+    if charge.options:
+        yield f"{'options' if isinstance(item, PricedService) else 'extras'} {charge.options}"
+    if charge.setup:
+        yield f"setup fee {charge.setup}"
+    if order.bill.taxes:
+        yield "taxed" if charge.taxed else "not taxed"
+    yield _afterwards(item, charge)
+
+
+def _own_price(item: PricedItem, order: PricedOrder) -> str:
+    """Name the rule that made the price (addorder.md 5)."""
+    asked = next((asked for asked in order.request.items if asked.key == getattr(item, "item", None)), None)
+    match item:
+        case PricedService() if asked and asked.price_override is not None:
+            name = "price asked for (priceoverride)"
+        case PricedService() if item.period_end and item.period_end != last_day(item.next_due, item.cycle.months):
+            name = "price of the days up to the prorata day"
+        case PricedDomain() if item.free:
+            name = "free with the product"
+        case PricedDomain() if asked and asked.domain_price_override is not None:
+            name = "price asked for (domainpriceoverride)"
+        case _:
+            name = "price"
+    units = item.quantity if isinstance(item, PricedService | PricedAddon) else 1
+    return name if units == 1 else f"{name} for {units}"
+
+
+def _afterwards(item: PricedItem, charge: Charge) -> str:
+    if charge.recurring is None:
+        return "once"
+    if isinstance(item, PricedDomain):
+        return f"then {charge.recurring} for {'a year' if item.years == 1 else f'{item.years} years'}"
+    return f"then {charge.recurring} {item.cycle}"
+
+
+def _sums(order: PricedOrder) -> Iterator[tuple[str, str]]:
+    bill = order.bill
+    if bill.discount or bill.taxes:
+        yield "subtotal", str(bill.subtotal)
+    if bill.discount:
+        yield "discounts", str(-bill.discount)
+    for tax in bill.taxes:
+        yield f"{tax.name} {tax.rate.normalize():f} %", str(tax.amount)
+
+
+def _invoice(order: PricedOrder) -> str:
+    bill = order.bill
+    if bill.invoiced:
+        return f"an invoice of {bill.date}, {'paid at once' if bill.paid else f'due {bill.due}'}"
+    return "no invoice: noinvoice" if order.request.no_invoice else "no invoice: everything is free"

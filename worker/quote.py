@@ -1,0 +1,38 @@
+"""What a request would cost: the stages of carry_out.py that change nothing, on a snapshot that cannot be written to.
+
+read ─ facts ─ decide         nothing is claimed, locked, placed, remembered or published
+"""
+
+from repository import catalog as catalogue
+from repository import facts
+from repository.database import Database
+from schemas import add_order, wire
+from schemas.order import OrderRequest, PricedOrder, Terms
+from schemas.rejections import Rejected, Rejection
+from worker.domain.decide import decide
+from worker.domain.wanted import wanted
+from worker.edge import check_action, check_size
+from worker.messages import ADD_ORDER
+
+
+def read(body: bytes, content_type: str | None, *, bytes_max: int) -> OrderRequest | Rejection:
+    """Read a request as the edge does, apart from who asks: its credentials are not looked at."""
+    try:
+        check_size(body, bytes_max)
+        tree = wire.decode(body, content_type)
+        check_action(tree, ADD_ORDER)
+        return add_order.parse(tree)
+    except Rejected as rejected:
+        return Rejection.of(rejected.faults)
+
+
+async def quote(request: OrderRequest, database: Database, terms: Terms) -> PricedOrder | Rejection:
+    """Decide on a request as a worker would at this moment. Stock and uses may be gone by the time it is sent."""
+    async with database.snapshot() as connection:
+        catalog = await catalogue.read(connection)
+        moment = await facts.moment(connection)
+        needed = wanted([request], catalog)
+        totals = await facts.look(connection, needed)
+        known = await facts.read(connection, needed, moment.today)
+    verdict, _ = decide(request, known, totals, catalog, terms)
+    return verdict
