@@ -1,0 +1,128 @@
+"""The same request is the same order, however it is written down (addorder.md 1)."""
+
+import base64
+import json
+from typing import Any
+from urllib.parse import quote_plus
+
+import phpserialize
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import add_order, wire
+from schemas.order import OrderRequest
+
+# What a parameter may hold, as a caller thinks of it. Text is without surrogates and U+0000, which no encoding takes.
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+ids = st.integers(1, 10_000)
+amounts = st.decimals(min_value=0, max_value=10_000, places=2).map(str)
+booleans = st.booleans()
+words = {
+    "billingcycle": st.sampled_from(["monthly", "Annually", "one time"]),
+    "domaintype": st.sampled_from(["register", "transfer"]),
+}
+field_maps = st.dictionaries(ids.map(str), texts, min_size=1, max_size=3)
+option_maps = st.dictionaries(
+    ids.map(str), st.one_of(ids, st.fixed_dictionaries({"optionid": ids, "qty": st.integers(1, 9)})), min_size=1
+)
+OF_ITEMS: dict[str, st.SearchStrategy[Any]] = {
+    **words,
+    "pid": ids,
+    "qty": st.integers(1, 99),
+    "domain": texts,
+    "eppcode": texts,
+    "priceoverride": amounts,
+    "addons": st.lists(ids, min_size=1, max_size=3).map(lambda members: ",".join(map(str, members))),
+    "idprotection": booleans,
+    "customfields": field_maps,
+    "configoptions": option_maps,
+}
+OF_THE_ORDER: dict[str, st.SearchStrategy[Any]] = {
+    "paymentmethod": texts,
+    "promocode": texts,
+    "notes": texts,
+    "noinvoice": booleans,
+    "affid": ids,
+    "addonid": ids,
+    "clientip": st.ip_addresses().map(str),
+}
+MAPS = {"customfields", "configoptions"}
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> dict[str, Any]:
+    keys = draw(st.lists(st.integers(0, 30), unique=True, max_size=4))
+    request: dict[str, Any] = {"clientid": draw(ids)}
+    for name, values in OF_THE_ORDER.items():
+        if draw(booleans):
+            request[name] = draw(values)
+    if "addonid" in request:
+        request["serviceid"] = draw(ids)
+    for name, values in OF_ITEMS.items():
+        chosen = [key for key in keys if draw(booleans)]
+        if chosen:
+            request[name] = {key: draw(values) for key in chosen}
+    return request
+
+
+def packed(value: dict[str, Any]) -> str:
+    return base64.b64encode(phpserialize.dumps(value)).decode()
+
+
+def as_form(request: dict[str, Any]) -> bytes:
+    pairs: list[tuple[str, Any]] = []
+    for name, value in request.items():
+        elements = (
+            [(f"{name}[{key}]", one) for key, one in value.items()] if isinstance(value, dict) else [(name, value)]
+        )
+        pairs += [(place, packed(one) if isinstance(one, dict) else one) for place, one in elements]
+    return "&".join(f"{quote_plus(name)}={quote_plus(str(value))}" for name, value in pairs).encode()
+
+
+def as_json(request: dict[str, Any]) -> bytes:
+    return json.dumps(request).encode()
+
+
+def as_php(request: dict[str, Any]) -> bytes:
+    maps = {name: {key: packed(one) for key, one in request[name].items()} for name in MAPS & request.keys()}
+    return bytes(phpserialize.dumps({**request, **maps}))
+
+
+def read(body: bytes, content_type: str) -> OrderRequest:
+    return add_order.parse(wire.decode(body, content_type))
+
+
+@given(requests())
+def test_a_request_is_the_same_order_in_each_of_the_encodings(request: dict[str, Any]) -> None:
+    order = read(as_json(request), wire.JSON)
+
+    assert read(as_form(request), wire.FORM) == order
+    assert read(as_php(request), wire.PHP) == order
+
+
+@given(requests(), st.randoms(use_true_random=False))
+def test_the_order_in_which_parameters_come_means_nothing(request: dict[str, Any], random: Any) -> None:
+    names = list(request)
+    random.shuffle(names)
+    shuffled = {
+        name: dict(sorted(request[name].items(), reverse=True)) if isinstance(request[name], dict) else request[name]
+        for name in names
+    }
+
+    assert read(as_form(shuffled), wire.FORM) == read(as_form(request), wire.FORM)
+
+
+@given(requests())
+def test_all_that_was_written_is_in_the_order(request: dict[str, Any]) -> None:
+    order = read(as_json(request), wire.JSON)
+
+    keys = {key for value in request.values() if isinstance(value, dict) for key in value}
+    assert [item.key for item in order.items] == sorted(keys)
+    assert {item.key: item.product_id for item in order.items if item.product_id} == request.get("pid", {})
+    assert {item.key: item.domain for item in order.items if item.domain} == request.get("domain", {})
+    assert {item.key: str(item.price_override) for item in order.items if item.price_override is not None} == (
+        request.get("priceoverride", {})
+    )
+    assert {item.key: dict(item.custom_fields) for item in order.items if item.custom_fields} == (
+        request.get("customfields", {})
+    )
