@@ -3,6 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+# Every code there is: those of this page, and those of the shapes and types of parameters (add_order.py). A code once
+# published keeps its meaning; a new one is a line in CHANGELOG.md.
+CODES = frozenset({
+    "addon_invalid", "addon_not_offered", "addon_not_owned", "addon_not_renewable", "amount_invalid", "array_expected",
+    "authentication_failed", "boolean_invalid", "client_closed", "client_not_found", "config_option_invalid",
+    "contact_not_found", "custom_field_invalid", "custom_field_required", "cycle_invalid", "cycle_not_offered",
+    "domain_field_invalid", "domain_field_required", "domain_invalid", "domain_not_owned", "domain_not_renewable",
+    "domain_repeated", "domain_type_invalid", "empty_order", "epp_code_required", "extra_not_offered",
+    "invalid_payment_method", "ip_invalid", "item_empty", "item_key_invalid", "list_too_long", "malformed",
+    "message_id_invalid", "message_id_missing", "message_id_reused", "number_invalid", "out_of_stock",
+    "parameter_missing", "parameter_repeated", "period_not_offered", "permission_denied", "product_not_found",
+    "quantity_not_allowed", "renewal_repeated", "request_too_large", "responsetype_invalid", "serialized_invalid",
+    "service_not_owned", "service_not_renewable", "text_too_long", "too_many_items", "total_too_large",
+    "unknown_action", "unknown_tld", "value_expected",
+})  # fmt: skip
+
 FAULTS_MAX = 20  # a request's faults beyond these are not listed (addorder.md 4)
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from schemas import rejections
+
 # Names the folder; prometheus_client looks for it when it is imported.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -21,20 +23,8 @@ OTHER = "other"
 OVER = ("placed", "repeated", "rejected", "failed")
 NOT_OVER = ("retried", "suspected")  # endings of a delivery, not yet of its request
 REASONS = frozenset({"rejected", "malformed", "failed"})
-# Every code of schemas/rejections.py, and the one of `failed`. A code that a message brings along must not make
-# a new time series: what is not listed counts as "other".
-CODES = frozenset({
-    "addon_invalid", "addon_not_offered", "addon_not_owned", "addon_not_renewable", "array_expected",
-    "authentication_failed", "client_closed", "client_not_found", "config_option_invalid", "contact_not_found",
-    "custom_field_invalid", "custom_field_required", "cycle_not_offered", "domain_field_invalid",
-    "domain_field_required", "domain_invalid", "domain_not_owned", "domain_not_renewable", "domain_repeated",
-    "empty_order", "epp_code_required", "extra_not_offered", "invalid_payment_method", "item_empty", "malformed",
-    "message_id_invalid", "message_id_missing", "message_id_reused", "out_of_stock", "parameter_missing",
-    "parameter_repeated", "period_not_offered", "permission_denied", "product_not_found", "quantity_not_allowed",
-    "renewal_repeated", "request_too_large", "service_not_owned", "service_not_renewable", "too_many_items",
-    "total_too_large", "unknown_action", "unknown_tld",
-    "internal_error",
-})  # fmt: skip
+# A code that a message brings along must not make a new time series: what is not listed counts as "other".
+_CODES = rejections.CODES | {"internal_error"}
 
 # Seconds. One commit and two confirmed hops take about 10 ms, a full batch on a busy machine some 100 ms; what waits
 # for a server that is away takes as long as that is away.
@@ -138,7 +128,7 @@ def attempt_counted() -> None:
 
 
 def dead_lettered(reason: str, code: str) -> None:
-    _dead.labels(reason if reason in REASONS else OTHER, code if code in CODES else OTHER).inc()
+    _dead.labels(reason if reason in REASONS else OTHER, code if code in _CODES else OTHER).inc()
 
 
 def in_flight(count: int) -> None:
