@@ -15,6 +15,8 @@ from worker.messages import ADD_ORDER, UNREADABLE, Delivery
 
 MESSAGE_ID_CHARS_MAX = 128
 ACTION = "addorder"
+# What a content_encoding may say of a body that is not encoded. Celery's kombu, for one, names the charset there.
+PLAIN = frozenset({"identity", "utf-8", "utf8"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
@@ -59,7 +61,7 @@ class Edge:
         check_size(delivery.body, self.request_bytes_max)
         if UNREADABLE in delivery.properties.headers:
             raise Rejected(rejections.malformed("its properties or headers make no sense"))
-        if delivery.properties.content_encoding:
+        if (delivery.properties.content_encoding or "identity").lower() not in PLAIN:
             raise Rejected(rejections.malformed("content_encoding is not supported: send the plain body"))
         return wire.decode(delivery.body, delivery.properties.content_type)
 

@@ -972,6 +972,15 @@ MESSAGES = [
         )
     ),
     *(
+        Case(
+            id=f"content_encoding: {encoding}",
+            body=as_json(),
+            codes=PLACED,
+            properties={"content_encoding": short(encoding)},
+        )
+        for encoding in ("identity", "UTF-8", "utf8")
+    ),
+    *(
         Case(id=f"routing key: {name}", body=GOOD, codes=("unknown_action",), routing_key=key)
         for name, key in (("another command", "order.delete"), ("200 letters", "order." + "x" * 200))
     ),
