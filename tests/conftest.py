@@ -21,7 +21,7 @@ from tests.shop import Shop, make_vhost, vhost_of
 from worker.broker import topology
 from worker.broker.connection import connect
 
-TEMPLATE = "orders_test_template"
+TEMPLATE = f"orders_test_template_{uuid.uuid4().hex[:12]}"  # of this run: another may go on beside it
 
 
 @pytest.fixture(scope="session")

@@ -123,10 +123,10 @@ async def _at_once_again(batch: Sequence[Delivery], house: House) -> list[Ending
 async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[Ending]:
     for _ in range(RELOADS_MAX):
         catalog = house.catalog
-        readings = [await house.edge.read(delivery, catalog) for delivery in batch]
+        readings = await house.edge.read(batch, catalog)
         commands = [command for reading in readings if (command := _command(reading))]
         try:
-            settled = await _settle(commands, catalog, house) if commands else {}
+            settled = await _settle(commands, catalog, house) if commands else await _settle_nothing(catalog, house)
         except CatalogueMoved:
             await house.reload()
             continue
@@ -168,6 +168,17 @@ async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -
         house.published += marks
         raise
     return {ending.reading.delivery.tag: ending for ending in settled}
+
+
+async def _settle_nothing(catalog: Catalog, house: House) -> dict[int, Ending]:
+    """See that today's catalogue was asked, though nothing got past the edge: its credentials say who may ask.
+
+    Raises:
+        CatalogueMoved: it was an older one.
+    """
+    async with house.database.connection() as connection:
+        _check_version(catalog, await facts.moment(connection))
+    return {}
 
 
 ToJudge = tuple[Command, Claimed]

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas import add_order, rejections, wire
@@ -34,27 +35,46 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class _Opened:
+    """A delivery whose body was read as far as it can be: nobody is known to ask yet."""
+
+    delivery: Delivery
+    tree: wire.Tree
+    rejection: Rejection | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     keys: KeyRing
     authenticator: Authenticator
     request_bytes_max: int
 
-    async def read(self, delivery: Delivery, catalog: Catalog) -> Reading:
-        """Decode, authenticate and parse; the first stage that says no ends it."""
-        response_type, caller = ResponseType.JSON, None
-        unknown: tuple[str, ...] = ()
+    async def read(self, batch: Sequence[Delivery], catalog: Catalog) -> list[Reading]:
+        """Decode, authenticate and parse; for each delivery the first stage that says no ends it."""
+        opened = [self._open(delivery) for delivery in batch]
+        asking = [(one.tree, one.delivery.properties.user_id) for one in opened if one.rejection is None]
+        callers = iter(await self.authenticator.authenticate(asking, catalog))
+        return [self._read(one, next(callers) if one.rejection is None else None) for one in opened]
+
+    def _open(self, delivery: Delivery) -> _Opened:
+        tree: wire.Tree = {}
         try:
             tree = self._decode(delivery)
-            response_type = ResponseType.of(tree.get("responsetype")) or ResponseType.JSON
-            unknown = tuple(add_order.unknown_names(tree))
             check_message_id(delivery.properties.message_id)
-            caller = await self.authenticator.authenticate(tree, delivery.properties.user_id, catalog)
-            check_action(tree, delivery.routing_key)
-            _check_permission(caller)
-            request = add_order.parse(tree)
         except Rejected as rejected:
-            rejection = Rejection.of(rejected.faults)
-            return Reading(delivery, response_type, unknown, caller, rejection=rejection)
+            return _Opened(delivery, tree, Rejection.of(rejected.faults))
+        return _Opened(delivery, tree)
+
+    def _read(self, opened: _Opened, caller: Caller | None) -> Reading:
+        delivery, tree = opened.delivery, opened.tree
+        response_type = ResponseType.of(tree.get("responsetype")) or ResponseType.JSON
+        unknown = tuple(add_order.unknown_names(tree))
+        if opened.rejection is not None:
+            return Reading(delivery, response_type, unknown, rejection=opened.rejection)
+        try:
+            request = _request(tree, delivery.routing_key, caller)
+        except Rejected as rejected:
+            return Reading(delivery, response_type, unknown, caller, rejection=Rejection.of(rejected.faults))
         return Reading(delivery, response_type, unknown, caller, request, self.keys.fingerprint(request))
 
     def _decode(self, delivery: Delivery) -> wire.Tree:
@@ -85,9 +105,14 @@ def check_action(tree: wire.Tree, routing_key: str) -> None:
         raise Rejected(rejections.unknown_action())
 
 
-def _check_permission(caller: Caller) -> None:
+def _request(tree: wire.Tree, routing_key: str, caller: Caller | None) -> OrderRequest:
+    """Let the caller ask only what they may (addorder.md 2), then read what they ask (addorder.md 3)."""
+    if caller is None:
+        raise Rejected(rejections.authentication_failed())
+    check_action(tree, routing_key)
     if not caller.may(ACTION):
         raise Rejected(rejections.permission_denied(ACTION))
+    return add_order.parse(tree)
 
 
 def content_hash(body: bytes) -> str:
