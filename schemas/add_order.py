@@ -35,7 +35,7 @@ ALIASES = {
 }
 
 # Answered for at the edge, before the shape of the others is looked at.
-EDGE_PARAMETERS = frozenset({"action", "adminuser", "username", "password", "identifier", "secret", "accesskey"})
+EDGE_PARAMETERS = frozenset({"action", "username", "password", "identifier", "secret", "accesskey"})
 
 _CYCLE_SPELLINGS = {
     **{cycle.value: cycle for cycle in BillingCycle},
@@ -213,6 +213,7 @@ class AddOrderRequest(BaseModel):
     clientid: Whole
     paymentmethod: Text | None = None
     responsetype: Annotated[ResponseType, PlainValidator(_response_type)] = ResponseType.JSON
+    adminuser: Text | None = None  # read at the edge, as part of who asks; here for its shape
 
     pid: Items[Whole] = Field(default_factory=dict)
     qty: Items[Quantity] = Field(default_factory=dict)

@@ -683,7 +683,7 @@ AUTHENTICATION = [
         ("another action", as_json(action="deleteorder"), ("unknown_action",)),
         ("an action with SQL", as_json(action="addorder; DROP TABLE orders"), ("unknown_action",)),
         ("an action of a megabyte", lambda: as_json(action="addorder" * 100_000), ("unknown_action",)),
-        ("an administrator of half a megabyte", lambda: as_json(adminuser="x" * 500_000), PLACED),
+        ("an administrator of half a megabyte", lambda: as_json(adminuser="x" * 500_000), ("text_too_long",)),
     ),
     *(
         Case(id=f"trusted caller: {name}", body=body, codes=codes, by_storefront=True)
@@ -697,7 +697,7 @@ AUTHENTICATION = [
             ("a password that is a list", json.dumps({**ORDER, "password": [HUSH]}).encode(), UNKNOWN_CALLER),
             ("empty credentials", json.dumps({**ORDER, "username": "", "password": ""}).encode(), PLACED),
             ("an empty object", b"{}", ("parameter_missing",)),
-            ("an administrator that is a list", json.dumps({**ORDER, "adminuser": ["x"]}).encode(), PLACED),
+            ("an administrator that is a list", json.dumps({**ORDER, "adminuser": ["x"]}).encode(), ("value_expected",)),
             (
                 "an administrator with SQL",
                 json.dumps({**ORDER, "adminuser": "x'; DROP TABLE orders; --"}).encode(),

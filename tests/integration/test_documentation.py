@@ -18,7 +18,7 @@ import pytest
 import typer.main
 
 from schemas import wire
-from schemas.add_order import ALIASES, EDGE_PARAMETERS, AddOrderRequest
+from tests.documentation import examples_of, one_line, shape_of
 from tests.shop import SECONDS_MAX, Shop
 from worker import __main__ as program
 from worker import copies
@@ -35,41 +35,11 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 FAULTY = "tests.faults.faulty_worker"
 FOLLOW_UPS = ("email.invoice-created", "email.order-confirmation")
 
-# The labelled examples of the page: ```json order.added
-BLOCKS = {
-    match[1]: match[2] for match in re.finditer(r"^```\w+ ([\w.-]+)\n(.*?)^```$", MESSAGES, re.MULTILINE | re.DOTALL)
-}
-
-# Values that are another's each time. Of all others, those that are documented are those that come.
-VARYING = re.compile(
-    r"""
-      [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
-    | [0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?
-    | [0-9]{2}/[0-9]{2}/[0-9]{4}
-    | (?<=credential:)[0-9]+
-    """,
-    re.VERBOSE,
-)
-IDS = {"id", "orderid", "ordernum", "invoiceid", "serviceids", "productids", "addonids", "domainids", "subject"}
-
-
-def shape_of(value: Any, name: str = "") -> Any:
-    """What two messages of one kind have in common: keys, types, and values that are no ids and no times."""
-    if isinstance(value, dict):
-        return {key: shape_of(member, key) for key, member in value.items()}
-    if isinstance(value, list):
-        return [shape_of(member, name) for member in value]
-    if name in IDS:
-        return type(value).__name__
-    return VARYING.sub("#", value) if isinstance(value, str) else value
+BLOCKS = examples_of(MESSAGES)
 
 
 def documented(label: str) -> Any:
     return json.loads(BLOCKS[label])
-
-
-def one_line(label: str) -> bytes:
-    return BLOCKS[label].replace("\n", "").encode()
 
 
 def text_shape(text: str) -> str:
@@ -101,8 +71,8 @@ async def test_the_three_encodings_of_a_request_are_answered_as_the_page_says(sh
     await shop.start_worker()
     requests = {
         wire.JSON: BLOCKS["request-json"].encode(),
-        wire.FORM: one_line("request-form"),
-        wire.PHP: one_line("request-php"),
+        wire.FORM: one_line(BLOCKS["request-form"]),
+        wire.PHP: one_line(BLOCKS["request-php"]),
     }
 
     asked = [
@@ -189,29 +159,13 @@ def named(page: str) -> set[str]:
     "names",
     [
         {exchange.name for exchange in topology.EXCHANGES} | {queue.name for queue in topology.QUEUES},
-        AddOrderRequest.model_fields.keys() | EDGE_PARAMETERS - {"accesskey"},
         {value for name, value in vars(copies).items() if isinstance(value, str) and value.startswith("x-orders-")}
         - {copies.OURS},
     ],
-    ids=["exchanges and queues", "parameters", "headers"],
+    ids=["exchanges and queues", "headers"],
 )
 def test_the_page_names_them_all(names: set[str]) -> None:
-    written = named(MESSAGES) | {f"nameserver{number}" for number in range(1, 6)}
-    arrays = {name.removesuffix("[]") for name in written}
-
-    assert names - arrays == set()
-    assert ALIASES.keys().isdisjoint(written)
-
-
-def test_the_page_lists_every_code_and_no_other() -> None:
-    table = MESSAGES.partition("\n## Codes\n")[2].partition("\n## ")[0]
-    listed = set(re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)+|malformed)`", table)) - {"message_id"}
-    calls = re.compile(r'(?:\bFault|\bfault|PydanticCustomError)\(\s*"(\w+)"')
-    sources = [PROJECT / "schemas/rejections.py", PROJECT / "schemas/add_order.py"]
-
-    known = {code for source in sources for code in calls.findall(source.read_text(encoding="utf-8"))}
-
-    assert listed == known | {"internal_error"}
+    assert names - named(MESSAGES) == set()
 
 
 # ---------------------------------------------------------------- README.md
