@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import Annotated, Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from schemas import rejections
 from schemas.catalog import BillingCycle, DomainType, Extra
-from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest
+from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest, Renewal
 from schemas.rejections import Fault, Rejected, fault
 from schemas.replies import ResponseType
 from schemas.wire import NAME_CHARS_SHOWN, JsonObject, Repeated, Tree, Value, bounded_map, unserialize_value
@@ -168,8 +168,9 @@ def _option(value: Value) -> OptionAsked:
         return OptionAsked(value)
     if isinstance(value, Mapping):
         choice, quantity = value.get("optionid"), value.get("qty")
-        if isinstance(choice, str) and (quantity is None or isinstance(quantity, str)):
-            return OptionAsked(choice, _whole(quantity, QUANTITY_MAX) if quantity else None)
+        if isinstance(choice, str) and choice and (quantity is None or isinstance(quantity, str)):
+            # Without a number it is the choice once: its id must not be taken for a quantity.
+            return OptionAsked(choice, _whole(quantity, QUANTITY_MAX) if quantity else 1)
     raise PydanticCustomError("serialized_invalid", "an option takes a value, or a map of optionid and qty")
 
 
@@ -265,8 +266,11 @@ class AddOrderRequest(BaseModel):
     addonrenewals: Items[Whole] = Field(default_factory=dict)
 
     def item_keys(self) -> list[int]:
-        """Every item key that any parameter of the items names, in order."""
-        return sorted({key for name in _ITEM_PARAMETERS for key in getattr(self, name)})
+        """Every item key that a parameter of the items names, in order.
+
+        What is about a domain only names none: without a `domaintype` it is ignored (addorder.md 3).
+        """
+        return sorted({key for name in _MAKES_AN_ITEM for key in getattr(self, name)})
 
 
 # ---------------------------------------------------------------- the shapes of parameters
@@ -278,9 +282,11 @@ _OTHER_GROUPS = {
     "servicerenewals": "servicerenewals",
     "addonrenewals": "addonrenewals",
 }
-_ITEM_PARAMETERS = tuple(
-    name for name in AddOrderRequest.model_fields if name in _ARRAYS - {"domainrenewals"} and name not in _OTHER_GROUPS
+# What acts on the domain that an item orders, and on nothing else: `domaintype` says that it orders one.
+_DOMAIN_ONLY = frozenset(
+    {"regperiod", "eppcode", "idnlanguage", "domainfields", "domainpriceoverride", "domainrenewoverride", *Extra}
 )
+_MAKES_AN_ITEM = _ARRAYS - {"domainrenewals"} - _OTHER_GROUPS.keys() - _DOMAIN_ONLY
 # Text in which a comma is just a comma, and the two comma lists; a comma anywhere else is a list in a scalar's place.
 _COMMA_TEXTS = _MAPS | {"addons", "addonsqty", "eppcode", "rootpw", "idnlanguage", "hostname"}
 _EXTRAS = tuple(Extra)
@@ -299,12 +305,10 @@ def parse(tree: Tree) -> OrderRequest:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         # A parameter without its right shape has had its say: that it is now missing as well helps nobody.
         shapeless = {fault.parameter for fault in faults}
-        typed = (fault for fault in map(_fault_of, details) if fault.parameter not in shapeless)
-        raise Rejected(*_in_order([*faults, *typed])) from None
-    order, unpaired = _order_of(request)
-    # What fell out for its shape has no partner now, and that is no fault of its own.
-    shapeless_groups = {_group_of(fault.parameter or "") for fault in faults} - {None}
-    faults += [fault for fault in unpaired if _group_of(fault.parameter or "") not in shapeless_groups]
+        typed = [fault for fault in map(_fault_of, details) if fault.parameter not in shapeless]
+        raise Rejected(*_in_order([*faults, *_without_partner(arranged, faults), *typed])) from None
+    order, too_many = _order_of(request)
+    faults += [*_without_partner(arranged, faults), *too_many]
     if faults:
         raise Rejected(*_in_order(faults))
     return order
@@ -380,6 +384,29 @@ class _Shapes:
         return faults
 
 
+def _without_partner(arranged: Mapping[str, Any], faults: Iterable[Fault]) -> list[Fault]:
+    """Miss the other half of an addon-only line, whatever is wrong with the half that is there."""
+    missing = []
+    if "addonid" in arranged and "serviceid" not in arranged:
+        missing.append(rejections.parameter_missing("serviceid"))
+    elif "addonid" not in arranged and ("serviceid" in arranged or "addonidqty" in arranged):
+        missing.append(rejections.parameter_missing("addonid"))
+    addons, services, quantities = (arranged.get(name, {}) for name in ("addonids", "serviceids", "addonidsqty"))
+    for key in sorted({*addons, *services, *quantities}):
+        if key not in addons:
+            missing.append(rejections.parameter_missing("addonids", key))
+        elif key not in services:
+            missing.append(rejections.parameter_missing("serviceids", key))
+    # What fell out for its shape leaves its partner alone, and that is no fault of its own.
+    shapeless = {fault.parameter for fault in faults}
+    shapeless_groups = {_group_of(name or "") for name in shapeless} - {None}
+    return [
+        fault
+        for fault in missing
+        if fault.parameter not in shapeless and _group_of(fault.parameter or "") not in shapeless_groups
+    ]
+
+
 def _group_of(name: str) -> str | None:
     """Name the arrays that share one space of keys; None: no array of items."""
     if name not in _ARRAYS or name == "domainrenewals":
@@ -440,10 +467,10 @@ def _order_of(request: AddOrderRequest) -> tuple[OrderRequest, list[Fault]]:
         client_id=request.clientid,
         payment_method=request.paymentmethod,
         items=tuple(_item(request, key, faults) for key in request.item_keys()),
-        addon_lines=tuple(_addon_lines(request, faults)),
+        addon_lines=tuple(_addon_lines(request)),
         domain_renewals=tuple(DomainRenewal(name, years) for name, years in request.domainrenewals.items()),
-        service_renewals=tuple(request.servicerenewals[key] for key in sorted(request.servicerenewals)),
-        addon_renewals=tuple(request.addonrenewals[key] for key in sorted(request.addonrenewals)),
+        service_renewals=_renewals_of(request.servicerenewals),
+        addon_renewals=_renewals_of(request.addonrenewals),
         nameservers=tuple(name for name in nameservers if name),
         contact_id=request.contactid,
         promo_code=request.promocode,
@@ -456,6 +483,10 @@ def _order_of(request: AddOrderRequest) -> tuple[OrderRequest, list[Fault]]:
         notes=request.notes,
     )
     return order, faults
+
+
+def _renewals_of(ids: Items[int]) -> tuple[Renewal, ...]:
+    return tuple(Renewal(ids[key], key) for key in sorted(ids))
 
 
 def _item(request: AddOrderRequest, key: int, faults: list[Fault]) -> Item:
@@ -487,28 +518,18 @@ def _item(request: AddOrderRequest, key: int, faults: list[Fault]) -> Item:
 def _addons(request: AddOrderRequest, key: int, faults: list[Fault]) -> tuple[AddonAsked, ...]:
     """Pair addons with addonsqty by position; a quantity that is left out is 1."""
     addons, quantities = request.addons.get(key, ()), request.addonsqty.get(key, ())
-    if len(quantities) > len(addons):
-        faults.append(fault("quantity_not_allowed", "addonsqty", key, "has more members than addons"))
+    paired = tuple(zip_longest(addons, quantities))
+    if any(addon is None and quantity is not None for addon, quantity in paired):
+        faults.append(fault("quantity_not_allowed", "addonsqty", key, "has a quantity where addons has no addon"))
     if 0 in quantities or any((quantity or 0) > QUANTITY_MAX for quantity in quantities):
         faults.append(fault("quantity_not_allowed", "addonsqty", key, f"quantities must be 1 to {QUANTITY_MAX}"))
-    padded = (*quantities, *(None for _ in addons[len(quantities) :]))
-    return tuple(AddonAsked(addon, quantity or 1) for addon, quantity in zip(addons, padded, strict=False) if addon)
+    return tuple(AddonAsked(addon, quantity or 1) for addon, quantity in paired if addon is not None)
 
 
-def _addon_lines(request: AddOrderRequest, faults: list[Fault]) -> Iterable[AddonLine]:
+def _addon_lines(request: AddOrderRequest) -> Iterable[AddonLine]:
     """Pair the scalar and the array form of addon-only lines: all of them count (addorder.md 3)."""
     if request.addonid is not None and request.serviceid is not None:
         yield AddonLine(request.addonid, request.serviceid, request.addonidqty or 1, "addonid", None)
-    elif request.addonid is not None:
-        faults.append(rejections.parameter_missing("serviceid"))
-    elif request.serviceid is not None or request.addonidqty is not None:
-        faults.append(rejections.parameter_missing("addonid"))
-    keys = request.addonids.keys() | request.serviceids.keys() | request.addonidsqty.keys()
-    for key in sorted(keys):
-        addon, service = request.addonids.get(key), request.serviceids.get(key)
-        if addon is None:
-            faults.append(rejections.parameter_missing("addonids", key))
-        elif service is None:
-            faults.append(rejections.parameter_missing("serviceids", key))
-        else:
-            yield AddonLine(addon, service, request.addonidsqty.get(key, 1), "addonids", key)
+    for key in sorted(request.addonids.keys() & request.serviceids.keys()):
+        addon, service = request.addonids[key], request.serviceids[key]
+        yield AddonLine(addon, service, request.addonidsqty.get(key, 1), "addonids", key)

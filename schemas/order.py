@@ -65,6 +65,14 @@ class AddonLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewal:
+    """A service, or an addon of one, that is to be renewed; `item` is its key in the request."""
+
+    target_id: int
+    item: int
+
+
+@dataclass(frozen=True, slots=True)
 class DomainRenewal:
     name: str  # as the caller wrote it
     years: int
@@ -79,8 +87,8 @@ class OrderRequest:
     items: tuple[Item, ...] = ()  # in the order of their keys
     addon_lines: tuple[AddonLine, ...] = ()
     domain_renewals: tuple[DomainRenewal, ...] = ()
-    service_renewals: tuple[int, ...] = ()
-    addon_renewals: tuple[int, ...] = ()
+    service_renewals: tuple[Renewal, ...] = ()
+    addon_renewals: tuple[Renewal, ...] = ()
     nameservers: tuple[str, ...] = ()
     contact_id: int | None = None
     promo_code: str | None = None

@@ -42,6 +42,11 @@ class _Opened:
     tree: wire.Tree
     rejection: Rejection | None = None
 
+    @property
+    def publisher(self) -> str | None:
+        """Who vouches for it. Nobody does for nothing: an empty body is not authenticated (addorder.md 1)."""
+        return self.delivery.properties.user_id if self.delivery.body else None
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -52,7 +57,7 @@ class Edge:
     async def read(self, batch: Sequence[Delivery], catalog: Catalog) -> list[Reading]:
         """Decode, authenticate and parse; for each delivery the first stage that says no ends it."""
         opened = [self._open(delivery) for delivery in batch]
-        asking = [(one.tree, one.delivery.properties.user_id) for one in opened if one.rejection is None]
+        asking = [(one.tree, one.publisher) for one in opened if one.rejection is None]
         callers = iter(await self.authenticator.authenticate(asking, catalog))
         return [self._read(one, next(callers) if one.rejection is None else None) for one in opened]
 

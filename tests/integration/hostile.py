@@ -697,7 +697,12 @@ AUTHENTICATION = [
             ("a password that is a list", json.dumps({**ORDER, "password": [HUSH]}).encode(), UNKNOWN_CALLER),
             ("empty credentials", json.dumps({**ORDER, "username": "", "password": ""}).encode(), PLACED),
             ("an empty object", b"{}", ("parameter_missing",)),
-            ("an administrator that is a list", json.dumps({**ORDER, "adminuser": ["x"]}).encode(), ("value_expected",)),
+            ("nothing", b"", UNKNOWN_CALLER),
+            (
+                "an administrator that is a list",
+                json.dumps({**ORDER, "adminuser": ["x"]}).encode(),
+                ("value_expected",),
+            ),
             (
                 "an administrator with SQL",
                 json.dumps({**ORDER, "adminuser": "x'; DROP TABLE orders; --"}).encode(),

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.add_order import parse, unknown_names
 from schemas.catalog import BillingCycle, DomainType, Extra
-from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest
+from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest, Renewal
 from schemas.rejections import Rejected
 from schemas.wire import FORM, JSON, decode
 
@@ -153,8 +153,39 @@ def test_addons_and_their_quantities_pair_by_position_and_empty_members_are_skip
     assert asked("pid=1&addons=1,3&addonsqty=,4").items[0].addons == (AddonAsked(1, 1), AddonAsked(3, 4))
 
 
-def test_more_quantities_than_addons_are_refused() -> None:
-    assert refused("pid=1&addons=1&addonsqty=2,3")[0][0] == "quantity_not_allowed"
+def test_empty_members_behind_the_last_quantity_are_skipped() -> None:
+    assert asked("pid=1&addons=1&addonsqty=2,,").items[0].addons == (AddonAsked(1, 2),)
+
+
+@pytest.mark.parametrize("lists", ["addons=1&addonsqty=2,3", "addons=1,,3&addonsqty=2,4", "addonsqty=2"])
+def test_a_quantity_beside_no_addon_is_refused(lists: str) -> None:
+    assert refused(f"pid=1&{lists}")[0][0] == "quantity_not_allowed"
+
+
+def test_addon_0_is_an_id_like_any_other() -> None:
+    assert asked("pid=1&addons=0,1&addonsqty=2").items[0].addons == (AddonAsked(0, 2), AddonAsked(1, 1))
+
+
+@pytest.mark.parametrize("option", ["[optionid]=16", "[optionid]=16&configoptions[0][700][qty]="])
+def test_a_choice_without_a_number_is_that_choice_once_and_never_its_id_for_a_number(option: str) -> None:
+    item = asked(f"pid=1&configoptions[0][700]{option}").items[0]
+
+    assert item.config_options == {"700": OptionAsked("16", 1)}
+
+
+@pytest.mark.parametrize("option", ["[qty]=5", "[optionid]=&configoptions[0][700][qty]=5"])
+def test_a_number_of_no_choice_is_refused(option: str) -> None:
+    assert refused(f"pid=1&configoptions[0][700]{option}")[0][0] == "serialized_invalid"
+
+
+@pytest.mark.parametrize("extra", ["regperiod=0", "dnsmanagement[0]=0", "eppcode[3]=x", "domainpriceoverride=5"])
+def test_what_is_about_a_domain_only_makes_no_item(extra: str) -> None:
+    assert asked(f"addonid=1&serviceid=19&{extra}").items == ()
+
+
+@pytest.mark.parametrize("lone", ["billingcycle=monthly", "domain=a.com", "priceoverride=1", "qty[3]=1"])
+def test_anything_else_makes_an_item_even_if_it_is_nothing(lone: str) -> None:
+    assert len(asked(lone).items) == 1
 
 
 def test_both_forms_of_addon_only_lines_count() -> None:
@@ -191,7 +222,10 @@ def test_domain_renewals_map_names_to_years() -> None:
 
 
 def test_lists_of_renewals_come_in_the_order_of_their_keys() -> None:
-    assert asked("servicerenewals[1]=4&servicerenewals[0]=3&addonrenewals=9").service_renewals == (3, 4)
+    assert asked("servicerenewals[1]=4&servicerenewals[0]=3&addonrenewals=9").service_renewals == (
+        Renewal(3, 0),
+        Renewal(4, 1),
+    )
 
 
 def test_a_plain_json_object_beside_a_scalar_product_is_its_map() -> None:
@@ -250,6 +284,15 @@ def test_all_faults_of_shape_come_back_together_in_the_order_of_the_documentatio
         "number_invalid",
         "boolean_invalid",
         "ip_invalid",
+    ]
+
+
+def test_a_missing_half_and_a_wrong_type_come_back_together() -> None:
+    assert refused("contactid=x&addonid=6&addonids[2]=y") == [
+        ("number_invalid", "contactid: must be a whole number such as 7"),
+        ("parameter_missing", "serviceid: required"),
+        ("number_invalid", "addonids[2]: must be a whole number such as 7"),
+        ("parameter_missing", "serviceids[2]: required"),
     ]
 
 

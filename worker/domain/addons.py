@@ -40,7 +40,7 @@ def price_addon(ordered: AddonOrdered, parent: Parent, sale: Sale) -> PricedAddo
     Raises:
         Rejected: addon_invalid, addon_not_offered.
     """
-    addon = _addon_of(ordered, parent, sale)
+    addon = addon_of(ordered, parent.product_id, sale)
     prices = sale.addon_prices(addon)
     cycle = parent.cycle if parent.cycle in prices else shortest_first(prices)[0]
     price = sale.rounded(sale.rounded(prices[cycle].price) * ordered.quantity)
@@ -64,12 +64,16 @@ def price_addon(ordered: AddonOrdered, parent: Parent, sale: Sale) -> PricedAddo
     )
 
 
-def _addon_of(ordered: AddonOrdered, parent: Parent, sale: Sale) -> Addon:
-    """Find the addon and check that it is sold with this product and in the client's currency."""
+def addon_of(ordered: AddonOrdered, product_id: int | None, sale: Sale) -> Addon:
+    """Find the addon and check that it is sold with this product, if that is known, and in the client's currency.
+
+    Raises:
+        Rejected: addon_invalid, addon_not_offered.
+    """
     addon = sale.catalog.addons.get(ordered.addon_id)
     if addon is None:
         raise Rejected(rejections.addon_invalid(ordered.parameter, ordered.item))
-    with_product = addon.products is None or parent.product_id in addon.products
+    with_product = addon.products is None or product_id is None or product_id in addon.products
     if not with_product or not sale.addon_prices(addon):
         raise Rejected(rejections.addon_not_offered(ordered.parameter, ordered.item, addon.id))
     return addon

@@ -7,13 +7,14 @@ from schemas import rejections
 from schemas.catalog import BillingCycle, Product
 from schemas.order import AddonLine, Item, PricedItem, PricedRenewal, PricedService, RenewalKind
 from schemas.rejections import Fault, Rejected
-from worker.domain.addons import AddonOrdered, Parent, price_addon
+from worker.domain.addons import AddonOrdered, Parent, addon_of, price_addon
+from worker.domain.domain_names import domain_name
 from worker.domain.domains import price_domain
 from worker.domain.faults import Faults
 from worker.domain.fields import unknown_custom_fields, unknown_domain_fields
 from worker.domain.renewals import price_addon_renewal, price_domain_renewal, price_service_renewal
 from worker.domain.sale import Sale
-from worker.domain.services import check_quantity, copies_of, cycle_of, price_service, product_of
+from worker.domain.services import check_quantity, check_service, copies_of, cycle_of, price_service, product_of
 
 ROWS_MAX = 1_000  # services, addons, domains and renewals that one order may create (addorder.md 1)
 
@@ -84,14 +85,17 @@ class _Basket:
 
     def put_addon_line(self, line: AddonLine) -> None:
         """Put in an addon for a service that the client has."""
+        ordered = AddonOrdered(line.addon_id, line.quantity, line.parameter, line.item)
+        service = self.sale.facts.services.get(line.service_id)
+        if service is None or service.client_id != self.sale.client.id:
+            with self.faults:
+                addon_of(ordered, None, self.sale)
+            # The service stands beside the addon: serviceids[2] beside addonids[2].
+            parameter = line.parameter.replace("addon", "service")
+            self.faults.add(rejections.service_not_owned(parameter, line.item))
+            return
         with self.faults:
-            service = self.sale.facts.services.get(line.service_id)
-            if service is None or service.client_id != self.sale.client.id:
-                # The service stands beside the addon: serviceids[2] beside addonids[2].
-                parameter = line.parameter.replace("addon", "service")
-                raise Rejected(rejections.service_not_owned(parameter, line.item))
             parent = Parent(service.product_id, service.cycle, service.domain, service_id=service.id)
-            ordered = AddonOrdered(line.addon_id, line.quantity, line.parameter, line.item)
             self.items.append(price_addon(ordered, parent, self.sale))
 
     def put_renewals(self) -> None:
@@ -102,14 +106,14 @@ class _Basket:
                 priced = price_domain_renewal(domain, sale)
                 parameter = f"domainrenewals[{domain.name}]"
                 self._put_renewal(priced, rejections.domain_repeated(parameter, None, priced.name))
-        for position, service_id in enumerate(request.service_renewals):
+        for renewal in request.service_renewals:
             with self.faults:
-                priced = price_service_renewal(service_id, position, sale)
-                self._put_renewal(priced, rejections.renewal_repeated("servicerenewals", position))
-        for position, addon_id in enumerate(request.addon_renewals):
+                priced = price_service_renewal(renewal, sale)
+                self._put_renewal(priced, rejections.renewal_repeated("servicerenewals", renewal.item))
+        for renewal in request.addon_renewals:
             with self.faults:
-                priced = price_addon_renewal(addon_id, position, sale)
-                self._put_renewal(priced, rejections.renewal_repeated("addonrenewals", position))
+                priced = price_addon_renewal(renewal, sale)
+                self._put_renewal(priced, rejections.renewal_repeated("addonrenewals", renewal.item))
 
     def _put_renewal(self, priced: PricedRenewal, repeated: Fault) -> None:
         renewed = (priced.kind, priced.target_id)
@@ -129,13 +133,26 @@ class _Basket:
         with self.faults:
             check_quantity(item, product)
             self._take_stock(item, product)
-        cycle = cycle_of(item, product, self.sale)
+        cycle: BillingCycle | None = None
+        with self.faults:
+            cycle = cycle_of(item, product, self.sale)
+        if cycle is None:
+            self._check_without_cycle(item, product)
+            return None
         first = self._put_service(item, product, cycle)
         if first is not None and copies_of(item, product) > 1:
             nameless = replace(item, domain=None, hostname=None)
             for _ in range(copies_of(item, product) - 1):
                 self._put_service(nameless, product, cycle)
         return first
+
+    def _check_without_cycle(self, item: Item, product: Product) -> None:
+        """Find what else is wrong with a service whose cycle is wrong: a caller learns of all faults at once."""
+        with self.faults:
+            check_service(item, product)
+        for addon in item.addons:
+            with self.faults:
+                addon_of(AddonOrdered(addon.addon_id, addon.quantity, "addons", item.key), product.id, self.sale)
 
     def _put_service(self, item: Item, product: Product, cycle: BillingCycle) -> PricedService | None:
         """Put in one service and its addons; None if the service did not get in."""
@@ -165,9 +182,11 @@ class _Basket:
         """Put in the domain of an item; the same name may be ordered once in a request."""
         if item.domain_type is None:
             return
+        name = None if item.domain is None else domain_name(item.domain)
+        if name is not None:
+            if name.ascii in self._domains:
+                self.faults.add(rejections.domain_repeated("domain", item.key, name.unicode))
+            self._domains.add(name.ascii)
         domain = price_domain(item, item.domain_type, service, self.sale)
-        if domain.name.ascii in self._domains:
-            raise Rejected(rejections.domain_repeated("domain", item.key, domain.name.unicode))
-        self._domains.add(domain.name.ascii)
         self.warnings.extend(unknown_domain_fields(item, self.sale.catalog.tlds[domain.tld]))
         self.items.append(domain)

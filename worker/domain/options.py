@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from schemas.catalog import BillingCycle, ConfigChoice, ConfigOption, Product
 from schemas.order import ChosenOption, Item, OptionAsked
-from schemas.rejections import Rejected, config_option_invalid
+from schemas.rejections import Fault, Rejected, config_option_invalid
 from worker.domain.faults import Faults
 from worker.domain.money import ZERO
 from worker.domain.reading import whole_number, yes_or_no
@@ -34,25 +34,42 @@ def price_options(item: Item, product: Product, cycle: BillingCycle, sale: Sale)
         Rejected: config_option_invalid, for each option asked for that cannot be had.
     """
     faults = Faults()
+    choices = _choices(item, product, faults)
+    price = setup = ZERO
+    for option, choice, quantity in choices:
+        if choice is None or quantity == 0:
+            continue
+        unit = sale.choice_prices(choice).get(cycle)
+        if unit is not None:
+            price += unit.price * quantity
+            setup += unit.setup
+        elif _asked(option, item) is not None:
+            faults.add(_fault(item.key, option, f"has no price {cycle} for this choice"))
+    faults.raise_if_any()
+    chosen = tuple(_recorded(option, choice, quantity) for option, choice, quantity in choices)
+    return PricedOptions(chosen, sale.rounded(price), sale.rounded(setup))
+
+
+def choose_options(item: Item, product: Product) -> None:
+    """Check that every option asked for can be chosen so, on whatever cycle.
+
+    Raises:
+        Rejected: config_option_invalid, for each that cannot.
+    """
+    faults = Faults()
+    _choices(item, product, faults)
+    faults.raise_if_any()
+
+
+def _choices(item: Item, product: Product, faults: Faults) -> list[tuple[ConfigOption, ConfigChoice | None, int]]:
+    """Name the choice of every option, and how many of it; those that cannot be chosen so are faults."""
     options = [option for option in product.config_options if option.choices]
     _check_keys(item, product, options, faults)
-    chosen: list[ChosenOption] = []
-    price = setup = ZERO
+    choices = []
     for option in options:
         with faults:
-            asked = _asked(option, item)
-            choice, quantity = _choose(option, asked, item.key)
-            chosen.append(_recorded(option, choice, quantity))
-            if choice is None or quantity == 0:
-                continue
-            unit = sale.choice_prices(choice).get(cycle)
-            if unit is not None:
-                price += unit.price * quantity
-                setup += unit.setup
-            elif asked is not None:
-                raise _invalid(item.key, option, f"has no price {cycle} for this choice")
-    faults.raise_if_any()
-    return PricedOptions(tuple(chosen), sale.rounded(price), sale.rounded(setup))
+            choices.append((option, *_choose(option, _asked(option, item), item.key)))
+    return choices
 
 
 def _check_keys(item: Item, product: Product, options: Sequence[ConfigOption], faults: Faults) -> None:
@@ -120,4 +137,8 @@ def _recorded(option: ConfigOption, choice: ConfigChoice | None, quantity: int) 
 
 
 def _invalid(item: int, option: ConfigOption, sentence: str) -> Rejected:
-    return Rejected(config_option_invalid(item, f"option {option.id} ({option.name}) {sentence}"))
+    return Rejected(_fault(item, option, sentence))
+
+
+def _fault(item: int, option: ConfigOption, sentence: str) -> Fault:
+    return config_option_invalid(item, f"option {option.id} ({option.name}) {sentence}")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from schemas.catalog import BillingCycle, Promotion, PromotionType
 from schemas.order import Charge, PricedAddon, PricedItem, PricedRenewal, PricedService, RenewalKind
 from worker.domain.money import PERCENT, ZERO
+from worker.domain.periods import first_period
 from worker.domain.sale import Sale
 from worker.domain.wording import promotion_text
 
@@ -157,14 +158,24 @@ def _lowered(item: PricedItem, offer: _Offer, sale: Sale) -> Charge | None:
     """
     charge = item.charge
     units = item.quantity if isinstance(item, PricedService | PricedAddon) else 1
-    off = _discount(_Line(charge.price, charge.options, charge.setup, units), offer, sale)
+    override = offer.value * units
+    first = _Line(charge.price, charge.options, charge.setup, _first_share(item, override, sale))
+    off = _discount(first, offer, sale)
     recurring = charge.recurring
     if offer.promotion.recurring and recurring is not None:
-        recurring -= _discount(_Line(recurring, charge.recurring_options, ZERO, units), offer, sale)
+        recurring -= _discount(_Line(recurring, charge.recurring_options, ZERO, override), offer, sale)
     if not off and recurring == charge.recurring:
         return None
     text = promotion_text(offer.promotion, offer.value, sale.currency)
     return replace(charge, promotion_discount=off, promotion_text=text, recurring=recurring)
+
+
+def _first_share(item: PricedItem, price: Decimal, sale: Sale) -> Decimal:
+    """Take the share of a price that the first payment of a prorata product has (addorder.md 5.8)."""
+    if not isinstance(item, PricedService):
+        return price
+    period = first_period(item.cycle, sale.catalog.products[item.product_id].prorata, sale.today)
+    return sale.rounded(period.charge(price))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +185,7 @@ class _Line:
     price: Decimal
     options: Decimal
     setup: Decimal
-    units: int
+    override: Decimal  # the price, without options, that a price override puts in its place
 
 
 def _discount(line: _Line, offer: _Offer, sale: Sale) -> Decimal:
@@ -190,7 +201,7 @@ def _discount(line: _Line, offer: _Offer, sale: Sale) -> Decimal:
         case PromotionType.FIXED_AMOUNT:
             discount = offer.value
         case PromotionType.PRICE_OVERRIDE:
-            discount = line.price - line.options - offer.value * line.units
+            discount = line.price - line.options - line.override
         case PromotionType.FREE_SETUP:
             discount = line.setup
     return min(max(discount, sale.zero), whole)

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from schemas import rejections
-from schemas.order import Charge, DomainRenewal, OwnedAddon, OwnedDomain, OwnedService, PricedRenewal, RenewalKind
+from schemas.order import (
+    Charge,
+    DomainRenewal,
+    OwnedAddon,
+    OwnedDomain,
+    OwnedService,
+    PricedRenewal,
+    Renewal,
+    RenewalKind,
+)
 from schemas.rejections import Rejected
 from worker.domain.dates import MONTHS_A_YEAR, last_day
 from worker.domain.domain_names import NAME_CHARS_MAX, domain_name, tld_of
@@ -53,17 +62,17 @@ def price_domain_renewal(renewal: DomainRenewal, sale: Sale) -> PricedRenewal:
     )
 
 
-def price_service_renewal(service_id: int, position: int, sale: Sale) -> PricedRenewal:
-    """Price the next period of a service: its own recurring amount. `position`: in `servicerenewals`.
+def price_service_renewal(renewal: Renewal, sale: Sale) -> PricedRenewal:
+    """Price the next period of a service: its own recurring amount.
 
     Raises:
         Rejected: service_not_owned, service_not_renewable.
     """
-    service = sale.facts.services.get(service_id)
+    service = sale.facts.services.get(renewal.target_id)
     if service is None or service.client_id != sale.client.id:
-        raise Rejected(rejections.service_not_owned("servicerenewals", position))
+        raise Rejected(rejections.service_not_owned("servicerenewals", renewal.item))
     if not _is_renewable(service):
-        raise Rejected(rejections.service_not_renewable(service_id, position))
+        raise Rejected(rejections.service_not_renewable(service.id, renewal.item))
     product = sale.catalog.products[service.product_id]
     return PricedRenewal(
         kind=RenewalKind.SERVICE,
@@ -77,17 +86,17 @@ def price_service_renewal(service_id: int, position: int, sale: Sale) -> PricedR
     )
 
 
-def price_addon_renewal(owned_addon_id: int, position: int, sale: Sale) -> PricedRenewal:
-    """Price the next period of an addon: its own recurring amount. `position`: in `addonrenewals`.
+def price_addon_renewal(renewal: Renewal, sale: Sale) -> PricedRenewal:
+    """Price the next period of an addon: its own recurring amount.
 
     Raises:
         Rejected: addon_not_owned, addon_not_renewable.
     """
-    owned = sale.facts.addons.get(owned_addon_id)
+    owned = sale.facts.addons.get(renewal.target_id)
     if owned is None or owned.client_id != sale.client.id:
-        raise Rejected(rejections.addon_not_owned(position))
+        raise Rejected(rejections.addon_not_owned(renewal.item))
     if not _is_renewable(owned):
-        raise Rejected(rejections.addon_not_renewable(owned_addon_id, position))
+        raise Rejected(rejections.addon_not_renewable(owned.id, renewal.item))
     addon = sale.catalog.addons[owned.addon_id]
     return PricedRenewal(
         kind=RenewalKind.ADDON,
@@ -108,8 +117,11 @@ def _record_meant(records: Sequence[OwnedDomain]) -> OwnedDomain:
 
 
 def _is_renewable(owned: OwnedService | OwnedAddon) -> bool:
-    """Tell whether there is a next period to pay for: alive, not flagged otherwise, and not free or one-time."""
-    return owned.renewable and owned.status in _RENEWABLE and owned.cycle.months > 0 and owned.recurring > 0
+    """Tell whether there is a next period: alive, not flagged otherwise, and neither free nor one-time.
+
+    A period that costs 0.00, as after a `priceoverride` of 0, is renewed like any other.
+    """
+    return owned.renewable and owned.status in _RENEWABLE and owned.cycle.months > 0
 
 
 def _next_period(owned: OwnedService | OwnedAddon) -> str:

@@ -8,7 +8,7 @@ from worker.domain.domain_names import NAME_CHARS_MAX, domain_name
 from worker.domain.faults import Faults
 from worker.domain.fields import custom_fields
 from worker.domain.money import ZERO
-from worker.domain.options import PricedOptions, price_options
+from worker.domain.options import PricedOptions, choose_options, price_options
 from worker.domain.periods import FirstPeriod, first_period
 from worker.domain.sale import Sale, shortest_first
 from worker.domain.wording import period_text, service_text
@@ -90,6 +90,22 @@ def price_service(item: Item, product: Product, cycle: BillingCycle, sale: Sale)
         ns2_prefix=item.ns2_prefix,
         root_password=item.root_password,
     )
+
+
+def check_service(item: Item, product: Product) -> None:
+    """Check what is asked of a service as far as that can be told without a cycle.
+
+    Raises:
+        Rejected: what is wrong with options, custom fields and name; all of it at once.
+    """
+    faults = Faults()
+    with faults:
+        choose_options(item, product)
+    with faults:
+        custom_fields(item, product)
+    with faults:
+        _service_name(item)
+    faults.raise_if_any()
 
 
 def _own_price(item: Item, product: Product, cycle: BillingCycle, units: int, sale: Sale) -> Price:

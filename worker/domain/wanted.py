@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from schemas.catalog import Catalog, Promotion
-from schemas.order import OrderRequest, Wanted
+from schemas.order import OrderRequest, Renewal, Wanted
 from worker.domain.domain_names import domain_name
 
 
@@ -15,7 +15,7 @@ def wanted(requests: Iterable[OrderRequest], catalog: Catalog) -> Wanted:
         clients=frozenset(request.client_id for request in asked),
         contacts=frozenset(request.contact_id for request in asked if request.contact_id is not None),
         services=frozenset(service_id for request in asked for service_id in _services(request)),
-        addons=frozenset(addon_id for request in asked for addon_id in request.addon_renewals),
+        addons=frozenset(addon_id for request in asked for addon_id in _ids(request.addon_renewals)),
         domains=frozenset(domain for request in asked for domain in _domains(request)),
         stock_products=frozenset(product_id for request in asked for product_id in _stock_products(request, catalog)),
         limited_promotions=frozenset(promotion.id for _, promotion in promoted if promotion.max_uses),
@@ -33,9 +33,13 @@ def _promoted(requests: Iterable[OrderRequest], catalog: Catalog) -> Iterator[tu
 
 
 def _services(request: OrderRequest) -> Iterator[int]:
-    yield from request.service_renewals
+    yield from _ids(request.service_renewals)
     for line in request.addon_lines:
         yield line.service_id
+
+
+def _ids(renewals: Iterable[Renewal]) -> Iterator[int]:
+    return (renewal.target_id for renewal in renewals)
 
 
 def _domains(request: OrderRequest) -> Iterator[tuple[int, str]]:

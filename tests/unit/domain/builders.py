@@ -36,6 +36,7 @@ from schemas.order import (
     OwnedService,
     PricedItem,
     PricedOrder,
+    Renewal,
     Terms,
     Totals,
 )
@@ -352,6 +353,8 @@ def a_request(
     *items: Item,
     payment_method: str | None = "paypal",
     domain_renewals: Mapping[str, int] | None = None,
+    service_renewals: Iterable[int] = (),
+    addon_renewals: Iterable[int] = (),
     **parameters: object,
 ) -> OrderRequest:
     renewals = tuple(DomainRenewal(name, years) for name, years in (domain_renewals or {}).items())
@@ -360,6 +363,8 @@ def a_request(
         payment_method=payment_method,
         items=items,
         domain_renewals=renewals,
+        service_renewals=tuple(Renewal(target, key) for key, target in enumerate(service_renewals)),
+        addon_renewals=tuple(Renewal(target, key) for key, target in enumerate(addon_renewals)),
         **parameters,  # type: ignore[arg-type] # the names and types are those of OrderRequest
     )
 

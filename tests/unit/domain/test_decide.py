@@ -1,13 +1,16 @@
 """The decision as a whole: the order of the checks, collecting of faults, what an order carries (addorder.md 4)."""
 
+from dataclasses import replace
+
 import pytest
 
-from schemas.catalog import DomainType
-from schemas.order import AddonAsked, AddonLine, Client, Item, Terms, Totals
+from schemas.catalog import CustomField, DomainType
+from schemas.order import AddonAsked, AddonLine, Client, Item, OptionAsked, Renewal, Terms, Totals
 from schemas.rejections import FAULTS_MAX, Rejection
 from worker.domain.decide import decide
 
 from .builders import (
+    ANNUALLY,
     a_catalog,
     a_client,
     a_product,
@@ -112,6 +115,62 @@ def test_the_faults_of_all_items_lines_and_renewals_are_collected_in_order() -> 
         ("addon_not_owned", 0),
     ]
     assert rejection.code == "product_not_found"
+
+
+def test_a_wrong_cycle_hides_nothing_else_that_is_wrong_with_the_item() -> None:
+    product = a_product(custom_fields=(CustomField(7, "Site", "text", required=True, options=()),))
+    item = Item(
+        key=2,
+        product_id=1,
+        billing_cycle=ANNUALLY,
+        config_options={"77": OptionAsked("1")},
+        addons=(AddonAsked(8),),
+        domain="a.zzz",
+        domain_type=DomainType.REGISTER,
+    )
+
+    rejection = refused(a_request(item), a_catalog(products=[product], addons=[an_addon()]))
+
+    assert [fault.code for fault in rejection.faults] == [
+        "cycle_not_offered",
+        "config_option_invalid",
+        "custom_field_required",
+        "addon_invalid",
+        "unknown_tld",
+    ]
+
+
+def test_both_halves_of_an_addon_line_are_looked_at() -> None:
+    rejection = refused(a_request(addon_lines=(AddonLine(999, 9999, 1, "addonids", 4),)), a_catalog())
+
+    assert [(fault.code, fault.parameter, fault.item) for fault in rejection.faults] == [
+        ("addon_invalid", "addonids", 4),
+        ("service_not_owned", "serviceids", 4),
+    ]
+
+
+def test_a_name_twice_is_told_beside_an_ending_that_is_not_sold() -> None:
+    items = (Item(key=key, domain="x.zzz", domain_type=DomainType.REGISTER) for key in (0, 1))
+
+    rejection = refused(a_request(*items), a_catalog(tlds=[a_tld()]))
+
+    assert [(fault.code, fault.item) for fault in rejection.faults] == [
+        ("unknown_tld", 0),
+        ("domain_repeated", 1),
+        ("unknown_tld", 1),
+    ]
+
+
+def test_a_renewal_is_named_by_its_key_in_the_request() -> None:
+    request = replace(a_request(), service_renewals=(Renewal(3, 1), Renewal(21, 7)), addon_renewals=(Renewal(11, 4),))
+
+    rejection = refused(request, a_catalog())
+
+    assert [(fault.parameter, fault.item) for fault in rejection.faults] == [
+        ("servicerenewals", 1),
+        ("servicerenewals", 7),
+        ("addonrenewals", 4),
+    ]
 
 
 def test_at_most_twenty_faults_are_listed() -> None:

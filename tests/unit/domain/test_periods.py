@@ -56,6 +56,13 @@ def test_a_period_ends_the_day_before_the_next_begins() -> None:
         (date(2026, 11, 19), Prorata(1, 20), "30.00", "12.00", date(2026, 11, 30)),
         # the 20th itself adds the month: 11 of 30 days + 30.00
         (date(2026, 11, 20), Prorata(1, 20), "30.00", "41.00", date(2026, 12, 31)),
+        # day 15, charged from the 20th on: 10 December is after 20 November, so 5 of 30 days of 30.00 + 30.00
+        (date(2026, 12, 10), Prorata(15, 20), "30.00", "35.00", date(2027, 1, 14)),
+        # day 15, charged from the 10th on: 20 November is before 10 December, so 25 of 30 days
+        (date(2026, 11, 20), Prorata(15, 10), "30.00", "25.00", date(2026, 12, 14)),
+        (date(2026, 12, 10), Prorata(15, 10), "30.00", "35.00", date(2027, 1, 14)),
+        # a month without a 31st charges from its last day on: 1 of 30 days + 30.00
+        (date(2026, 11, 30), Prorata(1, 31), "30.00", "31.00", date(2026, 12, 31)),
         # never: 8 of 30 days of 31.00 = 8.2666…
         (date(2026, 11, 23), Prorata(1, None), "31.00", "8.27", date(2026, 11, 30)),
         # on the prorata day a full month begins

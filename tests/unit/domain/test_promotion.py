@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.catalog import BillingCycle, DomainType, Extra, Promotion, PromotionType, QuantityRule
+from schemas.catalog import BillingCycle, DomainType, Extra, Promotion, PromotionType, Prorata, QuantityRule
 from schemas.order import AddonAsked, AddonLine, Item, OptionAsked, PricedOrder, Terms, Totals
 from schemas.rejections import Rejection
 from worker.domain.decide import decide
@@ -481,3 +481,16 @@ def test_a_discounted_line_says_which_code_and_what(promotion: Promotion, text: 
     assert line.description == f"Promotional Code: WELCOME - {text}"
     assert line.item == 0
     assert line.amount < 0
+
+
+@pytest.mark.parametrize(("recurring", "after"), [(False, "30.00"), (True, "20.00")])
+def test_an_overriding_price_is_prorated_as_the_price_would_be(*, recurring: bool, after: str) -> None:
+    product = a_product(prorata=Prorata(1, None), prices={MONTHLY: ("30.00", "5.00")})
+    promotion = a_promotion(OVERRIDE, "20.00", recurring=recurring)
+
+    order = order_with(promotion, shop={"products": [product]}, facts=some_facts(today=date(2026, 11, 23)))
+
+    # 8 of 30 days: 8.00 of 30.00, but 5.33 of 20.00; the setup fee stays.
+    assert discounts(order) == ["2.67"]
+    assert str(order.bill.total) == "10.33"
+    assert recurrings(order) == [after]

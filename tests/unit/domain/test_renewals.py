@@ -187,7 +187,6 @@ def test_a_suspended_service_can_be_renewed() -> None:
         {"status": "Cancelled"},
         {"status": "Terminated"},
         {"renewable": False},
-        {"recurring": "0.00"},
         {"cycle": ONETIME},
         {"cycle": FREE},
     ],
@@ -201,6 +200,15 @@ def test_a_service_that_has_no_next_period_to_pay_can_not_be_renewed(parameters:
     assert rejection.code == "service_not_renewable"
     assert rejection.message == "Service ID 19 can not be renewed at this time."
     assert (rejection.faults[0].parameter, rejection.faults[0].item) == ("servicerenewals", 0)
+
+
+def test_a_period_that_costs_nothing_is_renewed_like_any_other() -> None:
+    order = ordered(
+        a_request(service_renewals=(19,)), SHOP, facts=some_facts(services=[an_owned_service(recurring="0.00")])
+    )
+
+    assert firsts(order) == ["0.00"]
+    assert (order.bill.invoiced, order.bill.paid) == (True, True)
 
 
 @pytest.mark.parametrize("services", [[], [an_owned_service(client_id=2)]])
