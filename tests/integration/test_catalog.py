@@ -3,8 +3,11 @@
 import asyncio
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from importlib.resources import files
 from typing import Any
@@ -24,6 +27,7 @@ from schemas.catalog import (
     Currency,
     CustomField,
     DomainField,
+    DomainType,
     Extra,
     FreeDomain,
     Price,
@@ -33,7 +37,10 @@ from schemas.catalog import (
     QuantityRule,
     Tld,
 )
+from schemas.catalog_advice import advise
 from schemas.catalog_file import parse
+from schemas.order import Item, Totals
+from tests.unit.domain.builders import a_client, a_request, only_item, ordered, refused, some_facts
 
 SAMPLE: dict[str, Any] = json.loads(files("deploy").joinpath("sample", "catalog.json").read_bytes())
 MONTHLY, ANNUALLY = BillingCycle.MONTHLY, BillingCycle.ANNUALLY
@@ -372,6 +379,140 @@ async def test_what_the_database_knows_better_is_refused(stocked: Database, file
 async def test_a_file_of_orders_needs_a_payment_method(database: Database) -> None:
     with pytest.raises(CatalogError, match="orders: there is no payment method"):
         await load(database, {**SAMPLE, "payment_methods": []})
+
+
+# ---------------------------------------------------------------- what can be loaded, and hurts
+
+
+HURTFUL = """
+    currencies:
+    - {code: USD, prefix: $, suffix: " USD", digits: 2, default: true}
+    - {code: EUR, prefix: €, suffix: " EUR", digits: 2, default: false}
+    payment_methods:
+    - {name: paypal, display_name: PayPal, active: true, order: 1}
+    tax_rules:
+    - {id: 2, level: 1, name: VAT, country: GB, rate: 19, compound: false}
+    - {id: 1, level: 1, name: VAT, country: GB, rate: 20, compound: false}
+    products:
+    - id: 1
+      name: Starter
+      type: hosting
+      paytype: recurring
+      tax: true
+      retired: false
+      allowqty: no
+      stock_control: false
+      stock_quantity: 0
+      free_domain: {cycles: [onetime], tlds: [.com]}
+      pricing:
+        USD: {onetime: {price: 50, setup: 0}, monthly: {price: 9.95, setup: 0}}
+        EUR: {monthly: {price: 8.95, setup: 0}}
+      config_options:
+      - id: 1
+        name: Disk
+        type: dropdown
+        choices:
+        - {id: 1, name: 1 GB, pricing: {USD: {monthly: {price: 1, setup: 0}}, EUR: {monthly: {price: 1, setup: 0}}}}
+    - id: 2
+      name: Tools
+      type: other
+      paytype: free
+      tax: true
+      retired: false
+      allowqty: no
+      stock_control: true
+      stock_quantity: 0
+      pricing: {USD: {monthly: {price: 5, setup: 0}}}
+    tlds:
+    - {tld: .com, tax: true, epp_required: false, pricing: {USD: {register: {2: 29.90}}}}
+    promotions:
+    - id: 1
+      code: FIVE
+      type: fixed_amount
+      value: 5
+      recurring: false
+      recur_for: 0
+      max_uses: 0
+      uses: 0
+      once_per_client: false
+      new_signups_only: false
+      existing_clients_only: false
+      applies_to: {products: [1], addons: [], tlds: []}
+      apply_once: false
+"""
+
+
+async def test_a_file_is_loaded_whatever_will_hurt_and_then_that_happens(database: Database) -> None:
+    file = parse(HURTFUL)
+    found = {finding.code for finding in advise(file, date(2026, 11, 23))}
+    async with database.transaction() as connection:
+        await catalog.load(connection, file)
+    shop = await read(database)
+    in_euros = some_facts(client=a_client(currency="EUR"))
+    starter = Item(key=0, product_id=1)
+
+    assert found == {
+        "tax_overlap", "product_price_missing", "product_price_ignored", "product_cycle_unfit", "product_sold_out",
+        "free_domain_tld", "default_choice_unpriced", "tld_not_renewed", "promotion_amount_missing",
+    }  # fmt: skip
+    once = only_item(ordered(a_request(starter), shop))
+    assert (once.charge.price, once.charge.recurring) == (Decimal("50.00"), None)  # the choice at 0.00, billed once
+    only_monthly = refused(a_request(replace(starter, billing_cycle=BillingCycle.ONETIME)), shop, facts=in_euros)
+    assert only_monthly.code == "cycle_not_offered"
+    assert refused(a_request(Item(key=0, product_id=2)), shop, totals=Totals(stock={2: 0})).code == "out_of_stock"
+    free = ordered(a_request(Item(key=0, product_id=2)), shop, totals=Totals(stock={2: 1}))
+    assert (free.bill.total, free.bill.invoiced) == (Decimal("0.00"), False)
+    with_domain = replace(starter, domain="a.com", domain_type=DomainType.REGISTER)
+    domain = ordered(a_request(with_domain), shop).items[1]
+    assert (domain.charge.price, domain.charge.recurring) == (Decimal("29.90"), None)  # neither free nor renewed
+    without_amount = ordered(a_request(starter, promo_code="FIVE"), shop, facts=in_euros)
+    assert without_amount.warnings == ("promocode: FIVE has no amount in EUR; the full price is charged",)
+    (tax,) = ordered(a_request(starter), shop, facts=some_facts(client=a_client(country="GB"))).bill.taxes
+    assert tax.rate == 20  # of the lower id
+
+
+def check_in_a_shell(content: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "worker", "catalog", "check", "-", *arguments]
+    return subprocess.run(command, input=content, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_checking_tells_what_will_hurt_and_ends_with_one() -> None:
+    ended = check_in_a_shell(HURTFUL)
+
+    first, *others = ended.stdout.splitlines()
+    assert first.startswith("tax_rules[0]: rule 1 (VAT, 20 %) has the same level, country and state: ")
+    assert others[-1].startswith("promotions[0].values.EUR: FIVE has no amount in EUR")
+    assert ended.stderr == "9 things in the file will hurt later, though `load` takes it\n"
+    assert ended.returncode == 1
+
+
+def test_a_script_has_place_code_and_message_of_each_finding() -> None:
+    hurtful = check_in_a_shell(HURTFUL, "--json")
+    refused_file = check_in_a_shell('{"products": [{"id": 0}], "tlds": 7}', "--json")
+    in_order = check_in_a_shell("{}", "--json")
+
+    assert json.loads(hurtful.stdout)[0].keys() == {"place", "code", "message"}
+    assert json.loads(hurtful.stdout)[0]["code"] == "tax_overlap"
+    assert json.loads(refused_file.stdout)[0] == {
+        "place": "products[0].id", "code": "refused", "message": "must be at least 1",
+    }  # fmt: skip
+    assert (hurtful.returncode, refused_file.returncode) == (1, 1)
+    assert (hurtful.stderr, refused_file.stderr) == ("", "")
+    assert (json.loads(in_order.stdout), in_order.returncode) == ([], 0)
+
+
+def test_a_file_without_findings_is_in_order() -> None:
+    ended = check_in_a_shell("{}")
+
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "the file is in order\n", 0)
+
+
+def test_what_can_not_be_loaded_is_told_first_and_alone() -> None:
+    ended = check_in_a_shell(HURTFUL.replace("[.com]", "[.net]"))
+
+    assert "products[0].free_domain.tlds[0]: there is no TLD .net" in ended.stderr
+    assert "to mend in the file first" in ended.stderr
+    assert (ended.stdout, ended.returncode) == ("", 1)
 
 
 # ---------------------------------------------------------------- clients and what they own
