@@ -20,6 +20,8 @@ class Claim:
     message_id: str
     fingerprint: bytes
     fingerprint_version: str
+    # A key may be taken without being asked for: that of a request which this one supersedes.
+    is_asked: bool = True
 
     @property
     def key(self) -> tuple[str, str]:
@@ -44,7 +46,9 @@ class Claimed:
     request_id: int
     fingerprint: bytes
     fingerprint_version: str
-    answer: Answer | None
+    order_id: int | None = None  # of the order that it was placed as
+    superseded_by: str | None = None  # message_id of the request that was placed in its stead
+    answer: Answer | None = None
 
 
 async def claim(connection: Connection, claims: Sequence[Claim]) -> dict[tuple[str, str], Claimed]:
@@ -59,25 +63,38 @@ async def claim(connection: Connection, claims: Sequence[Claim]) -> dict[tuple[s
         [claim.message_id for claim in claims],
         [claim.fingerprint for claim in claims],
         [claim.fingerprint_version for claim in claims],
+        [int(claim.is_asked) for claim in claims],
     )
-    answers = await _recall(connection, [row["id"] for row in rows if not row["is_new"]])
+    known = await _recall(connection, [row["id"] for row in rows if not row["is_new"]])
     return {
         (row["caller"], row["message_id"]): Claimed(
-            row["id"], row["fingerprint"], row["fingerprint_version"], answers.get(row["id"])
+            row["id"], row["fingerprint"], row["fingerprint_version"], *known.get(row["id"], ())
         )
         for row in rows
     }
 
 
-async def _recall(connection: Connection, request_ids: Sequence[int]) -> dict[int, Answer]:
+async def _recall(
+    connection: Connection, request_ids: Sequence[int]
+) -> dict[int, tuple[int | None, str | None, Answer | None]]:
     if not request_ids:
         return {}
     rows = await connection.fetch(SQL["recall"], request_ids)
-    return {row["request_id"]: _answer(row) for row in rows if row["outcome"] is not None}
+    return {
+        row["request_id"]: (row["order_id"], row["superseded_by"], _answer(row) if row["outcome"] is not None else None)
+        for row in rows
+    }
 
 
 def _answer(row: asyncpg.Record) -> Answer:
     return Answer(row["request_id"], row["outcome"], row["replays"], row["reply"], tuple(row["events"]))
+
+
+async def supersede(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:
+    """Note which request, the first of a pair, another one was placed in the stead of."""
+    pairs = list(pairs)
+    if pairs:
+        await connection.execute(SQL["supersede"], [old for old, _ in pairs], [new for _, new in pairs])
 
 
 async def judge_anew(connection: Connection, requests: Sequence[tuple[Claimed, Claim]]) -> None:

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 # Every code there is: those of this page, and those of the shapes and types of parameters (add_order.py). A code once
 # published keeps its meaning; a new one is a line in CHANGELOG.md.
 CODES = frozenset({
-    "addon_invalid", "addon_not_offered", "addon_not_owned", "addon_not_renewable", "amount_invalid", "array_expected",
-    "authentication_failed", "boolean_invalid", "client_closed", "client_not_found", "config_option_invalid",
-    "contact_not_found", "custom_field_invalid", "custom_field_required", "cycle_invalid", "cycle_not_offered",
-    "domain_field_invalid", "domain_field_required", "domain_invalid", "domain_not_owned", "domain_not_renewable",
-    "domain_repeated", "domain_type_invalid", "empty_order", "epp_code_required", "extra_not_offered",
-    "invalid_payment_method", "ip_invalid", "item_empty", "item_key_invalid", "list_too_long", "malformed",
-    "message_id_invalid", "message_id_missing", "message_id_reused", "number_invalid", "out_of_stock",
+    "addon_invalid", "addon_not_offered", "addon_not_owned", "addon_not_renewable", "amount_invalid",
+    "array_expected", "authentication_failed", "boolean_invalid", "client_closed", "client_not_found",
+    "config_option_invalid", "contact_not_found", "custom_field_invalid", "custom_field_required", "cycle_invalid",
+    "cycle_not_offered", "domain_field_invalid", "domain_field_required", "domain_invalid", "domain_not_owned",
+    "domain_not_renewable", "domain_repeated", "domain_type_invalid", "empty_order", "epp_code_required",
+    "extra_not_offered", "invalid_payment_method", "ip_invalid", "item_empty", "item_key_invalid", "list_too_long",
+    "malformed", "message_id_invalid", "message_id_missing", "message_id_reused", "number_invalid", "out_of_stock",
     "parameter_missing", "parameter_repeated", "period_not_offered", "permission_denied", "product_not_found",
     "quantity_not_allowed", "renewal_repeated", "request_too_large", "responsetype_invalid", "serialized_invalid",
-    "service_not_owned", "service_not_renewable", "text_too_long", "too_many_items", "total_too_large",
-    "unknown_action", "unknown_tld", "value_expected",
+    "service_not_owned", "service_not_renewable", "superseded", "supersedes_placed", "text_too_long",
+    "too_many_items", "total_too_large", "unknown_action", "unknown_tld", "value_expected",
 })  # fmt: skip
 
 FAULTS_MAX = 20  # a request's faults beyond these are not listed (addorder.md 4)
@@ -92,6 +92,14 @@ def message_id_reused() -> Fault:
         "message_id_reused",
         "This message_id was used for another request: give every new request a message_id of its own",
     )
+
+
+def superseded(by: str) -> Fault:
+    return Fault("superseded", f"This request was edited by an operator, and placed as {by}")
+
+
+def supersedes_placed(message_id: str) -> Fault:
+    return Fault("supersedes_placed", f"The request that this one was edited from, {message_id}, was placed meanwhile")
 
 
 def authentication_failed() -> Fault:

@@ -10,8 +10,8 @@ remember  replies and events                 repository/inbox.py
 publish ─ ack                                consumer.py
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -27,7 +27,7 @@ from repository.orders import OrderToPlace
 from schemas import rejections
 from schemas.catalog import Catalog
 from schemas.order import OrderRequest, PricedOrder, Terms
-from schemas.rejections import Rejection
+from schemas.rejections import Fault, Rejection
 from worker import copies, endings, metrics
 from worker.authentication import Caller
 from worker.domain.decide import decide
@@ -85,6 +85,7 @@ class Command:
     caller: Caller
     request: OrderRequest
     claim: Claim
+    supersedes: tuple[Claim, ...] = ()  # requests that an operator made this one of
 
 
 async def carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
@@ -143,7 +144,9 @@ def _command(reading: Reading) -> Command | None:
     if reading.request is None or reading.caller is None or fingerprint is None or message_id is None:
         return None
     claim = Claim(reading.caller.name, message_id, fingerprint.digest, fingerprint.version)
-    return Command(reading, reading.caller, reading.request, claim)
+    superseded = copies.superseded(reading.delivery.properties.headers)
+    supersedes = tuple(replace(claim, message_id=one, is_asked=False) for one in superseded if one != message_id)
+    return Command(reading, reading.caller, reading.request, claim, supersedes)
 
 
 async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -> dict[int, Ending]:
@@ -155,13 +158,15 @@ async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -
     marks, house.published = house.published, []
     try:
         async with house.database.transaction() as connection:
-            claimed = await inbox.claim(connection, [command.claim for command in commands])
+            claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]
+            claimed = await inbox.claim(connection, claims)
             moment = await facts.moment(connection)
             _check_version(catalog, moment)
             settled, to_judge = _sort_out(commands, claimed, house.keys, moment)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = await _decide(connection, to_judge, moment, catalog, house.terms)
             settled += await _place(connection, verdicts, moment, catalog, house)
+            await inbox.supersede(connection, _superseded(verdicts, claimed))
             await inbox.remember(connection, [ending.answer for ending in settled if ending.answer])
             await inbox.mark_published(connection, marks)
     except BaseException:
@@ -200,17 +205,39 @@ def _sort_out(
         row, reading = claimed[command.claim.key], command.reading
         answer = row.answer
         same = answer is not None and keys.is_same(command.request, row.fingerprint, row.fingerprint_version)
-        if answer is None:
+        refusal = _refusal(command, claimed, is_repeat=same)
+        if refusal is not None:
+            settled.append(endings.rejected(reading, Rejection.of([refusal]), moment.now))
+        elif answer is None or not same:
             to_judge.append((command, row))
-        elif answer.outcome == "placed" and same:
-            settled.append(endings.repeated(reading, answer))
         elif answer.outcome == "placed":
-            settled.append(endings.rejected(reading, Rejection.of([rejections.message_id_reused()]), moment.now))
-        elif same and _is_own_redelivery(reading.delivery, answer.replays):
+            settled.append(endings.repeated(reading, answer))
+        elif _is_own_redelivery(reading.delivery, answer.replays):
             settled.append(endings.refused_again(reading, answer))
         else:
             to_judge.append((command, row))
     return settled, to_judge
+
+
+def _refusal(command: Command, claimed: Mapping[tuple[str, str], Claimed], *, is_repeat: bool) -> Fault | None:
+    """Tell why a request must not be placed, whatever it asks for: it was already, or what it was edited from was."""
+    row = claimed[command.claim.key]
+    if row.answer is not None and row.answer.outcome == "placed":
+        return None if is_repeat else rejections.message_id_reused()
+    if row.superseded_by is not None:
+        return rejections.superseded(row.superseded_by)
+    for claim in command.supersedes:
+        if claimed[claim.key].order_id is not None:
+            return rejections.supersedes_placed(claim.message_id)
+    return None
+
+
+def _superseded(verdicts: Sequence["Verdict"], claimed: Mapping[tuple[str, str], Claimed]) -> Iterator[tuple[int, int]]:
+    """Pair the requests that were edited with those that were placed in their stead, by inbox row."""
+    for command, row, verdict in verdicts:
+        if isinstance(verdict, PricedOrder):
+            for claim in command.supersedes:
+                yield claimed[claim.key].request_id, row.request_id
 
 
 def _is_own_redelivery(delivery: Delivery, replays: int) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.messages import Delivery, Outgoing, Properties
+from worker.messages import Delivery, Outgoing, Properties, is_message_id
 
 # What we add. Whatever a publisher sends under these names is dropped: they are ours to say.
 OURS = "x-orders-"
@@ -18,6 +18,7 @@ DIED_AT = "x-orders-died-at"
 ROUTING_KEY = "x-orders-routing-key"
 REPLAYS = "x-orders-replays"
 DROPPED = "x-orders-dropped"
+SUPERSEDES = "x-orders-supersedes"  # of an edited message: the id that it had, or all that it had, oldest first
 
 # One header frame must fit in 128 KiB, and one that does not closes the connection on every redelivery.
 HEADERS_BYTES_MAX = 8 * 1024
@@ -25,6 +26,7 @@ MESSAGE_CHARS_MAX = 1_000
 FIRST_SEEN_CHARS_MAX = 32
 LEVELS_MAX = 8  # of lists and tables in a header
 NAME_BYTES_MAX = 128  # of a header; longer ones would be cut
+SUPERSEDED_MAX = 20  # edits of one message
 COUNT_MAX = 1_000_000  # of replays and attempts: headers are whatever a publisher wrote
 
 # CC and BCC would route the copy elsewhere too; the others are the broker's notes about a delivery that is over.
@@ -42,6 +44,15 @@ def count_of(headers: Mapping[str, Any], name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         return 0
     return min(max(value, 0), COUNT_MAX)
+
+
+def superseded(headers: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the requests, by message_id, that this one was edited from."""
+    written = headers.get(SUPERSEDES)
+    ids = written if isinstance(written, list) else [written]
+    if not all(map(is_message_id, ids)) or len(ids) > SUPERSEDED_MAX:
+        return ()
+    return tuple(dict.fromkeys(ids))
 
 
 def dead_letter(delivery: Delivery, *, reason: str, code: str, message: str, attempts: int) -> Outgoing:
@@ -85,6 +96,7 @@ def _copy(delivery: Delivery, exchange: str, routing_key: str, ours: Mapping[str
     first_seen = delivery.properties.headers.get(FIRST_SEEN)
     known = isinstance(first_seen, str) and len(first_seen) <= FIRST_SEEN_CHARS_MAX
     always = {FIRST_SEEN: first_seen if known else _now(), ROUTING_KEY: delivery.routing_key[:255]}
+    always |= _lineage(delivery.properties.headers)
     return Outgoing(
         exchange=exchange,
         routing_key=routing_key,
@@ -100,11 +112,29 @@ def _now() -> str:
 
 def replay(properties: Properties, replays: int) -> Properties:
     """Make a dead letter the request that it was, for its next try: attempts at zero, one more replay."""
-    headers = {name: value for name, value in properties.headers.items() if not name.startswith(OURS)}
+    return replace(properties, headers={**_of_request(properties), REPLAYS: replays + 1})
+
+
+def edited(properties: Properties, message_id: str, content_type: str) -> Properties:
+    """Make a dead letter a request of its own, which supersedes the one that it was."""
+    before = (*superseded(properties.headers), properties.message_id)
+    supersedes = [one for one in before if is_message_id(one)][-SUPERSEDED_MAX:]
+    headers = _of_request(properties)
+    if supersedes:
+        headers[SUPERSEDES] = supersedes if len(supersedes) > 1 else supersedes[0]
+    return replace(properties, message_id=message_id, content_type=content_type, content_encoding=None, headers=headers)
+
+
+def _of_request(properties: Properties) -> dict[str, Any]:
+    """Leave out what we noted when it was set aside; when it was first seen, and what it was edited from, stay."""
+    theirs = {name: value for name, value in properties.headers.items() if not name.startswith(OURS)}
     first_seen = properties.headers.get(FIRST_SEEN)
-    if isinstance(first_seen, str):
-        headers[FIRST_SEEN] = first_seen
-    return replace(properties, headers={**headers, REPLAYS: replays + 1})
+    since = {FIRST_SEEN: first_seen} if isinstance(first_seen, str) else {}
+    return {**theirs, **since, **_lineage(properties.headers)}
+
+
+def _lineage(headers: Mapping[str, Any]) -> dict[str, Any]:
+    return {SUPERSEDES: headers[SUPERSEDES]} if superseded(headers) else {}
 
 
 def _kept(headers: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:

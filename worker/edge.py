@@ -12,9 +12,8 @@ from schemas.rejections import Rejected, Rejection
 from schemas.replies import ResponseType
 from worker.authentication import Authenticator, Caller
 from worker.key_ring import Fingerprint, KeyRing
-from worker.messages import ADD_ORDER, UNREADABLE, Delivery
+from worker.messages import ADD_ORDER, MESSAGE_ID_CHARS_MAX, UNREADABLE, Delivery, is_message_id
 
-MESSAGE_ID_CHARS_MAX = 128
 ACTION = "addorder"
 # What a content_encoding may say of a body that is not encoded. Celery's kombu, for one, names the charset there.
 PLAIN = frozenset({"identity", "utf-8", "utf8"})
@@ -94,7 +93,7 @@ class Edge:
 def check_message_id(message_id: str | None) -> None:
     if not message_id:
         raise Rejected(rejections.message_id_missing())
-    if len(message_id) > MESSAGE_ID_CHARS_MAX or "\0" in message_id:
+    if not is_message_id(message_id):
         raise Rejected(rejections.message_id_invalid(MESSAGE_ID_CHARS_MAX))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from worker import copies
 from worker.broker.connection import delivery_of
 from worker.messages import Delivery
 
@@ -40,7 +41,8 @@ class Hand:
     async def take(self, most: int) -> list[Delivery]:
         """Wait for deliveries and take up to `most`; never waits for a batch to fill. Empty: nothing more comes.
 
-        Of two deliveries with the same message_id the second stays for a later batch, when the first is answered.
+        Of two deliveries with the same message_id the second stays for a later batch, when the first is answered. So
+        does one that supersedes another.
         """
         while True:
             batch = self._pick(most)
@@ -55,12 +57,11 @@ class Hand:
         room = BATCH_BYTES_MAX
         while self._arrived and len(batch) < most and room > 0:
             delivery = self._arrived.popleft()
-            message_id = delivery.properties.message_id or ""
-            if message_id in self._message_ids:
+            message_ids = _message_ids(delivery)
+            if not message_ids.isdisjoint(self._message_ids):
                 later.append(delivery)
                 continue
-            if message_id:
-                self._message_ids.add(message_id)
+            self._message_ids |= message_ids
             batch.append(delivery)
             room -= len(delivery.body)
         self._arrived.extendleft(reversed(later))
@@ -69,7 +70,7 @@ class Hand:
     async def finish(self, batch: Sequence[Delivery]) -> None:
         """All that these deliveries caused is confirmed: acknowledge as far as nothing older is unfinished."""
         self._finished.update(delivery.tag for delivery in batch)
-        self._message_ids.difference_update(delivery.properties.message_id or "" for delivery in batch)
+        self._message_ids.difference_update(*map(_message_ids, batch))
         last: AbstractIncomingMessage | None = None
         while self._unacknowledged and (tag := next(iter(self._unacknowledged))) in self._finished:
             last = self._unacknowledged.pop(tag)
@@ -87,3 +88,9 @@ class Hand:
         """Hand out nothing more. What has not begun goes back to the broker when the channel closes."""
         self._arrived.clear()
         self.drain()
+
+
+def _message_ids(delivery: Delivery) -> set[str]:
+    """Name the ids that carrying out this delivery will claim."""
+    own = delivery.properties.message_id
+    return {*([own] if own else ()), *copies.superseded(delivery.properties.headers)}

@@ -9,6 +9,8 @@ from typing import Any
 ADD_ORDER = "order.add"  # the routing key of a request
 UNREADABLE = "x-orders-unreadable"
 
+MESSAGE_ID_CHARS_MAX = 128
+
 Headers = Mapping[str, Any]  # AMQP tables: text, numbers, times, lists, tables
 
 
@@ -50,3 +52,8 @@ class Outgoing:
     properties: Properties
     mandatory: bool  # a queue must take it
     may_be_lost: bool = False  # a reply whose queue is gone: logged, not an error
+
+
+def is_message_id(written: object) -> bool:
+    """Whether a text may be the half of the idempotency key that the caller gives (messages.md, "A request")."""
+    return isinstance(written, str) and 0 < len(written) <= MESSAGE_ID_CHARS_MAX and "\0" not in written

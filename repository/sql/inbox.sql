@@ -1,14 +1,14 @@
 -- name: claim
--- $1 callers, $2 message ids, $3 fingerprints, $4 fingerprint versions: one element each a request.
+-- $1 callers, $2 message ids, $3 fingerprints, $4 fingerprint versions, $5 deliveries: one element each a key.
 -- A request that another transaction is claiming is waited for. The ids are taken in sorted order, so that two
 -- batches with the same ids wait instead of deadlocking.
-INSERT INTO inbox (caller, message_id, fingerprint, fingerprint_version)
-SELECT request.caller, request.message_id, request.fingerprint, request.fingerprint_version
-FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[])
-    AS request (caller, message_id, fingerprint, fingerprint_version)
+INSERT INTO inbox (caller, message_id, fingerprint, fingerprint_version, deliveries)
+SELECT request.caller, request.message_id, request.fingerprint, request.fingerprint_version, request.deliveries
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::integer[])
+    AS request (caller, message_id, fingerprint, fingerprint_version, deliveries)
 ORDER BY request.caller, request.message_id
 ON CONFLICT (caller, message_id) DO UPDATE
-SET deliveries = inbox.deliveries + 1
+SET deliveries = inbox.deliveries + EXCLUDED.deliveries
 RETURNING id, caller, message_id, fingerprint, fingerprint_version, (xmax = 0) AS is_new
 
 -- name: recall
@@ -17,6 +17,7 @@ RETURNING id, caller, message_id, fingerprint, fingerprint_version, (xmax = 0) A
 SELECT
     inbox.id AS request_id,
     orders.id AS order_id,
+    superseding.message_id AS superseded_by,
     answers.outcome,
     answers.replays,
     answers.reply,
@@ -24,7 +25,15 @@ SELECT
 FROM inbox
 LEFT JOIN answers ON answers.request_id = inbox.id
 LEFT JOIN orders ON orders.request_id = inbox.id
+LEFT JOIN inbox AS superseding ON superseding.id = inbox.superseded_by
 WHERE inbox.id = ANY ($1::bigint[])
+
+-- name: supersede
+-- $1 ids of requests that were edited, $2 of those that were placed in their stead
+UPDATE inbox
+SET superseded_by = superseded.by_id
+FROM unnest($1::bigint[], $2::bigint[]) AS superseded (id, by_id)
+WHERE inbox.id = superseded.id
 
 -- name: judge_anew
 -- Requests that were rejected before and are not their own redelivery. $1 request ids, $2 fingerprints, $3 versions

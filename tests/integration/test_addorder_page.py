@@ -187,7 +187,12 @@ CAUSES: dict[str, str | dict[str, Any]] = {
     "The order's total is 100,000,000,000,000 or more: split it": "pid=8&qty=1000000&priceoverride=9999999999999.99",
 }
 # What the sample catalogue has no case of, and what is no answer to a caller (tests/faults/test_set_back.py).
-NOT_ASKED = {rejections.domain_field_required(0, "Legal Type").message, "RuntimeError"}
+NOT_ASKED = {
+    rejections.domain_field_required(0, "Legal Type").message,
+    rejections.superseded("cart-4713").message,  # tests/integration/test_supersedes.py
+    rejections.supersedes_placed("cart-4712").message,
+    "RuntimeError",
+}
 
 
 # ---------------------------------------------------------------- all requests, asked of one worker
