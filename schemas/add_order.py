@@ -6,7 +6,7 @@ every value its type. The faults of both come back together.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice, zip_longest
 from typing import Annotated, Any, TypeVar, get_origin
@@ -23,10 +23,10 @@ from schemas.wire import NAME_CHARS_SHOWN, JsonObject, Repeated, Tree, Value, bo
 
 ITEMS_MAX = 1_000  # elements of one array; the rows they make are bounded by worker/domain/cart.py
 TEXT_CHARS_MAX = 255
-NOTES_CHARS_MAX = 10_000
-WHOLE_MAX = 2**31 - 1
+NOTES_CHARS_MAX = 65_535
+WHOLE_MAX = 2**63 - 1  # of an id that a table could hold: a larger one is no number of anything
 UNKNOWN_NAMES_MAX = 20  # in a log line
-QUANTITY_MAX = 1_000_000
+QUANTITY_MAX = 2**31 - 1
 YEARS_MAX = 100
 
 ALIASES = {
@@ -52,7 +52,7 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "on", "yes", "1"), True),
     **dict.fromkeys(("false", "off", "no", "0"), False),
 }
-_WHOLE = re.compile(r"([0-9]{1,12})(?:\.0{1,2})?", re.ASCII)
+_WHOLE = re.compile(r"([0-9]{1,19})(?:\.0{1,2})?", re.ASCII)
 _AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,2})?", re.ASCII)
 # As PHP counts: 00 is a text, and would be item 0 a second time.
 _ITEM_KEY = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
@@ -129,6 +129,11 @@ def _text(written: Any) -> str:
     return _bounded(written, TEXT_CHARS_MAX)
 
 
+def _any_text(written: Any) -> str:
+    """Take a name that is looked up and nothing else: one that is not known, however long, has an answer of its own."""
+    return str(written)
+
+
 def _notes(written: Any) -> str:
     return _bounded(written, NOTES_CHARS_MAX)
 
@@ -143,7 +148,7 @@ def _id_list(written: Any) -> tuple[int | None, ...]:
     """Split a comma list; an empty member keeps its place, so that addons and addonsqty pair by position."""
     members = [member.strip() for member in written.split(",")]
     if len(members) > ITEMS_MAX:
-        raise PydanticCustomError("list_too_long", "must have at most {most} members", {"most": ITEMS_MAX})
+        raise PydanticCustomError("too_many_items", "must have at most {most} members", {"most": ITEMS_MAX})
     return tuple(_whole(member) if member else None for member in members)
 
 
@@ -181,14 +186,10 @@ def _map(written: str | Mapping[str, Value]) -> Mapping[str, Value]:
         raise PydanticCustomError("serialized_invalid", "{why}", {"why": str(error)}) from None
 
 
-def _renewals(written: Any) -> dict[str, int]:
-    return {name: _renewal_years(name, years) for name, years in written.items()}
-
-
-def _renewal_years(name: str, years: Value) -> int:
-    if not isinstance(years, str):
-        raise PydanticCustomError("number_invalid", "{name}: must be a number of years", {"name": name})
-    return _years(years)
+def _renewal_years(written: Any) -> int:
+    if not isinstance(written, str):
+        raise PydanticCustomError("number_invalid", "must be a number of years such as 1")
+    return _years(written)
 
 
 Whole = Annotated[int, PlainValidator(_whole)]
@@ -197,6 +198,7 @@ Years = Annotated[int, PlainValidator(_years)]
 Amount = Annotated[Decimal, PlainValidator(_amount)]
 Boolean = Annotated[bool, PlainValidator(_boolean)]
 Text = Annotated[str, PlainValidator(_text)]
+AnyText = Annotated[str, PlainValidator(_any_text)]
 IdList = Annotated[tuple[int | None, ...], PlainValidator(_id_list)]
 FieldMap = Annotated[dict[str, str], PlainValidator(_field_map)]
 OptionMap = Annotated[dict[str, OptionAsked], PlainValidator(_option_map)]
@@ -212,7 +214,7 @@ class AddOrderRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     clientid: Whole
-    paymentmethod: Text | None = None
+    paymentmethod: AnyText | None = None
     responsetype: Annotated[ResponseType, PlainValidator(_response_type)] = ResponseType.JSON
     adminuser: Text | None = None  # read at the edge, as part of who asks; here for its shape
 
@@ -246,7 +248,7 @@ class AddOrderRequest(BaseModel):
     nameserver4: Text | None = None
     nameserver5: Text | None = None
     contactid: Whole | None = None
-    promocode: Text | None = None
+    promocode: AnyText | None = None
     promooverride: Boolean = False
     affid: Whole | None = None
     noinvoice: Boolean = False
@@ -261,7 +263,7 @@ class AddOrderRequest(BaseModel):
     addonids: Items[Whole] = Field(default_factory=dict)
     serviceids: Items[Whole] = Field(default_factory=dict)
     addonidsqty: Items[Quantity] = Field(default_factory=dict)
-    domainrenewals: Annotated[dict[str, int], PlainValidator(_renewals)] = Field(default_factory=dict)
+    domainrenewals: dict[str, Annotated[int, PlainValidator(_renewal_years)]] = Field(default_factory=dict)
     servicerenewals: Items[Whole] = Field(default_factory=dict)
     addonrenewals: Items[Whole] = Field(default_factory=dict)
 
@@ -324,12 +326,18 @@ def unknown_names(tree: Tree) -> list[str]:
 def _in_order(faults: Iterable[Fault]) -> list[Fault]:
     """Put faults in the order in which the parameters are documented, so that the first code is predictable."""
     places = {name: number for number, name in enumerate(AddOrderRequest.model_fields)}
-    return sorted(faults, key=lambda fault: (places.get(fault.parameter or "", -1), fault.item or 0))
+    return sorted(faults, key=lambda fault: (places.get(_name_of(fault), -1), fault.item or 0))
+
+
+def _name_of(fault: Fault) -> str:
+    return (fault.parameter or "").partition("[")[0]
 
 
 def _fault_of(error: ErrorDetails) -> Fault:
     parameter, *rest = error["loc"]
     item = rest[0] if rest and isinstance(rest[0], int) else None
+    if rest and isinstance(rest[0], str):
+        parameter = f"{parameter}[{rest[0][:TEXT_CHARS_MAX]}]"  # domainrenewals has names for keys
     if error["type"] == "missing":
         return rejections.parameter_missing(str(parameter))
     return fault(error["type"], str(parameter), item, error["msg"])
@@ -375,10 +383,15 @@ class _Shapes:
     def place_scalars(self) -> list[Fault]:
         """Let a scalar be item 0 where its group has no other item; a comma list in its place is no item."""
         faults = []
+        orders_domain = "domaintype" in self.arranged or "domaintype" in self._scalars
         for name, text in self._scalars.items():
-            others = [self.arranged[other] for other in self.arranged if _group_of(other) == _group_of(name)]
+            group = _group_of(name)
+            others = [
+                self.arranged[other] for other in self.arranged.keys() - _DOMAIN_ONLY if _group_of(other) == group
+            ]
             is_alone = all(key == 0 for keys in others for key in keys)
-            if not is_alone or ("," in text and name not in _COMMA_TEXTS):
+            acts_on_nothing = name in _DOMAIN_ONLY and not orders_domain
+            if not (is_alone or acts_on_nothing) or ("," in text and name not in _COMMA_TEXTS):
                 faults.append(rejections.array_expected(name))
         self.arranged.update({name: {0: text} for name, text in self._scalars.items()})
         return faults
@@ -425,12 +438,13 @@ def _one_value(name: str, value: Value) -> str:
 def _renewal_map(value: Value) -> Mapping[str, Value]:
     if not isinstance(value, Mapping):
         raise Rejected(rejections.array_expected("domainrenewals"))
-    if len(value) > ITEMS_MAX:
-        raise Rejected(rejections.too_many_items(len(value), ITEMS_MAX))
-    for name, years in value.items():
+    given = {name: years for name, years in value.items() if years != ""}
+    if len(given) > ITEMS_MAX:
+        raise Rejected(rejections.too_many_items(len(given), ITEMS_MAX))
+    for name, years in given.items():
         if isinstance(years, Repeated):
             raise Rejected(rejections.parameter_repeated(f"domainrenewals[{name}]"))
-    return {name: years for name, years in value.items() if years != ""}
+    return given
 
 
 def _elements(name: str, value: Repeated | Mapping[str, Value]) -> dict[int, Value]:
@@ -438,9 +452,10 @@ def _elements(name: str, value: Repeated | Mapping[str, Value]) -> dict[int, Val
         if not value.values:
             raise Rejected(rejections.parameter_repeated(name))
         value = {str(index): text for index, text in enumerate(value.values)}
-    if len(value) > ITEMS_MAX:
-        raise Rejected(rejections.too_many_items(len(value), ITEMS_MAX))
-    return {_item_key(name, key): _element(name, key, member) for key, member in value.items() if member != ""}
+    given = {key: member for key, member in value.items() if member != ""}
+    if len(given) > ITEMS_MAX:
+        raise Rejected(rejections.too_many_items(len(given), ITEMS_MAX))
+    return {_item_key(name, key): _element(name, key, member) for key, member in given.items()}
 
 
 def _item_key(name: str, key: str) -> int:
@@ -517,13 +532,25 @@ def _item(request: AddOrderRequest, key: int, faults: list[Fault]) -> Item:
 
 def _addons(request: AddOrderRequest, key: int, faults: list[Fault]) -> tuple[AddonAsked, ...]:
     """Pair addons with addonsqty by position; a quantity that is left out is 1."""
-    addons, quantities = request.addons.get(key, ()), request.addonsqty.get(key, ())
-    paired = tuple(zip_longest(addons, quantities))
+    paired = tuple(_paired(request.addons.get(key, ()), request.addonsqty.get(key, ())))
     if any(addon is None and quantity is not None for addon, quantity in paired):
         faults.append(fault("quantity_not_allowed", "addonsqty", key, "has a quantity where addons has no addon"))
-    if 0 in quantities or any((quantity or 0) > QUANTITY_MAX for quantity in quantities):
+    if any(quantity is not None and not 0 < quantity <= QUANTITY_MAX for _, quantity in paired):
         faults.append(fault("quantity_not_allowed", "addonsqty", key, f"quantities must be 1 to {QUANTITY_MAX}"))
     return tuple(AddonAsked(addon, quantity or 1) for addon, quantity in paired if addon is not None)
+
+
+def _paired(addons: Sequence[int | None], quantities: Sequence[int | None]) -> Iterable[tuple[int | None, int | None]]:
+    """Pair two lists; an addon that is empty is skipped (addorder.md 1), unless addonsqty has a place for it."""
+    if len(_without_end(addons)) != len(_without_end(quantities)):
+        addons = [addon for addon in addons if addon is not None]
+    return zip_longest(addons, quantities)
+
+
+def _without_end(members: Sequence[int | None]) -> Sequence[int | None]:
+    """Leave out the empty members behind the last."""
+    count = next((place for place in range(len(members), 0, -1) if members[place - 1] is not None), 0)
+    return members[:count]
 
 
 def _addon_lines(request: AddOrderRequest) -> Iterable[AddonLine]:

@@ -34,6 +34,8 @@ _TOKEN = re.compile(
 
 
 _CUT_SHORT = "cut short or out of order"
+# Ruby and openssl end the lines of base64, and some clients use its alphabet for URLs.
+_AS_MEANT = str.maketrans({" ": "+", "-": "+", "_": "/", "\r": None, "\n": None})
 
 
 class NotSerialized(ValueError):
@@ -41,12 +43,12 @@ class NotSerialized(ValueError):
 
 
 def from_base64(written: str) -> bytes:
-    """Undo base64. A `+` that became a space is put back; missing padding is fine.
+    """Undo base64. A `+` that became a space is put back; missing padding, line ends and the URL alphabet are fine.
 
     Raises:
         NotSerialized: not base64, or more than BLOB_BYTES_MAX decoded.
     """
-    packed = written.replace(" ", "+").rstrip("=")
+    packed = written.translate(_AS_MEANT).rstrip("=")
     if len(packed) * 3 // 4 > BLOB_BYTES_MAX:
         raise NotSerialized(f"more than {BLOB_BYTES_MAX // 1024} KiB")
     try:
@@ -138,12 +140,13 @@ def _why_not(opcode: bytes) -> str:
 def text_of(value: Any) -> str | None:
     """Write a scalar as a form would send it; None for PHP's null.
 
-    repr() of a float is the shortest text that means it: what PHP itself prints.
+    False is the empty text, as in PHP: whatever it is given for, it says that there is none. repr() of a float is the
+    shortest text that means it: what PHP itself prints.
     """
     if value is None:
         return None
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return "true" if value else ""
     if isinstance(value, float):
         return repr(value)
     return str(value)

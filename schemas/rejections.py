@@ -11,7 +11,7 @@ CODES = frozenset({
     "config_option_invalid", "contact_not_found", "custom_field_invalid", "custom_field_required", "cycle_invalid",
     "cycle_not_offered", "domain_field_invalid", "domain_field_required", "domain_invalid", "domain_not_owned",
     "domain_not_renewable", "domain_repeated", "domain_type_invalid", "empty_order", "epp_code_required",
-    "extra_not_offered", "invalid_payment_method", "ip_invalid", "item_empty", "item_key_invalid", "list_too_long",
+    "extra_not_offered", "invalid_payment_method", "ip_invalid", "item_empty", "item_key_invalid",
     "malformed", "message_id_invalid", "message_id_missing", "message_id_reused", "number_invalid", "out_of_stock",
     "parameter_missing", "parameter_repeated", "period_not_offered", "permission_denied", "product_not_found",
     "quantity_not_allowed", "renewal_repeated", "request_too_large", "responsetype_invalid", "serialized_invalid",
@@ -172,7 +172,7 @@ def product_not_found(product_id: int, item: int) -> Fault:
 
 def cycle_not_offered(cycle: str, item: int, offered: Iterable[str]) -> Fault:
     return fault(
-        "cycle_not_offered", "billingcycle", item, f"{cycle} is not offered; the product is sold {_one_of(offered)}"
+        "cycle_not_offered", "billingcycle", item, f"{cycle} is not offered, the product is sold {_one_of(offered)}"
     )
 
 

@@ -192,7 +192,7 @@ def _json_value(value: Any) -> Value | None:
         pairs = ((str(index), _json_value(member)) for index, member in enumerate(value))
         return {key: member for key, member in pairs if member is not None}
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return php.text_of(value)
     assert value is None or isinstance(value, str | JsonObject), "json.loads makes nothing else here"
     return value
 

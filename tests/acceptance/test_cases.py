@@ -1,4 +1,4 @@
-"""The cases of cases.jsonl, through the real queue to a real worker."""
+"""The cases of cases.jsonl and more_cases.jsonl, through the real queue to a real worker."""
 
 import base64
 import json
@@ -14,18 +14,20 @@ from repository import scratch
 from tests.acceptance.expected import Returned, differences, expected_types, utc_today
 from tests.shop import Asked, Shop
 
-LINES = Path(__file__).with_name("cases.jsonl").read_text(encoding="utf-8").splitlines()
+FILES = [Path(__file__).with_name(name) for name in ("cases.jsonl", "more_cases.jsonl")]
+LINES = [line for file in FILES for line in file.read_text(encoding="utf-8").splitlines()]
 CASES = [case for case in map(json.loads, LINES) if "id" in case]
 
 
 @pytest.fixture(scope="module")
 async def open_shop(servers: Servers, template: str, amqp_url: str) -> AsyncIterator[Shop]:
     """One shop with one worker for all cases: they are independent of each other."""
-    url = await scratch.clone(servers.postgres_url, "orders_test_acceptance", template)
+    name = f"orders_test_acceptance_{uuid.uuid4().hex[:12]}"
+    url = await scratch.clone(servers.postgres_url, name, template)
     async with Shop.open(url, amqp_url) as shop:
         await shop.start_worker()
         yield shop
-    await scratch.drop(servers.postgres_url, "orders_test_acceptance")
+    await scratch.drop(servers.postgres_url, name)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["id"] for case in CASES])

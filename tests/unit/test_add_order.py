@@ -90,7 +90,9 @@ def test_whole_numbers_arrive_in_several_spellings(written: str) -> None:
     assert asked(f"pid={written}").items[0].product_id == 7
 
 
-@pytest.mark.parametrize("written", ["7.5", "-7", "+7", "7e0", "1_0", " 7", "\u0667", "0x7", "9999999999", "true"])
+@pytest.mark.parametrize(
+    "written", ["7.5", "-7", "+7", "7e0", "1_0", " 7", "\u0667", "0x7", "9223372036854775808", "true"]
+)
 def test_what_is_no_whole_number_is_refused(written: str) -> None:
     assert refused(f"affid={written.replace('+', '%2B')}") == [
         ("number_invalid", "affid: must be a whole number such as 7")
@@ -157,7 +159,12 @@ def test_empty_members_behind_the_last_quantity_are_skipped() -> None:
     assert asked("pid=1&addons=1&addonsqty=2,,").items[0].addons == (AddonAsked(1, 2),)
 
 
-@pytest.mark.parametrize("lists", ["addons=1&addonsqty=2,3", "addons=1,,3&addonsqty=2,4", "addonsqty=2"])
+@pytest.mark.parametrize("lists", ["addons=1,3&addonsqty=2", "addons=1,,3,&addonsqty=2,1", "addons=1,3&addonsqty=2,,"])
+def test_empty_members_are_skipped_where_the_lists_differ_in_length(lists: str) -> None:
+    assert asked(f"pid=1&{lists}").items[0].addons == (AddonAsked(1, 2), AddonAsked(3, 1))
+
+
+@pytest.mark.parametrize("lists", ["addons=1&addonsqty=2,3", "addons=1,,3&addonsqty=2,5,4", "addonsqty=2"])
 def test_a_quantity_beside_no_addon_is_refused(lists: str) -> None:
     assert refused(f"pid=1&{lists}")[0][0] == "quantity_not_allowed"
 
@@ -181,6 +188,11 @@ def test_a_number_of_no_choice_is_refused(option: str) -> None:
 @pytest.mark.parametrize("extra", ["regperiod=0", "dnsmanagement[0]=0", "eppcode[3]=x", "domainpriceoverride=5"])
 def test_what_is_about_a_domain_only_makes_no_item(extra: str) -> None:
     assert asked(f"addonid=1&serviceid=19&{extra}").items == ()
+
+
+def test_a_scalar_about_domains_beside_several_items_that_order_none_is_ignored() -> None:
+    assert [item.years for item in asked("pid[]=1&pid[]=7&regperiod=0").items] == [0, None]
+    assert refused("pid[]=1&pid[]=7&domaintype[0]=register&regperiod=0")[0][0] == "array_expected"
 
 
 @pytest.mark.parametrize("lone", ["billingcycle=monthly", "domain=a.com", "priceoverride=1", "qty[3]=1"])
@@ -270,7 +282,8 @@ def test_what_is_no_address_is_refused(written: str) -> None:
         ("qty[1]=0", ("quantity_not_allowed", "qty[1]: must be 1 or more")),
         ("domaintype=renew", ("domain_type_invalid", "domaintype[0]: must be register or transfer")),
         ("responsetype=yaml", ("responsetype_invalid", "responsetype: must be json, xml or nvp")),
-        (f"notes={'x' * 10_001}", ("text_too_long", "notes: must be at most 10000 characters")),
+        (f"notes={'x' * 65_536}", ("text_too_long", "notes: must be at most 65535 characters")),
+        ("domainrenewals[a.com]=one", ("number_invalid", "domainrenewals[a.com]: must be a whole number such as 7")),
     ],
 )
 def test_a_fault_of_shape_names_its_place_and_the_mend(body: str, fault: tuple[str, str]) -> None:

@@ -145,7 +145,7 @@ def test_a_cycle_the_product_is_not_sold_on_is_refused_with_those_it_is_sold_on(
     rejection = refused(a_request(Item(key=0, product_id=1, billing_cycle=QUARTERLY)), catalog)
 
     assert rejection.code == "cycle_not_offered"
-    assert rejection.message == "billingcycle[0]: quarterly is not offered; the product is sold monthly, annually"
+    assert rejection.message == "billingcycle[0]: quarterly is not offered, the product is sold monthly, annually"
 
 
 def test_a_free_product_is_not_sold_monthly() -> None:
