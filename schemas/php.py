@@ -8,6 +8,7 @@ import base64
 import binascii
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import phpserialize
@@ -17,7 +18,7 @@ LEVELS_MAX = 5
 ENTRIES_MAX = 1_000
 INTEGER_MAX = 2**63 - 1  # PHP's own; wider ones would also let keys be crafted that collide in a dict
 
-Value = int | float | str | bool | None | dict[int | str, "Value"]
+Value = int | float | str | bool | None | dict[str, "Value"]
 
 _TOKEN = re.compile(
     rb"""
@@ -57,7 +58,7 @@ def from_base64(written: str) -> bytes:
         raise NotSerialized("not base64") from None
 
 
-def unserialize(blob: bytes, *, levels_max: int, entries_max: int | None) -> dict[int | str, Value]:
+def unserialize(blob: bytes, *, levels_max: int, entries_max: int | None) -> dict[str, Value]:
     """Read one serialized array: scalars and arrays only, in UTF-8.
 
     Raises:
@@ -65,38 +66,45 @@ def unserialize(blob: bytes, *, levels_max: int, entries_max: int | None) -> dic
     """
     _scan(blob, levels_max, entries_max)
     try:
-        value = phpserialize.loads(blob, charset="utf-8", errors="strict", decode_strings=True)
+        value = phpserialize.loads(blob, charset="utf-8", errors="strict", decode_strings=True, array_hook=_array)
     except UnicodeDecodeError:
         raise NotSerialized("its text is not UTF-8") from None
+    except NotSerialized:
+        raise
     except Exception as error:  # phpserialize leaks TypeError, IndexError and more for keys and ends out of place
         raise NotSerialized(_CUT_SHORT) from error
     if not isinstance(value, dict):
         raise NotSerialized("not an array")
-    _check(value)
     return value
 
 
-def _check(array: dict[int | str, Value]) -> None:
-    """Refuse what is no key in PHP, and numbers that became infinite."""
-    for key, value in array.items():
+def _array(pairs: Iterable[tuple[Any, Value]]) -> dict[str, Value]:
+    """Build an array. Its keys are looked at before they are in a dict, to which 1, 1.0 and True are the same."""
+    array: dict[str, Value] = {}
+    for key, value in pairs:
         if type(key) not in {int, str}:
             raise NotSerialized("a key is neither a whole number nor a text")
+        if str(key) in array:
+            raise NotSerialized("a key is given twice")
         if isinstance(value, float) and not math.isfinite(value):
             raise NotSerialized("a number is out of range")
-        if isinstance(value, dict):
-            _check(value)
+        array[str(key)] = value
+    return array
 
 
 def _scan(blob: bytes, levels_max: int, entries_max: int | None) -> None:
     """Check every token, length, depth and count without building anything."""
     # An entry takes six bytes at least (i:0;N;), so a larger count cannot be true.
     entries_max = len(blob) // 6 if entries_max is None else entries_max
-    position, levels, entries = 0, 0, 0
+    position, levels, entries, values = 0, 0, 0, 0
     while True:
         token = _TOKEN.match(blob, position)
         if token is None:
             raise NotSerialized(_why_not(blob[position : position + 1]))
         position = token.end()
+        values += token["end"] is None
+        if values > 1 + 2 * entries:  # a key and a value for each: the rest was never declared
+            raise NotSerialized(_CUT_SHORT)
         if token["length"] is not None:
             position = _end_of_text(blob, position, int(token["length"]))
         elif token["int"] is not None:
@@ -140,13 +148,13 @@ def _why_not(opcode: bytes) -> str:
 def text_of(value: Any) -> str | None:
     """Write a scalar as a form would send it; None for PHP's null.
 
-    False is the empty text, as in PHP: whatever it is given for, it says that there is none. repr() of a float is the
-    shortest text that means it: what PHP itself prints.
+    False is the empty text, as in PHP: whatever it is given for, it says that there is none. A float is the shortest
+    text that means it, and without decimals that are none: 5.0 is 5.
     """
     if value is None:
         return None
     if isinstance(value, bool):
         return "true" if value else ""
     if isinstance(value, float):
-        return repr(value)
+        return repr(value).removesuffix(".0")
     return str(value)

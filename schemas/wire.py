@@ -1,6 +1,7 @@
 """Bytes and a content type → names and values, in each of the three encodings (addorder.md 1)."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,9 @@ LEVELS_MAX = 5
 
 NAME_CHARS_SHOWN = 40  # of a name that the caller made up
 
-_INDEX_DIGITS_MAX = 19  # of PHP's largest index
+_INDEX = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)  # as PHP counts: 00 and -0 are texts
+_JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # one that is never closed goes to the end
+_BLANKS = frozenset(" \t\n\v\f\r")
 
 
 @dataclass(slots=True)
@@ -90,9 +93,9 @@ def _form(text: str) -> Tree:
     for written, value in pairs:
         if "\0" in value or "\0" in written:
             raise Rejected(rejections.malformed("it contains the character U+0000"))
-        name, bracket, rest = written.partition("[")
+        name, bracket, rest = written.lstrip(" ").partition("[")
         if not bracket or "]" not in rest:
-            _add(named, written.lower(), value)
+            _add(named, written.lstrip(" ").lower(), value)
         else:
             _add_element(named, name.lower(), rest, value)
     return named
@@ -105,14 +108,15 @@ class _FormArray(dict[str, Value]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._next_index = 0
+        self._next_index: int | None = None  # until an index is there
 
     def key_of(self, written: str) -> str:
         """Name the element that `[written]` means."""
-        if not written:
-            written = str(self._next_index)
-        if len(written) < _INDEX_DIGITS_MAX and written.isdecimal() and written.isascii():
-            self._next_index = max(self._next_index, int(written) + 1)
+        if not written or written in _BLANKS:  # PHP skips one blank
+            written = str(self._next_index or 0)
+        if _INDEX.fullmatch(written) and -php.INTEGER_MAX - 1 <= int(written) <= php.INTEGER_MAX:
+            following = int(written) + 1
+            self._next_index = following if self._next_index is None else max(self._next_index, following)
         return written
 
 
@@ -233,13 +237,13 @@ def _php(body: bytes) -> Tree:
         raise Rejected(rejections.malformed(f"not a PHP-serialized array: {error}")) from None
 
 
-def _php_array(array: Mapping[int | str, php.Value]) -> dict[str, Value]:
+def _php_array(array: Mapping[str, php.Value]) -> dict[str, Value]:
     named: dict[str, Value] = {}
     for key, value in array.items():
         if isinstance(value, dict):
-            _add(named, str(key), _php_array(value))
+            named[key] = _php_array(value)
         elif (text := php.text_of(value)) is not None:
-            _add(named, str(key), text)
+            named[key] = text
     return named
 
 
@@ -254,6 +258,9 @@ def unserialize_value(written: str) -> Mapping[str, Value]:
     """
     blob = php.from_base64(written)
     if blob.startswith(b"{"):
+        # Every entry of an array but its first is behind a comma: too many are refused before anything is built.
+        if _JSON_TEXT.sub(b"", blob).count(b",") >= php.ENTRIES_MAX:
+            raise ValueError(f"more than {php.ENTRIES_MAX} entries")
         try:
             tree = json_object(blob.decode("utf-8"))
         except (UnicodeDecodeError, Rejected):

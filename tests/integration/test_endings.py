@@ -162,7 +162,7 @@ async def test_a_rejected_request_put_right_under_its_message_id_is_placed(shop:
 
 async def test_the_brokers_own_redelivery_of_a_rejection_repeats_it(shop: Shop) -> None:
     """The shop mends the cause between the first delivery and the second: the answer was given, and stands."""
-    dying = await shop.start_worker("tests.faults.killing_worker", "after publish")
+    dying = await shop.start_worker("tests.faults.killing_worker", "before ack")
     asked = await shop.publish({**UNKNOWN_METHOD, "paymentmethod": "oldgateway"})
     first = await shop.reply(asked)
     await shop.until(lambda: dying.process.poll() is not None)
@@ -194,7 +194,7 @@ async def test_a_reply_queue_that_is_gone_holds_nothing_up(shop: Shop) -> None:
         (b"clientid=1", "text/plain", "malformed"),
         (b"clientid=%FF", wire.FORM, "malformed"),
         (b"x" * (2**20 + 1), wire.JSON, "request_too_large"),
-        (b"", wire.FORM, "parameter_missing"),
+        (b"", wire.FORM, "authentication_failed"),
         (b'{"action": "deleteorder", "clientid": 1}', wire.JSON, "unknown_action"),
     ],
 )
