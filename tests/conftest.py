@@ -1,5 +1,7 @@
 """Real servers for every test: from the environment, a Docker engine, or binaries of this machine."""
 
+import os
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -8,6 +10,7 @@ from importlib.resources import files
 
 import pytest
 
+from deploy.local import debian
 from deploy.local.containers import Container
 from deploy.local.host import LocalServerError, say
 from deploy.local.rabbitmq import RabbitMQ
@@ -21,6 +24,7 @@ from tests.shop import Shop, make_vhost, vhost_of
 from worker.broker import topology
 from worker.broker.connection import connect
 
+PHP_PACKAGE = "php-cli"
 TEMPLATE = f"orders_test_template_{uuid.uuid4().hex[:12]}"  # of this run: another may go on beside it
 
 
@@ -28,6 +32,16 @@ TEMPLATE = f"orders_test_template_{uuid.uuid4().hex[:12]}"  # of this run: anoth
 def servers() -> Iterator[Servers]:
     with local_servers() as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def php_program() -> str:
+    """A real PHP to compare with. CI installs it where it is missing; a desk without one skips these tests."""
+    if not shutil.which("php"):
+        if not os.environ.get("CI"):
+            pytest.skip(f"no PHP here to compare with; mend: sudo apt-get install {PHP_PACKAGE}")
+        debian.install(PHP_PACKAGE)
+    return "php"
 
 
 @pytest.fixture
