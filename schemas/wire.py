@@ -1,11 +1,14 @@
 """Bytes and a content type → names and values, in each of the three encodings (addorder.md 1)."""
 
+import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
+
+import phpserialize
 
 from schemas import php, rejections
 from schemas.rejections import Rejected
@@ -48,7 +51,7 @@ def decode(body: bytes, content_type: str | None) -> Tree:
     """
     if not body:
         return {}
-    match _media_type(content_type, body):
+    match media_type(content_type, body):
         case "application/json":
             return _lower(_json(body))
         case "application/x-www-form-urlencoded":
@@ -59,7 +62,8 @@ def decode(body: bytes, content_type: str | None) -> Tree:
             raise Rejected(rejections.malformed(f"the content type must be {FORM}, {JSON} or {PHP}"))
 
 
-def _media_type(content_type: str | None, body: bytes) -> str | None:
+def media_type(content_type: str | None, body: bytes) -> str | None:
+    """Name the encoding of a body, in lower case; JSON where none is said and it begins with a brace."""
     if not content_type:
         return JSON if body.lstrip().startswith(b"{") else None
     return content_type.partition(";")[0].strip().lower()
@@ -78,6 +82,34 @@ def _lower(tree: Mapping[str, Value]) -> Tree:
     for name, value in tree.items():
         _add(named, name.lower(), value)
     return named
+
+
+def encode(tree: Tree, media: str) -> bytes:
+    """Write parameters down in an encoding: `decode` reads the same tree from it."""
+    match media:
+        case "application/json":
+            return json.dumps(_plain(tree), ensure_ascii=False).encode()
+        case "application/x-www-form-urlencoded":
+            return urlencode([pair for name, value in tree.items() for pair in _pairs(name, value)]).encode()
+        case "application/vnd.php.serialized":
+            return bytes(phpserialize.dumps(_plain(tree)))
+    raise ValueError(f"no encoding of requests: {media}")
+
+
+def _plain(value: Value) -> Any:
+    if isinstance(value, Repeated):
+        return value.values
+    return value if isinstance(value, str) else {key: _plain(member) for key, member in value.items()}
+
+
+def _pairs(name: str, value: Value) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, Repeated):
+        yield from ((name, one) for one in value.values)
+    else:
+        for key, member in value.items():
+            yield from _pairs(f"{name}[{key}]", member)
 
 
 # ---------------------------------------------------------------- form
@@ -269,6 +301,11 @@ def unserialize_value(written: str) -> Mapping[str, Value]:
             raise ValueError("neither a PHP-serialized array nor a JSON object, in base64")
         return bounded_map(tree)
     return _php_array(php.unserialize(blob, levels_max=php.LEVELS_MAX, entries_max=php.ENTRIES_MAX))
+
+
+def serialize_value(tree: Mapping[str, Value]) -> str:
+    """Write a map as `unserialize_value` reads it: base64 of a PHP-serialized array."""
+    return base64.b64encode(phpserialize.dumps(_plain(tree))).decode()
 
 
 def bounded_map(tree: Mapping[str, Value]) -> Mapping[str, Value]:

@@ -227,7 +227,9 @@ def _refusal(command: Command, claimed: Mapping[tuple[str, str], Claimed], *, is
     if row.superseded_by is not None:
         return rejections.superseded(row.superseded_by)
     for claim in command.supersedes:
-        if claimed[claim.key].order_id is not None:
+        before = claimed[claim.key]
+        # Placed as it was, or in the form of another edit.
+        if before.order_id is not None or before.superseded_by is not None:
             return rejections.supersedes_placed(claim.message_id)
     return None
 

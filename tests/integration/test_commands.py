@@ -16,7 +16,8 @@ EVERY_COMMAND = [
     "topology", "topology show", "topology apply", "topology check", "topology export",
     "catalog", "catalog load", "catalog check", "catalog export",
     "credentials", "credentials add", "credentials list", "credentials revoke",
-    "dead", "dead list", "dead show", "dead replay", "dead discard",
+    "dead", "dead list", "dead groups", "dead show", "dead replay", "dead edit", "dead discard", "dead export",
+    "dead import",
     "show", "status", "doctor",
 ]  # fmt: skip
 

@@ -378,6 +378,7 @@ async def test_the_doctor_names_every_right_that_is_missing(shop: Shop) -> None:
         "it may not read orders.requests, orders.suspects"
     )
     assert says_of(operator, "rights") == (
+        "it may not publish to orders.unrouted, orders.dead\n"
         "it may not read orders.unrouted, orders.dead\n"
         "it lacks the tag `impersonator`: copies and replays keep the user_id of who published first\n"
         "it may not declare orders.operators-lock, by which operators keep out of each other's way"
@@ -515,9 +516,9 @@ async def test_replaying_loses_none_of_the_messages_that_share_a_message_id(shop
     for body in (ONE_SERVICE, UNKNOWN_METHOD):
         await put(shop, body, message_id=None)
 
-    replayed = await orders(shop, "dead", "replay", "--all")
+    replayed = await orders(shop, "dead", "replay", "--all", "--no-dry-run")
 
-    assert replayed.stderr == "4 replayed\n"
+    assert replayed.stderr.splitlines()[-1] == "4 replayed"
     assert (await shop.waiting(topology.REQUESTS), await shop.waiting(topology.DEAD)) == (4, 0)
 
 

@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[str, Step]] = {
     "an operator deletes the dead letters": ("operator", delete(topology.DEAD)),
     "an operator gives an unknown command": ("operator", publish(topology.COMMANDS, "invoice.pay")),
     "an operator announces an order": ("operator", publish(topology.EVENTS, "order.added")),
-    "an operator writes a dead letter": ("operator", publish(topology.DEAD, COMMAND)),
+    "an operator makes a request wait": ("operator", publish(next(iter(topology.RETRY_DELAYS)), COMMAND)),
     "an operator goes past the exchange": ("operator", publish("", topology.REQUESTS)),
 }
 

@@ -69,6 +69,13 @@ async def test_all_that_it_was_edited_from_are_refused(shop: Shop) -> None:
     assert await ended(shop, await send(shop, "first")) == "superseded"
 
 
+async def test_of_two_that_were_made_of_the_same_one_the_second_is_refused(shop: Shop) -> None:
+    await shop.start_worker()
+
+    assert await ended(shop, await send(shop, "new", "old")) == "placed"
+    assert await ended(shop, await send(shop, "other", "old")) == "supersedes_placed"
+
+
 async def test_the_new_one_again_is_a_repeat(shop: Shop) -> None:
     await shop.start_worker()
     first = await send(shop, "new", "old")

@@ -3,24 +3,28 @@
 Two queues: orders.dead for requests that came to nothing, orders.unrouted for commands that no queue takes.
 """
 
+import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import QueueEmpty
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
 from aiormq.exceptions import ChannelLockedResource
 
 from worker import copies
 from worker.broker import topology
 from worker.broker.connection import delivery_of, message_of
-from worker.messages import Delivery
+from worker.messages import Delivery, Properties
 
 OPERATORS_LOCK = "orders.operators-lock"
 CONFIRM_SECONDS_MAX = 30
+ARRIVAL_SECONDS_MAX = 10  # of a message that the queue said it has
+IN_FLIGHT_MAX = 100  # of a replay, before their confirms
+WINDOW = 200  # messages that are in memory at once; the largest are a MiB
 
 Identity = tuple[str, str, int, bytes]
 
@@ -97,12 +101,18 @@ class DeadLetter:
         digest = hashlib.sha256(self.delivery.body).digest()
         return self.delivery.properties.user_id or "", self.message_id, self.replays, digest
 
+    @property
+    def digest(self) -> bytes:
+        """Stand for its identity in sixteen bytes, so that hundreds of thousands fit into memory."""
+        return hashlib.blake2b(repr(self.identity).encode(), digest_size=16).digest()
+
     def _text(self, header: str) -> str:
         value = self.delivery.properties.headers.get(header)
         return value if isinstance(value, str) else ""
 
 
 Choice = Callable[[DeadLetter], bool]
+Act = Callable[[DeadLetter], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -117,77 +127,153 @@ async def opened(connection: AbstractConnection, queue: str = topology.DEAD) -> 
             lock = await locking.declare_queue(OPERATORS_LOCK, exclusive=True)
         except ChannelLockedResource:
             raise AnotherOperator("another operator has the dead letters open: try again when they are done") from None
-        async with (
-            # Messages that are got and not acknowledged go back to their place when the channel closes.
-            connection.channel(publisher_confirms=False) as browsing,
-            connection.channel(publisher_confirms=True, on_return_raises=True) as publishing,
-        ):
-            yield DeadLetters(queue, browsing, publishing)
+        async with connection.channel(publisher_confirms=True, on_return_raises=True) as publishing:
+            yield DeadLetters(queue, connection, publishing)
         if not locking.is_closed:
             await lock.delete()  # else it stays until the connection closes
 
 
 class DeadLetters:
-    def __init__(self, queue: str, browsing: AbstractChannel, publishing: AbstractChannel) -> None:
+    """One queue of messages that need a person. Of any number of them, no more than WINDOW are in memory at once."""
+
+    def __init__(self, queue: str, connection: AbstractConnection, publishing: AbstractChannel) -> None:
         self._queue = queue
-        self._browsing = browsing
+        self._connection = connection
         self._publishing = publishing
-        self._began = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._commands: AbstractExchange | None = None
+
+    async def count(self) -> int:
+        declared = await self._publishing.declare_queue(self._queue, passive=True)
+        return declared.declaration_result.message_count or 0
 
     async def browse(self) -> AsyncIterator[DeadLetter]:
-        """Go through what lay in the queue at the start, oldest first, each message once."""
-        seen: set[Identity] = set()
-        async for letter, _message in self._all():
-            if letter.identity not in seen:
-                seen.add(letter.identity)
-                yield letter
+        """Go through what lies in the queue, each message once. In no order: every look shuffles what lies there."""
+        seen = _Seen()
+        async with self._all() as letters:
+            async for letter, _message in letters:
+                if seen.is_new(letter):
+                    yield letter
 
-    async def replay(self, chosen: Choice, routing_key: str | None = None) -> AsyncIterator[DeadLetter]:
+    async def move(self, chosen: Choice, act: Act, *, at_once: int = 1) -> AsyncIterator[DeadLetter]:
+        """Do something about each chosen message, and only then take it from the queue.
+
+        A crash in between can do it twice, never lose it. A message that lies there twice is done once, and taken out
+        twice. `act` runs for up to `at_once` messages side by side; where it raises, that message stays.
+        """
+        seen = _Seen()
+        async with self._all() as letters:
+            batch: list[tuple[DeadLetter, AbstractIncomingMessage]] = []
+            async for letter, message in letters:
+                if not chosen(letter):
+                    continue
+                if not seen.is_new(letter):
+                    await message.ack()
+                    continue
+                batch.append((letter, message))
+                if len(batch) == at_once:
+                    for done in await _act_on(batch, act):
+                        yield done
+                    batch.clear()
+            for done in await _act_on(batch, act):
+                yield done
+
+    async def replay(
+        self,
+        chosen: Choice,
+        routing_key: str | None = None,
+        *,
+        died_before: datetime | None = None,
+        rate: float | None = None,
+    ) -> AsyncIterator[DeadLetter]:
         """Publish the chosen ones back to `orders`, and only then take each from the queue.
 
-        Each goes under the routing key that it came with, or under the one given. A crash in between can duplicate,
-        never lose; a duplicate changes nothing. What dies again during the run waits for the next one.
+        Each goes under the routing key that it came with, or under the one given, at most `rate` a second. What dies
+        again during the run waits for the next one: only what died before it began, or before the time given, goes. A
+        duplicate after a crash changes nothing.
         """
-        commands = await self._publishing.get_exchange(topology.COMMANDS, ensure=False)
-        seen: set[Identity] = set()
-        async for letter, message in self._all():
-            if letter.died_at > self._began or not chosen(letter):
-                continue
-            if letter.identity not in seen:
-                properties = copies.replay(letter.delivery.properties, letter.replays)
-                await commands.publish(
-                    message_of(letter.delivery.body, properties),
-                    routing_key or letter.routing_key,
-                    timeout=CONFIRM_SECONDS_MAX,
-                )
-            await message.ack()
-            if letter.identity not in seen:
-                seen.add(letter.identity)
-                yield letter
+        began = (died_before or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        pace = _Pace(rate)
 
-    async def discard(
-        self, chosen: Choice, record: Callable[[DeadLetter], Awaitable[None]]
-    ) -> AsyncIterator[DeadLetter]:
-        """Take the chosen ones out of the queue for good, each once `record` has noted it: never without a trace."""
-        seen: set[Identity] = set()
-        async for letter, message in self._all():
-            if not chosen(letter):
-                continue
-            if letter.identity not in seen:
-                await record(letter)
-            await message.ack()
-            if letter.identity not in seen:
-                seen.add(letter.identity)
-                yield letter
+        async def send(letter: DeadLetter) -> None:
+            await pace.wait()
+            properties = copies.replay(letter.delivery.properties, letter.replays)
+            await self.publish(letter.delivery.body, properties, routing_key or letter.routing_key)
 
-    async def _all(self) -> AsyncIterator[tuple[DeadLetter, AbstractIncomingMessage]]:
-        queue = await self._browsing.declare_queue(self._queue, passive=True)
+        at_once = IN_FLIGHT_MAX if rate is None else max(1, min(IN_FLIGHT_MAX, int(rate)))
+        async for letter in self.move(lambda one: one.died_at <= began and chosen(one), send, at_once=at_once):
+            yield letter
+
+    async def publish(self, body: bytes, properties: Properties, routing_key: str) -> None:
+        """Send a request on its way, and return when the broker has confirmed it."""
+        if self._commands is None:
+            self._commands = await self._publishing.get_exchange(topology.COMMANDS, ensure=False)
+        await self._commands.publish(message_of(body, properties), routing_key, timeout=CONFIRM_SECONDS_MAX)
+
+    async def put(self, body: bytes, properties: Properties) -> None:
+        """Put a message into this queue, as it is. The exchange of the same name leads there and nowhere else."""
+        exchange = await self._publishing.get_exchange(self._queue, ensure=False)
+        await exchange.publish(message_of(body, properties), self._queue, timeout=CONFIRM_SECONDS_MAX)
+
+    @asynccontextmanager
+    async def _all(self) -> AsyncIterator[AsyncIterator[tuple[DeadLetter, AbstractIncomingMessage]]]:
+        """Hold what lies in the queue, each message until it is acknowledged or the channel closes."""
+        async with self._connection.channel(publisher_confirms=False) as browsing:
+            yield self._arriving(browsing)
+
+    async def _arriving(self, browsing: AbstractChannel) -> AsyncIterator[tuple[DeadLetter, AbstractIncomingMessage]]:
+        """Let them come a window at a time. Getting them one by one takes sixteen times as long."""
+        queue = await browsing.declare_queue(self._queue, passive=True)
+        arrived = asyncio.Queue[AbstractIncomingMessage]()
+        await browsing.set_qos(prefetch_count=WINDOW)
+        room = 0
         for _ in range(queue.declaration_result.message_count or 0):
+            if room == 0:
+                # A consumer holds as many unacknowledged messages as its prefetch, so the next window is another one's.
+                await queue.consume(arrived.put)
+                room = WINDOW
             try:
-                message = await queue.get(no_ack=False)
-            except QueueEmpty:
-                return
+                message = await asyncio.wait_for(arrived.get(), ARRIVAL_SECONDS_MAX)
+            except TimeoutError:
+                return  # somebody else took the rest
+            room -= 1
             yield DeadLetter(delivery_of(message), self._queue), message
+
+
+async def _act_on(batch: Sequence[tuple[DeadLetter, AbstractIncomingMessage]], act: Act) -> list[DeadLetter]:
+    """Act side by side; take out what was done, then raise what went wrong with the others."""
+    outcomes = await asyncio.gather(*(act(letter) for letter, _ in batch), return_exceptions=True)
+    faults = [outcome for outcome in outcomes if outcome is not None]
+    done = [pair for pair, outcome in zip(batch, outcomes, strict=True) if outcome is None]
+    for _, message in done:
+        await message.ack()
+    if faults:
+        raise faults[0]
+    return [letter for letter, _ in done]
+
+
+class _Pace:
+    """Lets one go every so many seconds."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._seconds = 0.0 if rate is None else 1 / rate
+        self._next = 0.0
+
+    async def wait(self) -> None:
+        now = time.monotonic()
+        self._next = max(self._next, now) + self._seconds
+        await asyncio.sleep(self._next - self._seconds - now)
+
+
+class _Seen:
+    """Which messages have come by."""
+
+    def __init__(self) -> None:
+        self._digests: set[bytes] = set()
+
+    def is_new(self, letter: DeadLetter) -> bool:
+        count = len(self._digests)
+        self._digests.add(letter.digest)
+        return len(self._digests) > count
 
 
 def is_routed(routing_key: str) -> bool:

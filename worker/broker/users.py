@@ -66,11 +66,11 @@ USERS = (
         routing_keys={topology.EVENTS: EVENT_KEYS},
         tags=(IMPERSONATOR,),
     ),
-    # Looks into what needs a person, sends it back, and follows events.
+    # Looks into what needs a person, sends it back or puts it back, and follows events.
     User(
         "operator",
         configure=_only(OPERATORS_LOCK, OWN_QUEUES),
-        write=_only(topology.COMMANDS, OWN_QUEUES),
+        write=_only(topology.COMMANDS, topology.DEAD, topology.UNROUTED, OWN_QUEUES),
         read=_only(topology.DEAD, topology.UNROUTED, topology.EVENTS, OWN_QUEUES),
         routing_keys={topology.COMMANDS: COMMAND_KEYS},
         tags=(IMPERSONATOR, MONITORING),

@@ -291,10 +291,11 @@ async def _rights(connection: AbstractConnection, role: Role) -> AsyncIterator[F
         faults.append(f"it may not publish to {', '.join(refused)}")
     if unread:
         faults.append(f"it may not read {', '.join(unread)}")
+    open_to_it = [name for name in exchanges if name not in refused]
     if (
         IMPERSONATOR in user.tags
-        and not refused
-        and await _publishing(connection, exchanges[0], SOMEBODY_ELSE) is Answer.FOREIGN
+        and open_to_it
+        and await _publishing(connection, open_to_it[0], SOMEBODY_ELSE) is Answer.FOREIGN
     ):
         faults.append(f"it lacks the tag `{IMPERSONATOR}`: copies and replays keep the user_id of who published first")
     if role is Role.OPERATOR and not await _may_lock(connection):

@@ -21,8 +21,9 @@ from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, opened
 from worker.commands import echo, err, fail, out
 from worker.commands.database import with_database
-from worker.commands.dead import REASONS, Where, facts, moment, whole
 from worker.commands.events import line_of
+from worker.commands.letters import REASONS, facts, moment, whole
+from worker.commands.operating import Where
 from worker.redaction import plain
 from worker.settings import Settings
 

@@ -1,0 +1,137 @@
+"""`orders dead edit`: mend a request, and send what comes of it in its stead."""
+
+import os
+import shlex
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from repository import audit
+from worker import copies
+from worker.broker.dead_letters import DeadLetter, DeadLetters
+from worker.commands import AsJson, echo, err, fail, out
+from worker.commands.choice import Filter
+from worker.commands.operating import Where, Why, audited, check_found, check_why, operation_on, run_on
+from worker.editing import Draft, Edited, NotEdited
+from worker.redaction import Shown, plain
+from worker.settings import Settings
+
+NOTE_MARK = "//"  # of a line in the editor that is no part of the request
+
+
+def edit(
+    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="Which message.", show_default=False)],
+    reason: Why,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter, such as pid[0]=7.")
+    ] = None,
+    unset: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Take a parameter out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a request, and send it under a message_id of its own, in place of the one that failed.
+
+    Without --set and --unset it opens $EDITOR. Of the two requests at most one can ever be placed. Who changed what,
+    and why, is kept in the database; secrets are not shown, and stay as they are.
+    """
+    check_why(reason)
+    letter = _the_one(message_id)
+    try:
+        draft = Draft.of(letter.delivery.body, letter.delivery.properties.content_type)
+        given = {**dict(_pair(one) for one in set_ or ()), **dict.fromkeys(unset or ())}
+        edited = draft.set(given) if given else _in_editor(draft)
+    except NotEdited as error:
+        fail(f"nothing was changed: {plain(str(error))}")
+    if not edited.changes:
+        fail("nothing was changed")
+    new_id = str(uuid.uuid4())
+    done = run_on(Where.DEAD, lambda letters: _send(letters, letter, edited, new_id, reason))
+    if not done:
+        fail(f"{plain(message_id)} is not among the dead letters any more: nothing was sent")
+    if as_json:
+        echo({"message_id": new_id, "supersedes": message_id, "changes": edited.changes})
+    else:
+        err.print(_changes(edited.changes))
+        out.print(new_id)
+
+
+def _the_one(message_id: str) -> DeadLetter:
+    async def find(letters: DeadLetters) -> list[DeadLetter]:
+        chosen = Filter.of([message_id], {})
+        return [letter async for letter in letters.browse() if chosen(letter)]
+
+    found = run_on(Where.DEAD, find)
+    check_found([message_id], [letter.message_id for letter in found], Where.DEAD)
+    if len(found) > 1:
+        fail(f"{len(found)} dead letters have this message_id: look at them with `orders dead show`, and discard one")
+    return found[0]
+
+
+def _pair(written: str) -> tuple[str, str]:
+    name, equals, value = written.partition("=")
+    if not equals:
+        raise NotEdited(f"--set takes NAME=VALUE, and not {written}")
+    return name, value
+
+
+def _in_editor(draft: Draft) -> Edited:
+    """Let a person edit until it is a request, or they give up."""
+    text = draft.text
+    while True:
+        written = _edited(text)
+        text = "\n".join(line for line in written.splitlines() if not line.startswith(NOTE_MARK))
+        try:
+            return draft.read(text)
+        except NotEdited as error:
+            err.print(str(error), markup=False)
+            if not typer.confirm("Edit it again?", default=True, err=True):
+                raise
+            notes = "\n".join(f"{NOTE_MARK} {line}" for line in str(error).splitlines())
+            text = f"{notes}\n{text}\n"
+
+
+def _edited(text: str) -> str:
+    """Let $VISUAL or $EDITOR change a text, in a file that only we may read."""
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    with tempfile.TemporaryDirectory(prefix="orders-edit-") as folder:
+        file = Path(folder, "request.json")
+        file.write_text(text, encoding="utf-8")
+        try:
+            ended = subprocess.run([*shlex.split(editor), str(file)], check=False)  # noqa: S603  # the operator's own
+        except (OSError, ValueError) as error:
+            raise NotEdited(f"$EDITOR, {editor}, does not start: {error}") from None
+        if ended.returncode:
+            raise NotEdited(f"the editor ended with {ended.returncode}")
+        return file.read_text(encoding="utf-8")
+
+
+async def _send(letters: DeadLetters, letter: DeadLetter, edited: Edited, new_id: str, why: str) -> bool:
+    """Write down what is done, send the new request, and only then take the old one out."""
+    settings = Settings.read()
+    properties = copies.edited(letter.delivery.properties, new_id, edited.content_type)
+    operation = operation_on(letter, "edit", why, settings, new_message_id=new_id, changes=edited.changes)
+    async with audited(settings) as database:
+
+        async def send(_: DeadLetter) -> None:
+            async with database.connection() as connection:
+                await audit.record(connection, operation)
+            await letters.publish(edited.body, properties, letter.routing_key)
+
+        return bool([one async for one in letters.move(lambda one: one.digest == letter.digest, send)])
+
+
+def _changes(changes: list[dict[str, Shown]]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for change in changes:
+        before, after = (_written(change[side]) for side in ("before", "after"))
+        table.add_row(Text(plain(str(change["parameter"])), style="cyan"), Text(before), "→", Text(after))
+    return table
+
+
+def _written(value: Shown) -> str:
+    return plain("(none)" if value is None else str(value))

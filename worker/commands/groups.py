@@ -1,0 +1,78 @@
+"""What messages have in common: counted by groups, and which of them died first."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from rich.box import SIMPLE
+from rich.table import Column, Table
+from rich.text import Text
+
+from worker.broker.dead_letters import DeadLetter
+from worker.commands.choice import By, of, options_of
+from worker.redaction import plain
+
+SHOWN_MAX = 20  # groups on a screen
+
+Kept = TypeVar("Kept")
+
+
+class Oldest(Generic[Kept]):
+    """Keeps what died first of any number, and of those only so many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: list[tuple[str, Kept]] = []
+
+    def put(self, died_at: str, what: Kept) -> None:
+        self._kept.append((died_at, what))
+        if len(self._kept) > 2 * self._most:
+            self._cut()
+
+    def kept(self) -> list[Kept]:
+        self._cut()
+        return [what for _, what in self._kept]
+
+    def _cut(self) -> None:
+        self._kept.sort(key=lambda pair: pair[0])
+        del self._kept[self._most :]
+
+
+class Groups:
+    """Counts messages by what they have in common."""
+
+    def __init__(self, by: tuple[By, ...]) -> None:
+        self.by = by
+        self.total = 0
+        self._counts: Counter[tuple[str, ...]] = Counter()
+        self._died: dict[tuple[str, ...], tuple[str, str]] = {}
+
+    def put(self, letter: DeadLetter) -> None:
+        key = tuple(of(letter, by) for by in self.by)
+        self.total += 1
+        self._counts[key] += 1
+        oldest, newest = self._died.get(key, (letter.died_at, letter.died_at))
+        self._died[key] = (min(oldest, letter.died_at), max(newest, letter.died_at))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """List the groups, the largest first."""
+        for key, count in self._counts.most_common():
+            group: dict[By, str] = dict(zip(self.by, key, strict=True))
+            oldest, newest = self._died[key]
+            told = {"count": count, "oldest": oldest, "newest": newest, "options": options_of(group)}
+            yield {**{by.value: value for by, value in group.items()}, **told}
+
+
+def groups_table(groups: Groups) -> Table:
+    table = Table(
+        Column("count", justify="right"), *groups.by, "oldest (UTC)", Column("options", overflow="fold"), box=SIMPLE
+    )
+    rows = list(islice(groups.rows(), SHOWN_MAX + 1))
+    for row in rows[:SHOWN_MAX]:
+        oldest = row["oldest"][5:16].replace("T", " ")
+        cells = (f"{row['count']:,}", *(row[by] for by in groups.by), oldest, row["options"])
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    if len(rows) > SHOWN_MAX:
+        table.caption = "the largest groups; --json prints them all"
+    return table
