@@ -9,6 +9,7 @@ from typing import Any
 from repository import queries
 from repository.database import Connection
 from repository.order_numbers import order_number
+from repository.sealed import seal_field
 from schemas.catalog import Catalog
 from schemas.order import (
     InvoiceLine,
@@ -166,7 +167,10 @@ def _service_row(order: PricedOrder, ids: PlacedOrder, item: PricedService, item
         "domain": item.domain,
         "cycle": item.cycle,
         "quantity": item.quantity,
-        "custom_fields": {str(field_id): value for field_id, value in item.custom_fields.items()},
+        "custom_fields": {
+            str(field_id): seal_field(value, seal) if field_id in item.secret_fields else value
+            for field_id, value in item.custom_fields.items()
+        },
         "options": [
             {"option": option.option_id, "choice": option.choice_id, "quantity": option.quantity}
             for option in item.options

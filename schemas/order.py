@@ -271,6 +271,7 @@ class PricedService:
     next_due: date
     period_end: date | None
     custom_fields: Mapping[int, str] = field(default_factory=dict)
+    secret_fields: frozenset[int] = frozenset()  # those of them that hold passwords
     options: tuple[ChosenOption, ...] = ()
     ns1_prefix: str | None = None
     ns2_prefix: str | None = None

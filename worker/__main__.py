@@ -16,6 +16,7 @@ from worker.commands import (
     migrate,
     price,
     publish,
+    secrets,
     show,
     status,
     topology,
@@ -41,6 +42,7 @@ app.command("price")(price.price)
 app.command("publish")(publish.publish)
 app.command("events")(events.events)
 app.add_typer(dead.app, name="dead")
+app.add_typer(secrets.app, name="secrets")
 app.command("show")(show.show)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)

@@ -51,6 +51,14 @@ class KeyRing:
     def seal(self, secret: str) -> bytes:
         return self._box.encrypt(secret.encode())
 
+    def reseal(self, sealed: bytes) -> bytes:
+        """Encrypt under the current key what was encrypted under any of them.
+
+        Raises:
+            InvalidToken: it was under none of them.
+        """
+        return self._box.rotate(sealed)
+
     def open(self, sealed: bytes) -> str:
         return self._box.decrypt(sealed).decode()
 

@@ -128,3 +128,15 @@ def test_all_that_was_written_is_in_the_order(request: dict[str, Any]) -> None:
     assert {item.key: dict(item.custom_fields) for item in order.items if item.custom_fields} == (
         request.get("customfields", {})
     )
+
+
+@given(requests(), st.sampled_from([wire.JSON, wire.FORM, wire.PHP]))
+def test_what_was_read_can_be_written_down_again(request: dict[str, Any], media: str) -> None:
+    tree = wire.decode(as_form(request), wire.FORM)
+
+    assert wire.decode(wire.encode(tree, media), media) == tree
+
+
+@given(field_maps)
+def test_a_map_can_be_serialized_again(texts_by_key: dict[str, str]) -> None:
+    assert wire.unserialize_value(wire.serialize_value(texts_by_key)) == texts_by_key

@@ -85,6 +85,7 @@ def price_service(item: Item, product: Product, cycle: BillingCycle, sale: Sale)
         next_due=sale.today,
         period_end=period.last_day,
         custom_fields=fields,
+        secret_fields=frozenset(field.id for field in product.custom_fields if field.type == "password"),
         options=options.chosen,
         ns1_prefix=item.ns1_prefix,
         ns2_prefix=item.ns2_prefix,

@@ -1,0 +1,50 @@
+"""What is encrypted at rest, gone through in stretches, so that a new key can take over."""
+
+from collections.abc import AsyncIterator, Callable
+
+import orjson
+
+from repository import queries
+from repository.database import Database
+
+SQL = queries.load("secrets.sql")
+
+AT_ONCE = 500  # rows of one transaction
+
+Reseal = Callable[[bytes], bytes]
+
+
+async def rotate(database: Database, reseal: Reseal) -> AsyncIterator[int]:
+    """Encrypt anew all that is encrypted, a stretch a transaction; yields how many rows each stretch had.
+
+    It may be interrupted and run again: what is under the new key already is encrypted under it once more.
+    """
+    for kind, anew in (
+        ("root_passwords", reseal),
+        ("epp_codes", reseal),
+        ("custom_fields", lambda fields: _fields(fields, reseal)),
+    ):
+        last = 0
+        while True:
+            async with database.transaction() as connection:
+                rows = await connection.fetch(SQL[kind], last, AT_ONCE)
+                if not rows:
+                    break
+                ids = [row["id"] for row in rows]
+                await connection.execute(SQL[f"replace_{kind}"], ids, [anew(row["sealed"]) for row in rows])
+            last = ids[-1]
+            yield len(rows)
+
+
+def seal_field(value: str, seal: Callable[[str], bytes]) -> dict[str, str]:
+    """Write the value of a secret custom field as it stands among the others."""
+    return {"sealed": seal(value).decode()}
+
+
+def _fields(fields: bytes, reseal: Reseal) -> bytes:
+    return orjson.dumps(
+        {
+            name: {"sealed": reseal(value["sealed"].encode()).decode()} if isinstance(value, dict) else value
+            for name, value in orjson.loads(fields).items()
+        }
+    )

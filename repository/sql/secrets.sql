@@ -1,0 +1,47 @@
+-- name: root_passwords
+-- A stretch of what is encrypted, locked. $1 id behind which to go on, $2 how many at most
+SELECT id, root_password_encrypted AS sealed
+FROM services
+WHERE id > $1 AND root_password_encrypted IS NOT NULL
+ORDER BY id
+LIMIT $2
+FOR NO KEY UPDATE
+
+-- name: replace_root_passwords
+-- $1 ids, $2 what is encrypted anew
+UPDATE services
+SET root_password_encrypted = anew.sealed
+FROM unnest($1::bigint[], $2::bytea[]) AS anew (id, sealed)
+WHERE services.id = anew.id
+
+-- name: epp_codes
+-- A stretch of what is encrypted, locked. $1 id behind which to go on, $2 how many at most
+SELECT id, epp_code_encrypted AS sealed
+FROM domains
+WHERE id > $1 AND epp_code_encrypted IS NOT NULL
+ORDER BY id
+LIMIT $2
+FOR NO KEY UPDATE
+
+-- name: replace_epp_codes
+-- $1 ids, $2 what is encrypted anew
+UPDATE domains
+SET epp_code_encrypted = anew.sealed
+FROM unnest($1::bigint[], $2::bytea[]) AS anew (id, sealed)
+WHERE domains.id = anew.id
+
+-- name: custom_fields
+-- A stretch of what is encrypted, locked: with the text of each service's fields. $1 id, $2 how many at most
+SELECT id, convert_to(custom_fields::text, 'UTF8') AS sealed
+FROM services
+WHERE id > $1 AND custom_fields @? '$.*.sealed'
+ORDER BY id
+LIMIT $2
+FOR NO KEY UPDATE
+
+-- name: replace_custom_fields
+-- $1 ids, $2 texts of all fields of a service
+UPDATE services
+SET custom_fields = convert_from(anew.fields, 'UTF8')::jsonb
+FROM unnest($1::bigint[], $2::bytea[]) AS anew (id, fields)
+WHERE services.id = anew.id
