@@ -37,12 +37,18 @@ SUSPECT_DELIVERIES_MAX = 3
 PAUSE_SECONDS = 0.2  # grows with each probe that fails, with jitter
 PAUSE_SECONDS_MAX = 10.0
 SESSION_SECONDS_MIN = 5.0  # one that ends sooner counts as a probe that failed
+WATCH_SECONDS = 15.0  # between two looks at whether anything comes
+SILENT_SECONDS_MAX = 60.0  # while messages wait: many times longer than the broker takes to hand one over
 FINISH_SECONDS_MAX = 40  # for batches in hand when a server goes away: longer than any of their own waits
 
 log = structlog.get_logger()
 
 # Whatever of this comes out of a lane, the sweep or a probe: better to pause than to guess.
 AWAY = (*PASSING_FAULTS, *BROKER_FAULTS)
+
+
+class Stuck(BrokerRefused):
+    """The broker hands nothing over though there is something. Whoever started us starts us again."""
 
 
 class Consumer:
@@ -58,6 +64,7 @@ class Consumer:
         While Postgres or RabbitMQ is away nothing is consumed; they are probed with growing, jittered waits.
 
         Raises:
+            Stuck: messages wait, and the broker hands none of them over.
             TopologyError: queues or exchanges are missing, or differ.
             NotMigrated: the database's tables are missing, or older than this program.
         """
@@ -142,18 +149,37 @@ class Session:
                     for _ in range(BATCHES_IN_FLIGHT):
                         tasks.create_task(self._lane(requests.hand, self._carry_out))
                     tasks.create_task(self._lane(suspects.hand, self._carry_out_suspect))
-                    sweeping = tasks.create_task(self._sweep(sweeper))
+                    beside = [
+                        tasks.create_task(self._sweep(sweeper)),
+                        tasks.create_task(self._watch(requests.hand, topology.REQUESTS)),
+                        tasks.create_task(self._watch(suspects.hand, topology.SUSPECTS)),
+                    ]
                     await self._until_over(stopping)
                     seconds = FINISH_SECONDS_MAX if self._fault.done() else self._settings.drain_seconds
                     bound.reschedule(asyncio.get_running_loop().time() + seconds)
                     for intake in (requests, suspects):
                         await intake.end(finish=not self._fault.done())
-                    sweeping.cancel()
+                    for task in beside:
+                        task.cancel()
             except TimeoutError:
                 log.warning("worker.gave_up_finishing", seconds=seconds)
             if self._fault.done():
                 raise self._fault.result()
             await sweeper.flush()
+
+    async def _watch(self, hand: Hand, queue: str) -> None:
+        """End the session, and with it the process, when a queue has messages and none of them comes.
+
+        So it is when the broker has given our consumer up: it lives on, connected, and would wait for ever.
+        """
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            silent_seconds = time.monotonic() - hand.arrived_at
+            try:
+                if not hand and silent_seconds > SILENT_SECONDS_MAX and await self._publisher.waiting(queue):
+                    self._end(Stuck(f"{queue} has messages, and none has come for {silent_seconds:.0f} s"))
+            except AWAY as error:
+                self._end(error)
 
     async def _until_over(self, stopping: asyncio.Event) -> None:
         waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopping.wait()), self._fault]

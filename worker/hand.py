@@ -1,6 +1,7 @@
 """The deliveries that a process holds on one channel, until they are acknowledged. The only place that acks."""
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 
@@ -27,6 +28,7 @@ class Hand:
         self._message_ids: set[str] = set()  # of what is being carried out
         self._news = asyncio.Event()
         self._is_draining = False
+        self.arrived_at = time.monotonic()  # when the last one came; in the beginning, now
 
     def __len__(self) -> int:
         return len(self._unacknowledged)
@@ -34,6 +36,7 @@ class Hand:
     async def put(self, message: AbstractIncomingMessage) -> None:
         """Take a delivery from the broker."""
         delivery = delivery_of(message)
+        self.arrived_at = time.monotonic()
         self._unacknowledged[delivery.tag] = message
         self._arrived.append(delivery)
         self._news.set()
