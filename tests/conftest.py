@@ -1,6 +1,8 @@
 """Real servers for every test: from the environment, a Docker engine, or binaries of this machine."""
 
+import logging
 import os
+import random
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -10,10 +12,10 @@ from importlib.resources import files
 
 import pytest
 
-from deploy.local import debian
+from deploy.local import debian, rabbitmq4
 from deploy.local.containers import Container
 from deploy.local.host import LocalServerError, say
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.rabbitmq import VARIABLE, RabbitMQ, chosen_root
 from deploy.local.server import Server
 from deploy.local.servers import Servers, local_servers
 from repository import catalog as catalogue
@@ -26,6 +28,32 @@ from worker.broker.connection import connect
 
 PHP_PACKAGE = "php-cli"
 TEMPLATE = f"orders_test_template_{uuid.uuid4().hex[:12]}"  # of this run: another may go on beside it
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--rabbitmq",
+        choices=[rabbitmq4.VERSION],
+        help="the RabbitMQ to start, for all tests, instead of the distribution's",
+    )
+    seed = random.SystemRandom().randrange(1_000_000)
+    parser.addoption("--seed", type=int, default=seed, help="for the faults of a soak: the same again for the same one")
+    parser.addoption("--seconds", type=float, default=60.0, help="how long each scene of a soak is under load")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.getoption('--seed')}"
+
+
+def pytest_configure() -> None:
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it tells of each try to connect to a broker that is killed
+    logging.getLogger("aio_pika").setLevel(logging.WARNING)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if version := session.config.getoption("--rabbitmq"):
+        os.environ[VARIABLE] = version
+        chosen_root()  # the first time this takes a minute, which shall not count as a test's
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +103,7 @@ async def shop_url(servers: Servers, template: str) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def amqp_url(servers: Servers, request: pytest.FixtureRequest) -> AsyncIterator[str]:
     """The administrator's URL of a broker with our topology, in a virtual host of this run alone with its users."""
-    broker = _administered(servers.rabbitmq)
+    broker = administered(servers.rabbitmq)
     if broker is None:
         with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
             say("note: ORDERS_AMQP_URL is used as it is: all tests come as its one user, and no rights are tested")
@@ -100,7 +128,7 @@ async def _take_over(url: str) -> str:
     return url
 
 
-def _administered(broker: Server) -> "RabbitMQ | InContainer | None":
+def administered(broker: Server) -> "RabbitMQ | InContainer | None":
     """Return whose rabbitmqctl can be run. Of a broker that somebody else runs, there is none."""
     match broker:
         case RabbitMQ():

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.host import unprivileged
+from deploy.local.host import User, unprivileged
 
 POLL_SECONDS = 0.05
 STOP_SECONDS_MAX = 30.0  # a broker with full queues writes for some seconds before it goes
@@ -26,8 +26,15 @@ class Process:
     born: int  # clock ticks after the machine's start
 
 
-def spawn(command: Sequence[str | Path], environment: Mapping[str, str], pid_file: Path, log: Path) -> None:
-    """Start a server as the unprivileged user, in a session of its own, so that our Ctrl-C is not its Ctrl-C."""
+def spawn(
+    command: Sequence[str | Path],
+    environment: Mapping[str, str],
+    pid_file: Path,
+    log: Path,
+    *,
+    user: User | None = None,  # the unprivileged one, if none is named
+) -> None:
+    """Start a server in a session of its own, so that our Ctrl-C is not its Ctrl-C."""
     with log.open("wb") as output:
         child = subprocess.Popen(
             command,
@@ -38,7 +45,7 @@ def spawn(command: Sequence[str | Path], environment: Mapping[str, str], pid_fil
             stderr=subprocess.STDOUT,
             start_new_session=True,
             umask=0o077,
-            **unprivileged(),
+            **(unprivileged() if user is None else user),
         )
     remember(child, pid_file)
 
@@ -61,10 +68,13 @@ def recall(pid_file: Path) -> Process | None:
 
 
 def is_alive(process: Process) -> bool:
-    if process.pid in _children:
-        _children[process.pid].poll()
     state, _parent, born = _look(process.pid) or ("Z", 0, 0)
-    return state != "Z" and born == process.born
+    if born != process.born:
+        return False
+    if child := _children.get(process.pid):
+        # Its first thread may look like a zombie while others are still on their way out.
+        return child.poll() is None
+    return state != "Z"
 
 
 def end(process: Process, polite: signal.Signals) -> None:

@@ -1,26 +1,33 @@
-"""A private RabbitMQ, from the distribution's binaries, installed with apt-get if there are none."""
+"""A private RabbitMQ, from the distribution's binaries, installed with apt-get if there are none, or a newer one."""
 
 import os
 import shutil
 import signal
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from deploy.local import rabbitmq4
 from deploy.local.host import (
     LocalServerError,
+    User,
     free_port,
     make_private_folder,
     run,
     say,
     servable,
+    unprivileged,
     write_readable,
 )
 from deploy.local.processes import spawn
 from deploy.local.server import LocalServer
 
+# Which RabbitMQ is to be started: 4, or, if it is not set, what the distribution has.
+VARIABLE = "LOCAL_RABBITMQ"
 PACKAGE = "rabbitmq-server"
+PROGRAMS = Path("/usr/lib/rabbitmq/bin")  # not /usr/sbin's, which insist on the package's own user and folders
 INSTALL_SECONDS_MAX = 900.0  # for apt-get, about 30 packages over a slow line
 PASSWORD = "orders"  # noqa: S105 - for a server that only this machine can reach
 PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/usr/bin", "/bin"))
@@ -40,9 +47,21 @@ log.file = false
 """
 
 
+def chosen_version() -> str:
+    """Return 4, or nothing for what the distribution has."""
+    version = os.environ.get(VARIABLE, "")
+    if version not in ("", rabbitmq4.VERSION):
+        raise LocalServerError(f"{VARIABLE}={version}: there is {rabbitmq4.VERSION}, or what the distribution has")
+    return version
+
+
+def chosen_root() -> Path | None:
+    return rabbitmq4.make_root() if chosen_version() else None
+
+
 def start_rabbitmq(folder: Path) -> "RabbitMQ":
     """Start a RabbitMQ of one's own, with its data in `folder` or its stand-in; `delete()` removes both."""
-    broker = RabbitMQ(servable(folder), free_port(RabbitMQ.PORTS_COUNT))
+    broker = RabbitMQ(servable(folder), free_port(RabbitMQ.PORTS_COUNT), root=chosen_root())
     broker.start()
     return broker
 
@@ -55,6 +74,9 @@ class RabbitMQ(LocalServer):
     come back without a leader, for good.
     """
 
+    # Of the system that its programs are of; ours, if there is none.
+    root: Path | None = field(default=None, kw_only=True)
+
     PORTS_COUNT: ClassVar[int] = 3  # AMQP, Erlang's distribution, and epmd, which tells where the distribution listens
     ENDING: ClassVar[dict[str, signal.Signals]] = {"rabbitmq": signal.SIGTERM, "epmd": signal.SIGTERM}
 
@@ -64,26 +86,55 @@ class RabbitMQ(LocalServer):
 
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl on it and return what it printed."""
-        return run([_program().with_name("rabbitmqctl"), "--quiet", *arguments], self._environment())
+        command, user = self.at_home([self._program("rabbitmqctl"), "--quiet", *arguments])
+        return run(command, self._environment(), user=user)
 
     def import_definitions(self, definitions: str) -> None:
         """Take over users, virtual hosts and all that is in them, from the text of a definitions.json."""
-        file = self.folder / "definitions.json"  # from standard input, some 4.x never come to an end
-        write_readable(file, definitions)
-        self.control("import_definitions", str(file))
+        # From a file: from standard input, some 4.x never come to an end.
+        write_readable(self.folder / "definitions.json", definitions)
+        self.control("import_definitions", str(self._seen / "definitions.json"))
 
     def _spawn(self) -> None:
-        server = _program()
+        server = self._program(PACKAGE)
         if not (self.folder / "node").exists():
             make_private_folder(self.folder / "node")
-        write_readable(self.folder / "rabbitmq.conf", CONFIGURATION.format(port=self.port, password=PASSWORD))
+        write_readable(self.folder / "rabbitmq.conf", self.configuration())
         write_readable(self.folder / "enabled_plugins", "[].\n")
-        spawn(["epmd"], self._environment(), self.pid_file("epmd"), self.folder / "epmd.log")
-        spawn([server], self._environment(), self.pid_file("rabbitmq"), self.log)
+        for name, program in (("epmd", "epmd"), ("rabbitmq", server)):
+            if name in self.ENDING:
+                log = self.log if name == "rabbitmq" else self.folder / f"{name}.log"
+                command, user = self.at_home([program])
+                spawn(command, self._environment(), self.pid_file(name), log, user=user)
+
+    def configuration(self) -> str:
+        return CONFIGURATION.format(port=self.port, password=PASSWORD)
+
+    @property
+    def node_name(self) -> str:
+        return "orders@localhost"
+
+    @property
+    def epmd_port(self) -> int:
+        return self.port + 2
+
+    @property
+    def _seen(self) -> Path:
+        """Where the broker sees its folder."""
+        return rabbitmq4.PLACE if self.root else self.folder
+
+    def _program(self, name: str) -> Path:
+        return PROGRAMS / name if self.root else (_installed() or _install()).with_name(name)
+
+    def at_home(self, command: Sequence[str | Path]) -> tuple[Sequence[str | Path], User]:
+        """Return how, and as whom, to run a command where its programs are."""
+        if self.root is None:
+            return command, unprivileged()
+        return rabbitmq4.entering(self.root, self.folder, command), {}
 
     def _environment(self) -> dict[str, str]:
         """Return all it is to know: nothing of the caller's RABBITMQ_* variables, nothing of the distribution's."""
-        node = self.folder / "node"
+        node = self._seen / "node"
         return {
             "PATH": PATH,
             "LANG": "C.UTF-8",
@@ -92,25 +143,20 @@ class RabbitMQ(LocalServer):
             "ERL_AFLAGS": "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
             "ERL_CRASH_DUMP_SECONDS": "0",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self.port + 2),
+            "ERL_EPMD_PORT": str(self.epmd_port),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
-            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILE": str(self._seen / "rabbitmq.conf"),
             "RABBITMQ_DIST_PORT": str(self.port + 1),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._seen / "enabled_plugins"),
             "RABBITMQ_LOG_BASE": str(node / "log"),
             "RABBITMQ_MNESIA_BASE": str(node / "data"),
-            "RABBITMQ_NODENAME": "orders@localhost",
+            "RABBITMQ_NODENAME": self.node_name,
             "detached": "true",  # its start script becomes the server instead of waiting for it
         }
 
 
-def _program() -> Path:
-    return _installed() or _install()
-
-
 def _installed() -> Path | None:
-    # The packages' /usr/sbin/rabbitmq-server insists on their own user and folders; this is the server behind it.
-    packaged = Path("/usr/lib/rabbitmq/bin", PACKAGE)
+    packaged = PROGRAMS / PACKAGE
     found = str(packaged) if packaged.exists() else shutil.which(PACKAGE, path=PATH)
     return Path(found) if found else None
 

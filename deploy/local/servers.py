@@ -6,14 +6,14 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, NoReturn
 
-from deploy.local import processes
+from deploy.local import processes, rabbitmq4
 from deploy.local.containers import Container, start_container
 from deploy.local.host import (
     PROJECT,
@@ -28,16 +28,22 @@ from deploy.local.host import (
 )
 from deploy.local.postgres import Postgres
 from deploy.local.processes import wait_until
-from deploy.local.rabbitmq import RabbitMQ
+from deploy.local.rabbitmq import RabbitMQ, chosen_root, chosen_version
 from deploy.local.server import External, LocalServer, Server
 
 LOCAL = PROJECT / ".local"
-SLOTS = (LOCAL, *(LOCAL / str(number) for number in range(2, 9)))  # runs at once; each takes two servers' memory
+RUNS_MAX = 8  # at once; each takes two servers' memory
 WORKER_PID_FILE = LOCAL / "worker.pid"
 LOCK_SECONDS_MAX = 60.0  # another `up` or `down` is done by then; a run of the tests may not be
 
 VARIABLES = {"RabbitMQ": "ORDERS_AMQP_URL", "Postgres": "ORDERS_POSTGRES_URL"}  # the slow one starts first
 BINARIES: dict[str, type[LocalServer]] = {"RabbitMQ": RabbitMQ, "Postgres": Postgres}
+
+
+def _slots(version: str) -> list[Path]:
+    """Return the folders of the runs that use this version of RabbitMQ: one cannot read another's data."""
+    first = LOCAL / f"rabbitmq-{version}" if version else LOCAL
+    return [first, *(first / str(number) for number in range(2, RUNS_MAX + 1))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,8 @@ def local_servers(*, keep: bool = False) -> Iterator[Servers]:
     Raises LocalServerError if a server cannot be had; its text says what to do.
     """
     with _signals_as_exit(), ExitStack() as holding, ExitStack() as stopping:
-        slot = holding.enter_context(_hold(LOCAL, LOCK_SECONDS_MAX) if keep else _hold_a_free_slot())
+        slots = _slots(chosen_version())
+        slot = holding.enter_context(_hold(slots[0], LOCK_SECONDS_MAX) if keep else _hold_a_free_one(slots))
         before = recall(slot)
         shared = {kind: server for kind, server in before.servers.items() if before.kept and server.is_alive()}
         servers = _start(slot, before, shared, stopping, kept=keep or bool(shared))
@@ -116,7 +123,8 @@ def _find(kind: str, slot: Path, previous: Server | None) -> Server:
     port = free_port(binary.PORTS_COUNT)
     if isinstance(previous, binary) and is_free(previous.port, binary.PORTS_COUNT):
         port = previous.port  # an address in somebody's shell stays right
-    server = binary(servable(slot / kind.lower()), port)
+    folder = servable(slot / kind.lower())
+    server = RabbitMQ(folder, port, root=chosen_root()) if binary is RabbitMQ else binary(folder, port)
     server.stop()  # whatever runs there on another port, if services.json was lost
     return server
 
@@ -135,7 +143,7 @@ def _give_back(server: Server) -> None:
 
 def running_servers() -> Servers | None:
     """Return the two servers a run would share now, or None if either is missing."""
-    before = recall(LOCAL)
+    before = recall(_slots(chosen_version())[0])
     found = {kind: _external(kind) or before.servers.get(kind) for kind in VARIABLES}
     postgres, rabbitmq = found["Postgres"], found["RabbitMQ"]
     if postgres and rabbitmq and postgres.is_alive() and rabbitmq.is_alive():
@@ -152,7 +160,7 @@ def stop_worker() -> None:
 def stop_all(*, delete: bool = False) -> None:
     """Stop whatever was started from this checkout, by whomever; `delete` removes the data too."""
     stop_worker()
-    for slot in filter(Path.exists, SLOTS):
+    for slot in filter(Path.exists, [*_slots(""), *_slots(rabbitmq4.VERSION)]):
         with _hold(slot, LOCK_SECONDS_MAX):
             before = recall(slot)
             for server in before.servers.values():
@@ -177,7 +185,8 @@ def recall(slot: Path) -> Memory:
 def _rebuild(kind: str, fields: dict[str, Any]) -> Server:
     if "name" in fields:
         return Container(**fields)
-    return BINARIES[kind](Path(fields["folder"]), fields["port"])
+    places = {name: Path(fields[name]) for name in ("folder", "root") if fields.get(name)}
+    return BINARIES[kind](port=fields["port"], **places)
 
 
 def _remember(slot: Path, memory: Memory) -> None:
@@ -202,14 +211,14 @@ def _hold(slot: Path, seconds_max: float) -> Iterator[Path]:
 
 
 @contextmanager
-def _hold_a_free_slot() -> Iterator[Path]:
-    for slot in SLOTS:
+def _hold_a_free_one(slots: Sequence[Path]) -> Iterator[Path]:
+    for slot in slots:
         make_folder(slot)
         with (slot / "lock").open("w") as lock:
             if _try_lock(lock):
                 yield slot
                 return
-    raise LocalServerError(f"{len(SLOTS)} runs use {LOCAL} already; mend: wait for one to end")
+    raise LocalServerError(f"{RUNS_MAX} runs use {LOCAL} already; mend: wait for one to end")
 
 
 def _try_lock(lock: IO[str]) -> bool:
