@@ -1,10 +1,11 @@
 """The pool, the transaction, and the faults that are nobody's fault."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import asyncpg
 import orjson
@@ -30,6 +31,13 @@ class ConnectionLost(Exception):
     """
 
 
+class Refused(Exception):
+    """The server cannot be had in the way that the URL says; the text says why, and the mend."""
+
+
+# The server is there and lets nobody in who comes as the URL says: for a message it is away, and no waiting mends it.
+LOCKED_OUT = (Refused, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
 # The server is not there, or takes no work: no message would fare better than this one.
 AWAY_FAULTS = (
     OSError,  # the network: refused, reset
@@ -42,6 +50,7 @@ AWAY_FAULTS = (
     asyncpg.TooManyConnectionsError,
     asyncpg.DiskFullError,
     asyncpg.ReadOnlySQLTransactionError,  # it has become a standby
+    *LOCKED_OUT,
 )
 
 # Faults of the moment, not of the message: the same message may well succeed later.
@@ -55,6 +64,31 @@ PASSING_FAULTS = (
 )
 
 
+async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
+    """Connect as the URL says. The parameters are those of asyncpg's own function.
+
+    Raises:
+        Refused: TLS did not come about, or the URL makes no sense.
+    """
+    try:
+        return await asyncpg.connect(dsn, **options)
+    except ssl.SSLCertVerificationError as error:
+        mend = "let sslrootcert in the URL name its authority, and the URL the host that it is for"
+        raise Refused(f"its certificate is not accepted: {error.verify_message}; mend: {mend}") from error
+    except asyncpg.ClientConfigurationError as error:
+        raise Refused(f"the URL makes no sense: {error.args[0]}") from error
+    except (asyncpg.UndefinedObjectError, asyncpg.CantChangeRuntimeParamError) as error:
+        raise Refused(f"the URL has a parameter that is none of Postgres: {error}") from error
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
+        raise  # the server went away meanwhile
+    except ssl.SSLError as error:
+        raise Refused(f"sslrootcert, sslcert or sslkey is not what it should be: {error}") from error
+    except ConnectionError as error:
+        if "rejected SSL upgrade" not in str(error):
+            raise
+        raise Refused("it does not speak TLS, which sslmode asks for; mend: ssl = on in postgresql.conf") from error
+
+
 class Database:
     """A pool of connections to one Postgres database. `async with` opens and closes it."""
 
@@ -66,6 +100,7 @@ class Database:
     async def __aenter__(self) -> Self:
         self._pool = await asyncpg.create_pool(
             self._url,
+            connect=connect,
             min_size=0,
             max_size=self._connections_max,
             timeout=CONNECT_SECONDS_MAX,
@@ -95,13 +130,12 @@ class Database:
         Raises:
             ConnectionLost: the server went away meanwhile; the outcome is unknown.
         """
-        async with self.connection() as connection:
+        async with self.connection() as connection, connection.transaction():
             try:
-                async with connection.transaction():
+                with _given_up_in_time(connection):
                     yield connection
-            except asyncpg.InterfaceError as error:
-                if connection.is_closed():
-                    raise ConnectionLost(str(error)) from error
+            except asyncpg.IntegrityConstraintViolationError as error:
+                error.detail = None  # it quotes the row that was refused, and errors are logged
                 raise
 
     @asynccontextmanager
@@ -112,9 +146,23 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection outside any transaction."""
-        async with self._opened().acquire(timeout=CONNECT_SECONDS_MAX) as connection:
-            yield connection
+        """Lend a connection outside any transaction.
+
+        Raises:
+            ConnectionLost: the server went away meanwhile.
+        """
+        try:
+            async with self._opened().acquire(timeout=CONNECT_SECONDS_MAX) as connection:
+                try:
+                    with _given_up_in_time(connection):
+                        yield connection
+                except asyncpg.InterfaceError as error:
+                    if _is_lost(connection):
+                        raise ConnectionLost(str(error)) from error
+                    raise
+        except asyncpg.InternalClientError as error:
+            # Cut in the middle of a message, a connection is in no state to be used, nor to be given back to the pool.
+            raise ConnectionLost(str(error)) from error
 
     async def probe(self) -> None:
         """See that the database takes work: it commits a write.
@@ -128,6 +176,24 @@ class Database:
     def _opened(self) -> "asyncpg.Pool[asyncpg.Record]":
         assert self._pool is not None, "the database is used inside `async with` only"
         return self._pool
+
+
+def _is_lost(connection: Connection) -> bool:
+    """Tell whether a connection is gone. The pool takes it back the moment it is: then it cannot even be asked."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
+@contextmanager
+def _given_up_in_time(connection: Connection) -> Iterator[None]:
+    """Cut a connection on which no answer came: asyncpg would wait as long again for the end of its statement."""
+    try:
+        yield
+    except TimeoutError:
+        connection.terminate()
+        raise
 
 
 async def _prepare_connection(connection: Connection) -> None:

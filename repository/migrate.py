@@ -12,8 +12,8 @@ from sqlalchemy import NullPool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from repository import queries
-from repository.database import CONNECT_SECONDS_MAX, Connection
+from repository import database, queries
+from repository.database import CONNECT_SECONDS_MAX, LOCKED_OUT, Connection
 
 SQL = queries.load("migrate.sql")
 
@@ -22,11 +22,7 @@ LOCK_SECONDS_MAX = 60
 
 
 # The server is there, but the URL's user, password or database, or the user's rights are not what we need.
-REFUSALS = (
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InsufficientPrivilegeError,
-)
+REFUSALS = (*LOCKED_OUT, asyncpg.InsufficientPrivilegeError)
 
 
 class NotMigrated(Exception):
@@ -43,7 +39,7 @@ async def migrate(url: str) -> tuple[str, ...]:
     """
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(
+        return await database.connect(
             url,
             timeout=CONNECT_SECONDS_MAX,
             server_settings={"application_name": "orders migrate", "lock_timeout": f"{LOCK_SECONDS_MAX}s"},

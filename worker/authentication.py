@@ -81,7 +81,9 @@ class Authenticator:
         verifying = (loop.run_in_executor(self._threads, self._is_right, pair, catalog) for pair in unknown)
         for pair, is_right in zip(unknown, await asyncio.gather(*verifying), strict=True):
             verdicts[pair] = is_right
-            self._remember(proofs[pair], is_right=is_right)
+            # Another lane may have gone on to another catalogue while we waited: then it is no verdict of that one.
+            if catalog.version == self._known_version:
+                self._remember(proofs[pair], is_right=is_right)
         return {pair for pair, is_right in verdicts.items() if is_right}
 
     def _remembered(self, proof: bytes) -> bool | None:

@@ -12,7 +12,7 @@ publish ─ ack                                consumer.py
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -59,6 +59,7 @@ class House:
     terms: Terms
     catalog: Catalog = field(init=False)
     published: list[int] = field(default_factory=list)  # inbox rows to mark with the next transaction
+    _ahead: timedelta = timedelta()  # how far the database's clock is ahead of this machine's
 
     async def open(self) -> None:
         """See that the database is there, takes work and has the tables that this program knows.
@@ -71,6 +72,22 @@ class House:
             await check_migrated(connection)
         await self.database.probe()
         await self.reload()
+
+    def now(self) -> datetime:
+        """The database's time, where it cannot be asked: by how its clock stood to ours when it was asked last."""
+        return datetime.now(UTC) + self._ahead
+
+    async def moment(self, connection: Connection, catalog: Catalog) -> Moment:
+        """Ask the database for its time, and whether its catalogue is still this one.
+
+        Raises:
+            CatalogueMoved: it is another.
+        """
+        moment = await facts.moment(connection)
+        self._ahead = moment.now - datetime.now(UTC)
+        if moment.catalogue_version != catalog.version:
+            raise CatalogueMoved
+        return moment
 
     async def reload(self) -> None:
         async with self.database.transaction() as connection:
@@ -101,12 +118,16 @@ async def carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
         return await _at_once_again(batch, house)
     except AWAY_FAULTS:
         raise
-    except Exception as error:  # the one place where a bug becomes an ending
+    except Exception as error:  # noqa: BLE001  # where a bug becomes an ending, and is logged
         if len(batch) > 1:
             return [ending for delivery in batch for ending in await carry_out([delivery], house)]
-        metrics.attempt_counted()
-        log.exception("order.crashed", message_id=batch[0].properties.message_id)
-        return [endings.set_back(Reading(batch[0]), error, datetime.now(UTC))]
+        return [_crashed(Reading(batch[0]), error, house.now())]
+
+
+def _crashed(reading: Reading, error: Exception, now: datetime) -> Ending:
+    metrics.attempt_counted()
+    log.error("order.crashed", message_id=reading.delivery.properties.message_id, exc_info=error)
+    return endings.set_back(reading, error, now)
 
 
 async def _at_once_again(batch: Sequence[Delivery], house: House) -> list[Ending]:
@@ -131,7 +152,7 @@ async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[E
         except CatalogueMoved:
             await house.reload()
             continue
-        now = datetime.now(UTC)
+        now = house.now()
         return [
             endings.rejected(reading, reading.rejection, now) if reading.rejection else settled[reading.delivery.tag]
             for reading in readings
@@ -160,8 +181,7 @@ async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -
         async with house.database.transaction() as connection:
             claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]
             claimed = await inbox.claim(connection, claims)
-            moment = await facts.moment(connection)
-            _check_version(catalog, moment)
+            moment = await house.moment(connection, catalog)
             settled, to_judge = _sort_out(commands, claimed, house.keys, moment)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = await _decide(connection, to_judge, moment, catalog, house.terms)
@@ -182,17 +202,12 @@ async def _settle_nothing(catalog: Catalog, house: House) -> dict[int, Ending]:
         CatalogueMoved: it was an older one.
     """
     async with house.database.connection() as connection:
-        _check_version(catalog, await facts.moment(connection))
+        await house.moment(connection, catalog)
     return {}
 
 
 ToJudge = tuple[Command, Claimed]
-Verdict = tuple[Command, Claimed, PricedOrder | Rejection]
-
-
-def _check_version(catalog: Catalog, moment: Moment) -> None:
-    if moment.catalogue_version != catalog.version:
-        raise CatalogueMoved
+Verdict = tuple[Command, Claimed, PricedOrder | Rejection | Exception]
 
 
 def _sort_out(
@@ -213,7 +228,7 @@ def _sort_out(
         elif answer.outcome == "placed":
             settled.append(endings.repeated(reading, answer))
         elif _is_own_redelivery(reading.delivery, answer.replays):
-            settled.append(endings.refused_again(reading, answer))
+            settled.append(endings.refused_again(reading, answer, moment.now))
         else:
             to_judge.append((command, row))
     return settled, to_judge
@@ -256,8 +271,14 @@ async def _decide(
     known = await facts.read(connection, needed, moment.today)
     verdicts: list[Verdict] = []
     for command, row in to_judge:
-        verdict, totals = decide(command.request, known, totals, catalog, terms)
-        verdicts.append((command, row, verdict))
+        try:
+            verdict, totals = decide(command.request, known, totals, catalog, terms)
+        except PASSING_FAULTS:
+            raise
+        except Exception as error:  # noqa: BLE001  # a bug in a pure rule: the transaction is as it was; the others go on
+            verdicts.append((command, row, error))
+        else:
+            verdicts.append((command, row, verdict))
     return verdicts
 
 
@@ -268,7 +289,9 @@ async def _place(
     said: list[Ending] = []
     to_place: list[tuple[Reading, OrderToPlace]] = []
     for command, row, verdict in verdicts:
-        if isinstance(verdict, Rejection):
+        if isinstance(verdict, Exception):
+            said.append(_crashed(command.reading, verdict, moment.now))
+        elif isinstance(verdict, Rejection):
             said.append(endings.rejected(command.reading, verdict, moment.now, row.request_id))
         else:
             to_place.append((command.reading, OrderToPlace(row.request_id, command.caller.asked_by, verdict)))

@@ -3,20 +3,27 @@
 import asyncio
 import contextlib
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from aio_pika.abc import AbstractConnection, AbstractQueue
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
+from aio_pika.exceptions import AMQPConnectionError, AMQPError, ChannelInvalidStateError
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    wait_random_exponential,
+)
 
-from repository.database import PASSING_FAULTS
-from worker import copies, endings, metrics
+from repository.database import AWAY_FAULTS, LOCKED_OUT, PASSING_FAULTS
+from worker import copies, endings, metrics, redaction
 from worker.broker import topology
-from worker.broker.connection import BROKER_FAULTS, REFUSALS, BrokerRefused, connect
+from worker.broker.connection import BROKER_FAULTS, REFUSALS, BrokerRefused, connect, nodes_of
 from worker.broker.publisher import Publisher
 from worker.carry_out import House, carry_out
 from worker.edge import Reading
@@ -35,7 +42,8 @@ DELIVERIES_MAX = 2
 SUSPECT_DELIVERIES_MAX = 3
 
 PAUSE_SECONDS = 0.2  # grows with each probe that fails, with jitter
-PAUSE_SECONDS_MAX = 10.0
+PAUSE_SECONDS_MAX = 5.0  # work goes on within 10 of a server's return, and a probe takes time itself
+PROBE_EVERY_SECONDS = 5.0  # while consuming: a broker with an alarm tells so only to who publishes
 SESSION_SECONDS_MIN = 5.0  # one that ends sooner counts as a probe that failed
 WATCH_SECONDS = 15.0  # between two looks at whether anything comes
 SILENT_SECONDS_MAX = 60.0  # while messages wait: many times longer than the broker takes to hand one over
@@ -45,6 +53,8 @@ log = structlog.get_logger()
 
 # Whatever of this comes out of a lane, the sweep or a probe: better to pause than to guess.
 AWAY = (*PASSING_FAULTS, *BROKER_FAULTS)
+# Whatever the broker's connections raise is told as one of these; a fault of the bare network is then one of Postgres.
+BROKERS_OWN_FAULTS = (AMQPError, ChannelInvalidStateError)
 
 
 class Stuck(BrokerRefused):
@@ -57,6 +67,7 @@ class Consumer:
     def __init__(self, settings: Settings, house: House) -> None:
         self._settings = settings
         self._house = house
+        self._nodes = deque(nodes_of(settings.require("amqp_url")))
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set, then finish what is in hand within the drain time.
@@ -67,11 +78,12 @@ class Consumer:
             Stuck: messages wait, and the broker hands none of them over.
             TopologyError: queues or exchanges are missing, or differ.
             NotMigrated: the database's tables are missing, or older than this program.
+            LOCKED_OUT: the database lets nobody in who comes as the URL says.
         """
         metrics.consuming(is_so=False)
         while not stopping.is_set():
             async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(AWAY),
+                retry=retry_if_exception_type(AWAY) & retry_if_not_exception_type(LOCKED_OUT),
                 wait=wait_random_exponential(multiplier=PAUSE_SECONDS, max=PAUSE_SECONDS_MAX),
                 stop=lambda _: stopping.is_set(),
                 retry_error_callback=lambda _: None,
@@ -86,14 +98,15 @@ class Consumer:
         began = time.monotonic()
         try:
             await self._house.open()
-            async with Session.open(self._settings, self._house) as session:
+            async with Session.open(self._settings, self._house, ",".join(self._nodes)) as session:
                 await session.run(stopping)
         except REFUSALS as error:
             raise BrokerRefused(f"RabbitMQ refuses: {error}; see `orders doctor`") from error
         except AWAY as error:
+            self._nodes.rotate(-1)  # a node may answer, and still be in no state to work
             if time.monotonic() - began < SESSION_SECONDS_MIN:
                 raise
-            log.warning("worker.paused", fault=type(error).__name__)
+            log.warning("worker.paused", **_told(error))
 
 
 class Session:
@@ -112,9 +125,8 @@ class Session:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, house: House) -> AsyncIterator["Session"]:
+    async def open(cls, settings: Settings, house: House, url: str) -> AsyncIterator["Session"]:
         """Connect, see that the topology is there and that the broker takes messages."""
-        url = settings.require("amqp_url")
         async with (
             connect(url, "orders worker, consuming") as consuming,
             connect(url, "orders worker, publishing") as publishing,
@@ -129,7 +141,12 @@ class Session:
                 yield session
 
     def on_close(self, _connection: object, error: BaseException | None) -> None:
-        self._end(error or ConnectionError("the broker closed the connection"))
+        is_told = isinstance(error, BROKERS_OWN_FAULTS)
+        self._end(error if error and is_told else AMQPConnectionError(f"the connection is closed: {error!r}"))
+
+    def on_cancel(self, _frame: object) -> None:
+        """Hear that the broker has given our consumer up: its queue was deleted, or has lost its leader."""
+        self._end(AMQPConnectionError("the broker gave our consumer up"))
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set or a server is away.
@@ -150,7 +167,8 @@ class Session:
                         tasks.create_task(self._lane(requests.hand, self._carry_out))
                     tasks.create_task(self._lane(suspects.hand, self._carry_out_suspect))
                     beside = [
-                        tasks.create_task(self._sweep(sweeper)),
+                        tasks.create_task(self._beside(sweeper.run)),
+                        tasks.create_task(self._beside(self._probe)),
                         tasks.create_task(self._watch(requests.hand, topology.REQUESTS)),
                         tasks.create_task(self._watch(suspects.hand, topology.SUSPECTS)),
                     ]
@@ -170,7 +188,7 @@ class Session:
     async def _watch(self, hand: Hand, queue: str) -> None:
         """End the session, and with it the process, when a queue has messages and none of them comes.
 
-        So it is when the broker has given our consumer up: it lives on, connected, and would wait for ever.
+        Connected and in silence it would wait for ever, and nobody would know.
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)
@@ -202,6 +220,7 @@ class Session:
         hand = Hand()
         self._hands.append(hand)
         source = await channel.get_queue(queue, ensure=False)
+        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self.on_cancel)
         yield Intake(hand, source, await source.consume(hand.put))
         channel.close_callbacks.remove(self.on_close)
         with contextlib.suppress(*BROKER_FAULTS):
@@ -228,17 +247,26 @@ class Session:
     def _tell_in_flight(self) -> None:
         metrics.in_flight(sum(map(len, self._hands)))
 
-    async def _sweep(self, sweeper: Sweeper) -> None:
+    async def _beside(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await sweeper.run()
+            await work()
         except AWAY as error:
             self._end(error)
+
+    async def _probe(self) -> None:
+        """See again and again that the broker takes messages. Without traffic nothing else would notice."""
+        while True:
+            await asyncio.sleep(PROBE_EVERY_SECONDS)
+            await self._publisher.probe()
 
     async def _carry_out(self, batch: Sequence[Delivery]) -> list[Ending]:
         """Carry out a batch; what the broker has handed over too often is moved first, to be taken alone."""
         suspects = [delivery for delivery in batch if copies.deliveries_before(delivery) >= DELIVERIES_MAX]
+        if suspects:
+            # While Postgres is away every worker gives everything back once: that tells nothing about a message.
+            await self._house.database.probe()
         others = [delivery for delivery in batch if delivery not in suspects] if suspects else batch
-        moved = [endings.suspected(Reading(delivery)) for delivery in suspects]
+        moved = [endings.suspected(Reading(delivery), self._house.now()) for delivery in suspects]
         return moved + (await carry_out(others, self._house) if others else [])
 
     async def _carry_out_suspect(self, batch: Sequence[Delivery]) -> list[Ending]:
@@ -246,9 +274,14 @@ class Session:
         [suspect] = batch
         delivery = copies.unmoved(suspect)
         if copies.deliveries_before(suspect) < SUSPECT_DELIVERIES_MAX:
-            return await carry_out([delivery], self._house)
+            try:
+                return await carry_out([delivery], self._house)
+            except AWAY_FAULTS as error:
+                # It goes back as a copy that was never handed over: an outage is not what it is suspected of.
+                self._end(error)
+                return [endings.suspected(Reading(delivery), self._house.now())]
         attempts = copies.count_of(suspect.properties.headers, copies.ATTEMPTS)
-        return [endings.failed(Reading(delivery), "killed_its_workers", datetime.now(UTC), attempts)]
+        return [endings.failed(Reading(delivery), "killed_its_workers", self._house.now(), attempts)]
 
 
 def _check_copies(publisher: Publisher, trusted: frozenset[str]) -> None:
@@ -283,7 +316,13 @@ class Intake:
 
 def _log_pause(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("worker.paused", fault=type(error).__name__, probe=state.attempt_number)
+    log.warning("worker.paused", **_told(error), probe=state.attempt_number)
+
+
+def _told(fault: BaseException | None) -> dict[str, str]:
+    """Tell which server is away, and of what kind the fault is. Not its text: that may quote what was to be written."""
+    server = "RabbitMQ" if isinstance(fault, BROKERS_OWN_FAULTS) else "Postgres"
+    return {"server": server, "fault": type(fault).__name__}
 
 
 def _sleep_until(stopping: asyncio.Event) -> Callable[[float], Awaitable[None]]:
@@ -309,7 +348,8 @@ def log_ending(ending: Ending, seconds: float) -> None:
     """Write the one line of a delivery."""
     properties = ending.reading.delivery.properties
     caller = ending.reading.caller
-    unknown = {"unknown_parameters": ending.reading.unknown_names} if ending.reading.unknown_names else {}
+    unknown_names = ending.reading.unknown_names
+    unknown = {"unknown_parameters": redaction.names(unknown_names)} if unknown_names else {}
     log.info(
         _EVENTS[ending.kind],
         message_id=properties.message_id,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.messages import Delivery, Outgoing, Properties, is_message_id
 
@@ -55,30 +55,38 @@ def superseded(headers: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-def dead_letter(delivery: Delivery, *, reason: str, code: str, message: str, attempts: int) -> Outgoing:
+class CauseOfDeath(NamedTuple):
+    """Why a request came to nothing."""
+
+    reason: str
+    code: str
+    message: str
+
+
+def dead_letter(delivery: Delivery, now: datetime, cause: CauseOfDeath, attempts: int) -> Outgoing:
     """Set a delivery aside in orders.dead until an operator replays or discards it."""
     ours = {
-        REASON: reason,
-        CODE: code,
-        MESSAGE: message[:MESSAGE_CHARS_MAX],
+        REASON: cause.reason,
+        CODE: cause.code,
+        MESSAGE: cause.message[:MESSAGE_CHARS_MAX],
         ATTEMPTS: attempts,
-        DIED_AT: _now(),
+        DIED_AT: _written(now),
         REPLAYS: count_of(delivery.properties.headers, REPLAYS),
     }
-    return _copy(delivery, "orders.dead", delivery.routing_key, ours)
+    return _copy(delivery, now, "orders.dead", delivery.routing_key, ours)
 
 
-def delayed(delivery: Delivery, delay: str, attempts: int) -> Outgoing:
+def delayed(delivery: Delivery, now: datetime, delay: str, attempts: int) -> Outgoing:
     """Let a delivery wait in the delay queue `delay`, from which it comes back under its own routing key."""
     ours = {ATTEMPTS: attempts, REPLAYS: count_of(delivery.properties.headers, REPLAYS)}
-    return _copy(delivery, delay, delivery.routing_key, ours)
+    return _copy(delivery, now, delay, delivery.routing_key, ours)
 
 
-def suspect(delivery: Delivery) -> Outgoing:
+def suspect(delivery: Delivery, now: datetime) -> Outgoing:
     """Move a delivery to orders.suspects, where each is taken alone."""
     headers = delivery.properties.headers
     ours = {ATTEMPTS: count_of(headers, ATTEMPTS), REPLAYS: count_of(headers, REPLAYS)}
-    return _copy(delivery, "", "orders.suspects", ours)
+    return _copy(delivery, now, "", "orders.suspects", ours)
 
 
 def unmoved(delivery: Delivery) -> Delivery:
@@ -92,10 +100,10 @@ def deliveries_before(delivery: Delivery) -> int:
     return count_of(delivery.properties.headers, DELIVERY_COUNT)
 
 
-def _copy(delivery: Delivery, exchange: str, routing_key: str, ours: Mapping[str, Any]) -> Outgoing:
+def _copy(delivery: Delivery, now: datetime, exchange: str, routing_key: str, ours: Mapping[str, Any]) -> Outgoing:
     first_seen = delivery.properties.headers.get(FIRST_SEEN)
     known = isinstance(first_seen, str) and len(first_seen) <= FIRST_SEEN_CHARS_MAX
-    always = {FIRST_SEEN: first_seen if known else _now(), ROUTING_KEY: delivery.routing_key[:255]}
+    always = {FIRST_SEEN: first_seen if known else _written(now), ROUTING_KEY: delivery.routing_key[:255]}
     always |= _lineage(delivery.properties.headers)
     return Outgoing(
         exchange=exchange,
@@ -106,8 +114,8 @@ def _copy(delivery: Delivery, exchange: str, routing_key: str, ours: Mapping[str
     )
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def replay(properties: Properties, replays: int) -> Properties:

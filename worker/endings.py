@@ -13,6 +13,7 @@ from schemas.order import PlacedOrder, PricedOrder
 from schemas.rejections import Rejection
 from schemas.replies import Reply
 from worker import copies
+from worker.copies import CauseOfDeath
 from worker.edge import Reading, content_hash, traceparent_of
 from worker.messages import Outgoing, Properties
 
@@ -81,16 +82,16 @@ def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: 
     client_id = reading.request.client_id if reading.request else None
     event = events.rejected_event(rejection, cause_of(reading, now), content, _replays(reading), client_id)
     answer = Answer(request_id or 0, "rejected", _replays(reading), replies.error(rejection), (event.body.decode(),))
-    return refused_again(reading, answer, remember=request_id is not None)
+    return refused_again(reading, answer, now, remember=request_id is not None)
 
 
-def refused_again(reading: Reading, answer: Answer, *, remember: bool = False) -> Ending:
+def refused_again(reading: Reading, answer: Answer, now: datetime, *, remember: bool = False) -> Ending:
     """Repeat a rejection: the reply, the event and the dead letter."""
     code, message = str(answer.reply["code"]), str(answer.reply["message"])
     reason = "malformed" if code in _UNREADABLE else "rejected"
     ending = _answered(EndingKind.REJECTED, reading, answer, {"reason": reason, "code": code}, remember=remember)
     attempts = copies.count_of(reading.delivery.properties.headers, copies.ATTEMPTS)
-    letter = copies.dead_letter(reading.delivery, reason=reason, code=code, message=message, attempts=attempts)
+    letter = copies.dead_letter(reading.delivery, now, CauseOfDeath(reason, code, message), attempts)
     return Ending(
         reading=reading,
         kind=ending.kind,
@@ -111,7 +112,7 @@ def set_back(reading: Reading, error: BaseException, now: datetime) -> Ending:
     return Ending(
         reading=reading,
         kind=EndingKind.RETRIED,
-        messages=(copies.delayed(reading.delivery, delay, attempts),),
+        messages=(copies.delayed(reading.delivery, now, delay, attempts),),
         told={"reason": reason, "attempts": attempts, "delay": delay},
     )
 
@@ -121,9 +122,7 @@ def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Endin
     event = events.failed_event(
         reason, cause_of(reading, now), content_hash(reading.delivery.body), _replays(reading), attempts
     )
-    letter = copies.dead_letter(
-        reading.delivery, reason="failed", code="internal_error", message=reason, attempts=attempts
-    )
+    letter = copies.dead_letter(reading.delivery, now, CauseOfDeath("failed", "internal_error", reason), attempts)
     return Ending(
         reading=reading,
         kind=EndingKind.FAILED,
@@ -132,9 +131,9 @@ def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Endin
     )
 
 
-def suspected(reading: Reading) -> Ending:
+def suspected(reading: Reading, now: datetime) -> Ending:
     """Move a message that was handed over again and again without an end: it may be what kills the process."""
-    return Ending(reading=reading, kind=EndingKind.SUSPECTED, messages=(copies.suspect(reading.delivery),))
+    return Ending(reading=reading, kind=EndingKind.SUSPECTED, messages=(copies.suspect(reading.delivery, now),))
 
 
 def _answered(kind: EndingKind, reading: Reading, answer: Answer, told: dict[str, Any], *, remember: bool) -> Ending:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,8 @@ REDACTED = "•••"
 
 # Parameters that may be base64 of a serialized map: opened, so that a person can read them and secrets are found.
 SERIALIZED_NAMES = frozenset({"customfields", "configoptions", "domainfields"})
+# Which of a product's fields are passwords is known to the catalogue only, so of all of them none is shown.
+UNKNOWN_FIELDS = "customfields"
 
 HEAD_CHARS_MAX = 500  # shown of a text that could not be decoded
 HEAD_BYTES = 8  # shown of what is no text: enough to tell gzip or a byte order mark by
@@ -71,6 +73,11 @@ def is_secret(name: str) -> bool:
     return _NAMED.search(name) is not None or _occurs(_ASSIGNED, name.encode("utf-8", "replace"))
 
 
+def names(written: Iterable[str]) -> tuple[str, ...]:
+    """Write names that the caller made up: behind a secret's name may stand the secret itself."""
+    return tuple(_name(name) if is_secret(name) else name for name in written)
+
+
 def plain(text: str) -> str:
     """Write out what a terminal would obey instead of show: control characters, and those that turn text around."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
@@ -83,8 +90,21 @@ def _map(tree: Mapping[str, Any], *, serialized: bool) -> dict[str, Shown]:
             # That one is empty is no secret, and often the fault.
             shown[_name(name)] = "" if value in ("", {}) else REDACTED
         else:
-            shown[name] = _value(value, serialized=serialized or name.lower() in SERIALIZED_NAMES)
+            readable_value = _value(value, serialized=serialized or name.lower() in SERIALIZED_NAMES)
+            shown[name] = _hidden(readable_value) if name.lower() == UNKNOWN_FIELDS else readable_value
     return shown
+
+
+def _hidden(shown: Shown) -> Shown:
+    """Keep the shape and the names of a value, and hide the rest."""
+    match shown:
+        case dict():
+            return {name: _hidden(member) for name, member in shown.items()}
+        case list():
+            return [_hidden(member) for member in shown]
+        case "":
+            return ""
+    return REDACTED
 
 
 def _name(name: str) -> str:

@@ -2,12 +2,14 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.order import Terms
@@ -15,6 +17,9 @@ from schemas.order import Terms
 PREFIX = "ORDERS_"
 ENV_FILE = "ORDERS_ENV_FILE"
 SECRET_KEY_CHARS_MIN = 32
+SCHEMES = {"amqp_url": ("amqp", "amqps"), "postgres_url": ("postgresql", "postgres")}
+TLS_FILES = frozenset({"cafile", "certfile", "keyfile", "sslrootcert", "sslcert", "sslkey"})  # named in URLs
+_HOST = re.compile(r"(\[[0-9a-z:.%]+\]|[^\[\]:@]*)(:[0-9]{1,5})?", re.IGNORECASE)
 
 
 class SettingsError(Exception):
@@ -50,6 +55,13 @@ class Settings(BaseSettings):
         if not isinstance(written, str):
             return written
         return tuple(member.strip() for member in written.split(",") if member.strip())
+
+    @field_validator("amqp_url", "postgres_url")
+    @classmethod
+    def _url_can_be_read(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if url is not None and info.field_name:
+            _check_url(url.get_secret_value(), SCHEMES[info.field_name])
+        return url
 
     @field_validator("secret_keys")
     @classmethod
@@ -95,6 +107,26 @@ class Settings(BaseSettings):
                 "separated by commas, the current one first"
             )
         return tuple(key.get_secret_value().encode() for key in self.secret_keys)
+
+
+def _check_url(url: str, schemes: tuple[str, ...]) -> None:
+    """See that a URL is one. Those who connect would quote of user:pass/word@host the password as the port."""
+    try:
+        address = urlsplit(url)
+    except ValueError:
+        address = urlsplit("")
+    user, _, hosts = address.netloc.rpartition("@")
+    if address.scheme not in schemes or "@" in user or not all(map(_HOST.fullmatch, hosts.split(","))):
+        begins = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(
+            f"it cannot be read; it begins with {begins}, and / @ : # ? % in a password are %2F %40 %3A %23 %3F %25"
+        )
+    files = {name: path for name, path in parse_qsl(address.query) if name in TLS_FILES}
+    if address.scheme == "amqp" and files:
+        raise ValueError(f"{min(files)} is for amqps://, and this begins with amqp://: it would not be encrypted")
+    for name, path in files.items():
+        if not Path(path).is_file():
+            raise ValueError(f"{name}: there is no file {path}")
 
 
 def _all(environ: Mapping[str, str]) -> dict[str, str]:

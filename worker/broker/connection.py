@@ -2,25 +2,37 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import re
+import ssl
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, AuthenticationError, ChannelInvalidStateError, ProbableAuthenticationError
+from aio_pika.exceptions import (
+    AMQPConnectionError,
+    AMQPError,
+    AuthenticationError,
+    ChannelInvalidStateError,
+    ProbableAuthenticationError,
+)
 from aiormq.exceptions import ChannelAccessRefused
 from pamqp import encode
-from pamqp.commands import Basic
 
-from worker.messages import UNREADABLE, Delivery, Properties
+from worker.broker import mends
+from worker.messages import Delivery, Properties
 
 CONNECT_SECONDS_MAX = 10
 CLOSE_SECONDS_MAX = 5
-HEARTBEAT_SECONDS = 10
 
-# The broker knows us and says no: waiting mends nothing.
-REFUSALS = (ChannelAccessRefused, AuthenticationError, ProbableAuthenticationError)
+
+class Untrusted(ConnectionError):
+    """TLS did not come about; the text says why, and the mend."""
+
+
+# The broker knows us and says no, or we do not know it: waiting mends nothing.
+REFUSALS = (ChannelAccessRefused, AuthenticationError, ProbableAuthenticationError, Untrusted)
 
 # The broker is away, or cut the connection: nothing is known of what was on its way.
 BROKER_FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, OSError, TimeoutError)
@@ -30,53 +42,62 @@ class BrokerRefused(Exception):
     """The broker does not let this user do what it must; the text says what, and the mend."""
 
 
-_unmarshal = Basic.Properties.unmarshal
-
-
-def _unmarshal_what_can_be_read(self: Basic.Properties, flags: int, data: bytes) -> None:
-    """Decode a message's properties as far as they make sense.
-
-    pamqp raises on a time beyond the year 9999, on text that is not UTF-8 and on tables nested without end; aiormq then
-    drops the connection, and the broker hands the same message to the next worker. Here it becomes a message like any
-    other, which is rejected and set aside.
-    """
-    try:
-        _unmarshal(self, flags, data)
-    except Exception:  # noqa: BLE001  # a foreign decoder's many kinds
-        self.headers = {UNREADABLE: True}
-
-
-Basic.Properties.unmarshal = _unmarshal_what_can_be_read  # type: ignore[method-assign,assignment]  # see there
-
-
-_encode_table_value = encode.encode_table_value
-
-
-def _encode_exactly(value: Any) -> bytes:
-    """Write a header's value. pamqp writes floats in single precision, and a copy would say something else."""
-    return b"d" + encode.double(value) if isinstance(value, float) else _encode_table_value(value)
-
-
-encode.encode_table_value = _encode_exactly
+def nodes_of(url: str) -> list[str]:
+    """Tell the nodes of a broker apart: a URL each, with commas between them."""
+    return re.split(r",(?=amqps?://)", url)
 
 
 @asynccontextmanager
 async def connect(url: str, name: str) -> AsyncIterator[AbstractConnection]:
-    """Open a connection that shows in the broker's tools as `name`.
+    """Open a connection that shows in the broker's tools as `name`, to the first node that answers.
 
     It does not reconnect by itself: whoever holds deliveries must know when their channel is gone.
     """
-    connection = await aio_pika.connect(
-        url,
-        timeout=CONNECT_SECONDS_MAX,
-        heartbeat=HEARTBEAT_SECONDS,
-        client_properties={"connection_name": name},
-    )
+    connection = await _connect_to_first(nodes_of(url), name)
     try:
         yield connection
     finally:
         with contextlib.suppress(*BROKER_FAULTS):
             await asyncio.wait_for(connection.close(), CLOSE_SECONDS_MAX)
+
+
+async def _connect_to_first(urls: Sequence[str], name: str) -> AbstractConnection:
+    *others, last = urls
+    for url in others:
+        with contextlib.suppress(*BROKER_FAULTS):
+            return await _connect(url, name)
+    return await _connect(last, name)
+
+
+async def _connect(url: str, name: str) -> AbstractConnection:
+    try:
+        return await aio_pika.connect(
+            url,
+            timeout=CONNECT_SECONDS_MAX,
+            heartbeat=mends.HEARTBEAT_SECONDS,
+            client_properties={"connection_name": name},
+        )
+    except OSError as error:
+        if told := _told(error, url):
+            raise told from error
+        raise
+
+
+def _told(error: OSError, url: str) -> OSError | None:
+    """Tell in words why a connection did not come about, where that can be told better; None: it cannot."""
+    if isinstance(error, TimeoutError):
+        return AMQPConnectionError(f"no answer in {CONNECT_SECONDS_MAX} seconds")
+    match error.__cause__:
+        case ssl.SSLCertVerificationError() as fault:
+            mend = "let cafile in the URL name its authority, and the URL the host that it is for"
+            return Untrusted(f"its certificate is not accepted: {fault.verify_message}; mend: {mend}")
+        case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
+            return Untrusted("this port does not speak TLS; mend: its TLS port, or a URL that begins with amqp://")
+        case ConnectionResetError() | asyncio.IncompleteReadError() if url.startswith("amqp://"):
+            return AMQPConnectionError(f"{error}; if this port speaks TLS, the URL must begin with amqps://")
+    if isinstance(error, ssl.SSLError):
+        return Untrusted(f"cafile, certfile or keyfile is not what it should be: {error}")
+    return None
 
 
 def delivery_of(message: AbstractIncomingMessage) -> Delivery:

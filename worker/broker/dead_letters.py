@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
 from aiormq.exceptions import ChannelLockedResource
@@ -182,16 +181,14 @@ class DeadLetters:
         chosen: Choice,
         routing_key: str | None = None,
         *,
-        died_before: datetime | None = None,
         rate: float | None = None,
     ) -> AsyncIterator[DeadLetter]:
         """Publish the chosen ones back to `orders`, and only then take each from the queue.
 
         Each goes under the routing key that it came with, or under the one given, at most `rate` a second. What dies
-        again during the run waits for the next one: only what died before it began, or before the time given, goes. A
-        duplicate after a crash changes nothing.
+        again during the run waits for the next one: it stands behind all that the queue had. A duplicate after a crash
+        changes nothing.
         """
-        began = (died_before or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         pace = _Pace(rate)
 
         async def send(letter: DeadLetter) -> None:
@@ -200,7 +197,7 @@ class DeadLetters:
             await self.publish(letter.delivery.body, properties, routing_key or letter.routing_key)
 
         at_once = IN_FLIGHT_MAX if rate is None else max(1, min(IN_FLIGHT_MAX, int(rate)))
-        async for letter in self.move(lambda one: one.died_at <= began and chosen(one), send, at_once=at_once):
+        async for letter in self.move(chosen, send, at_once=at_once):
             yield letter
 
     async def publish(self, body: bytes, properties: Properties, routing_key: str) -> None:
@@ -221,7 +218,10 @@ class DeadLetters:
             yield self._arriving(browsing)
 
     async def _arriving(self, browsing: AbstractChannel) -> AsyncIterator[tuple[DeadLetter, AbstractIncomingMessage]]:
-        """Let them come a window at a time. Getting them one by one takes sixteen times as long."""
+        """Let them come a window at a time: as many as there are now. What comes meanwhile stands behind them.
+
+        Getting them one by one takes sixteen times as long.
+        """
         queue = await browsing.declare_queue(self._queue, passive=True)
         arrived = asyncio.Queue[AbstractIncomingMessage]()
         await browsing.set_qos(prefetch_count=WINDOW)

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aio_pika.exceptions import ChannelPreconditionFailed, DeliveryError
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError, PublishError
 
 from worker.broker.connection import BROKER_FAULTS, connect, message_of
 from worker.messages import Outgoing, Properties
@@ -19,8 +19,13 @@ from worker.messages import Outgoing, Properties
 CONFIRM_SECONDS_MAX = 30
 PROBE_SECONDS_MAX = 5
 REPLY_SECONDS_MAX = 5
+AGAIN_SECONDS = 0.2  # after the broker has refused a message: electing another leader takes it about a second
 
 log = structlog.get_logger()
+
+
+class Unconfirmed(AMQPError):
+    """The broker did not confirm in time. What was sent may have arrived all the same."""
 
 
 class Replier:
@@ -98,12 +103,12 @@ class Publisher:
         """See that the broker takes messages: during an alarm it confirms nothing.
 
         Raises:
-            TimeoutError: it does not.
+            Unconfirmed: it does not.
         """
         # To a queue that is not there: the broker confirms, and nobody gets it.
         properties = Properties(message_id=str(uuid.uuid4()))
         message = Outgoing(exchange="", routing_key="orders.probe", body=b"", properties=properties, mandatory=False)
-        async with asyncio.timeout(PROBE_SECONDS_MAX):
+        async with _confirmed_within(PROBE_SECONDS_MAX):
             await self._send(message)
 
     async def waiting(self, queue: str) -> int:
@@ -116,9 +121,9 @@ class Publisher:
 
         Raises:
             DeliveryError: a message that must have a queue has none.
-            TimeoutError: not all confirmed in time. What was sent may have arrived all the same.
+            Unconfirmed: at least one was not, in time.
         """
-        async with asyncio.timeout(CONFIRM_SECONDS_MAX):
+        async with _confirmed_within(CONFIRM_SECONDS_MAX):
             await asyncio.gather(*map(self.publish, messages))
 
     async def _exchange(self, name: str) -> AbstractExchange:
@@ -144,9 +149,31 @@ class Publisher:
         if not self.impersonates and properties.user_id != self.user:
             properties = replace(properties, user_id=None)
         exchange = await self._exchange(outgoing.exchange)
-        await exchange.publish(
-            message_of(outgoing.body, properties), routing_key=outgoing.routing_key, mandatory=outgoing.mandatory
-        )
+        message = message_of(outgoing.body, properties)
+        while True:  # as long as whoever waits for the confirm has patience
+            try:
+                await exchange.publish(message, routing_key=outgoing.routing_key, mandatory=outgoing.mandatory)
+            except PublishError:
+                if not outgoing.may_be_lost:
+                    log.error("publish.unroutable", exchange=outgoing.exchange, routing_key=outgoing.routing_key)  # noqa: TRY400  # said whole
+                raise  # there is no queue
+            except DeliveryError:
+                if outgoing.may_be_lost:
+                    raise  # a reply queue of the caller's that takes no more
+                # A queue whose leader has just died. To end the session for it would give everything back, again and
+                # again, until the requests looked like what kills its worker.
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
+
+
+@asynccontextmanager
+async def _confirmed_within(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Unconfirmed(f"RabbitMQ confirmed nothing for {seconds} seconds: it may have an alarm") from error
 
 
 async def may_impersonate(connection: AbstractConnection) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from aio_pika.exceptions import AMQPError
 from rich.markup import escape
 
 from repository.database import PASSING_FAULTS, Database
@@ -37,5 +38,7 @@ def database_errors() -> Iterator[None]:
     except NotMigrated as error:
         fail(str(error))
     except (*PASSING_FAULTS, *REFUSALS) as error:
+        if isinstance(error, AMQPError):  # of the broker, though a fault of a connection is an OSError too
+            raise
         cause = escape(f"{type(error).__name__}: {error}")
         fail(f"Postgres at ORDERS_POSTGRES_URL does not answer or refuses ({cause})")

@@ -156,7 +156,7 @@ def replay(  # noqa: PLR0913  # an option is a parameter
             return found.message_ids
         if found.due > 1:
             err.print(f"if this is interrupted, the same command with --until {written(began)} goes on")
-        sending = letters.replay(found.is_due, routing_key, died_before=began, rate=rate)
+        sending = letters.replay(found.is_due, routing_key, rate=rate)
         return await _follow("replayed", sending, found.due, as_json=as_json)
 
     check_found(message_ids or [], run_on(queue, run), queue)

@@ -87,8 +87,6 @@ async def _ask_broker(url: str | None) -> list[QueueState] | Unanswered:
     try:
         async with connect(url, "orders status") as connection:
             return [await _look_at(connection, queue.name) for queue in topology.QUEUES]
-    except ValueError as error:
-        return Unanswered(_cannot_be_read("ORDERS_AMQP_URL", error))
     except BROKER_FAULTS as error:
         return Unanswered(f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({type(error).__name__}: {error})")
 
@@ -117,17 +115,10 @@ async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
             )
     except NotMigrated as error:
         return Unanswered(str(error))
-    except ValueError as error:
-        return Unanswered(_cannot_be_read("ORDERS_POSTGRES_URL", error))
     except (*PASSING_FAULTS, *REFUSALS) as error:
         return Unanswered(
             f"Postgres at ORDERS_POSTGRES_URL does not answer or refuses ({type(error).__name__}: {error})"
         )
-
-
-def _cannot_be_read(setting: str, error: ValueError) -> str:
-    # Without the error's words: of user:pass/word@host they quote the password as the port.
-    return f"{setting} cannot be read ({type(error).__name__}): `orders doctor` has the mend"
 
 
 # ---------------------------------------------------------------- telling

@@ -1,0 +1,66 @@
+"""What the libraries below us get wrong and cannot be told otherwise. Imported once, by `connection.py`.
+
+pamqp 4.0 and aiormq 7.2 were read for this. Each mend has a test that fails without it.
+"""
+
+import asyncio
+from typing import Any
+
+import aiormq
+from aiormq.exceptions import AMQPConnectionError
+from pamqp import encode
+from pamqp.commands import Basic
+
+from worker.messages import UNREADABLE
+
+HEARTBEAT_SECONDS = 10
+# After so long without a frame the broker is taken for gone. It is looked at twice a heartbeat: noticed within two.
+SILENCE_SECONDS_MAX = 1.5 * HEARTBEAT_SECONDS
+
+_unmarshal = Basic.Properties.unmarshal
+_encode_table_value = encode.encode_table_value
+_close = aiormq.Connection.close
+
+
+def _unmarshal_what_can_be_read(self: Basic.Properties, flags: int, data: bytes) -> None:
+    """Decode a message's properties as far as they make sense.
+
+    pamqp raises on a time beyond the year 9999, on text that is not UTF-8 and on tables nested without end; aiormq then
+    drops the connection, and the broker hands the same message to the next worker. Here it becomes a message like any
+    other, which is rejected and set aside.
+
+    How a request was to be kept, and for how long, means nothing to us. aio-pika raises on values that it does not know
+    and drops the delivery in silence, and the next acknowledgement would end it unseen. RabbitMQ 4 lets them through.
+    """
+    try:
+        _unmarshal(self, flags, data)
+    except Exception:  # noqa: BLE001  # a foreign decoder's many kinds
+        self.headers = {UNREADABLE: True}
+    self.delivery_mode = self.expiration = None
+
+
+def _encode_exactly(value: Any) -> bytes:
+    """Write a header's value. pamqp writes floats in single precision, and a copy would say something else."""
+    return b"d" + encode.double(value) if isinstance(value, float) else _encode_table_value(value)
+
+
+async def _close_with_a_cause(
+    self: aiormq.Connection,
+    exc: BaseException | type[BaseException] | None = asyncio.CancelledError,
+    timeout: float | None = None,  # noqa: ASYNC109  # the base's signature
+) -> None:
+    """Close, and tell whoever waits on the connection why.
+
+    When heartbeats stay away, aiormq cancels its reader and hands that cancellation to all who wait on the connection:
+    they would take it for their own, and end without a word.
+    """
+    if self.is_connection_was_stuck:
+        exc = AMQPConnectionError(f"no sign of the broker in {SILENCE_SECONDS_MAX:g} seconds")
+    await _close(self, exc, timeout)
+
+
+Basic.Properties.unmarshal = _unmarshal_what_can_be_read  # type: ignore[method-assign,assignment]
+encode.encode_table_value = _encode_exactly
+aiormq.Connection.close = _close_with_a_cause  # type: ignore[method-assign,assignment]
+# aiormq waits for three heartbeats, each a second longer than it is.
+aiormq.Connection.HEARTBEAT_GRACE_MULTIPLIER = SILENCE_SECONDS_MAX / (HEARTBEAT_SECONDS + 1)  # type: ignore[assignment]
