@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check up down clean pins
+.PHONY: help setup demo test soak nightly check audit up down clean pins
 
 # Another interpreter: make setup PYTHON=python3.12
 PYTHON ?= python3
@@ -15,7 +15,7 @@ SET_UP := .venv/set-up-$(shell { cat pyproject.toml constraints.txt; pwd; } | ck
 VENV_PACKAGE := $(notdir $(PYTHON))-venv
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(SET_UP) ## make .venv with everything pinned; done by the others when needed
 
@@ -25,12 +25,27 @@ demo: $(SET_UP) ## start servers and a worker, send five requests, show what cam
 test: $(SET_UP) ## run every test, against a real Postgres and a real RabbitMQ
 	@$(IN_VENV)/python -m pytest $(ARGUMENTS)
 
+soak: $(SET_UP) ## play every fault for long, at random moments: half an hour; SECONDS=600 for more, SEED=N for the same again
+	@$(IN_VENV)/python -m pytest -v -m soak -o log_cli=true tests/faults \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)
+
+nightly: test ## every test, the same on RabbitMQ 4, and a soak on both: three hours
+	@$(IN_VENV)/python -m pytest --rabbitmq=4 tests/acceptance tests/integration tests/faults
+	@$(MAKE) --no-print-directory soak
+	@$(MAKE) --no-print-directory soak ARGUMENTS=--rabbitmq=4
+
 check: $(SET_UP) ## format, lint, types, import contracts, unit tests: seconds, no servers
 	@$(IN_VENV)/ruff format --check .
 	@$(IN_VENV)/ruff check .
 	@$(IN_VENV)/mypy
 	@$(IN_VENV)/lint-imports
 	@$(IN_VENV)/python -m pytest tests/unit
+
+audit: ## ask PyPI whether a pinned package has a known weakness: over the network
+	@[ -x .venv/audit/bin/pip-audit ] || { $(PYTHON) -m venv .venv/audit && \
+	  .venv/audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit; }
+	@# Strict: what could not be looked up is not known to be free of them.
+	@.venv/audit/bin/pip-audit --strict --progress-spinner off --disable-pip --no-deps --requirement constraints.txt
 
 up: $(SET_UP) ## start Postgres and RabbitMQ and leave them running
 	@$(IN_VENV)/python -m deploy.local up

@@ -1,11 +1,14 @@
 """A worker whose rules go wrong where the order's notes say so: python -m tests.faults.faulty_worker.
 
 `bug`: a bug. `kill`: the process dies. `deadlock N`: Postgres reports a deadlock the first N times.
+Each time that an order with such notes is tried is told in the log, as `test.tried`.
 """
 
+import json
 import os
 import signal
 import sys
+import time
 from typing import Any
 
 import asyncpg
@@ -18,6 +21,9 @@ deadlocks: dict[str, int] = {}
 
 
 def decide_wrongly(request: Any, *others: Any) -> Any:
+    if request.notes:
+        line = {"event": "test.tried", "notes": request.notes, "at": time.time()}
+        sys.stderr.write(f"{json.dumps(line)}\n")
     match (request.notes or "").split():
         case ["bug"]:
             raise RuntimeError("hunter2 is in this text")

@@ -1,10 +1,14 @@
-"""A worker that kills itself the first time it reaches a point: python -m tests.faults.killing_worker POINT."""
+"""A worker that kills itself at a point of the line: python -m tests.faults.killing_worker POINT [TIME].
+
+TIME is at which time that it gets there, the first where nothing is said.
+"""
 
 import functools
+import itertools
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NoReturn
 
 from repository import inbox
@@ -12,8 +16,13 @@ from worker import __main__ as program
 from worker import carry_out, consumer
 from worker.broker.publisher import Publisher
 from worker.hand import Hand
+from worker.messages import Outgoing
 
 AsyncFunction = Callable[..., Awaitable[Any]]
+Dying = Callable[[AsyncFunction, int], AsyncFunction]
+
+# Of one order that wants a reply: the reply, order.added and two follow-ups.
+PUBLISHES = (1, 2, 3, 4)
 
 
 def die() -> NoReturn:
@@ -21,38 +30,65 @@ def die() -> NoReturn:
     raise AssertionError("unreachable")
 
 
-def dying_before(function: AsyncFunction) -> AsyncFunction:
+def dying_before(function: AsyncFunction, time: int) -> AsyncFunction:
+    times = itertools.count(1)
+
     @functools.wraps(function)
-    async def die_first(*_: Any, **__: Any) -> NoReturn:
-        die()
+    async def die_first(*arguments: Any, **named: Any) -> Any:
+        if next(times) == time:
+            die()
+        return await function(*arguments, **named)
 
     return die_first
 
 
-def dying_after(function: AsyncFunction) -> AsyncFunction:
+def dying_after(function: AsyncFunction, time: int) -> AsyncFunction:
+    times = itertools.count(1)
+
     @functools.wraps(function)
-    async def die_then(*arguments: Any, **named: Any) -> NoReturn:
-        await function(*arguments, **named)
-        die()
+    async def die_then(*arguments: Any, **named: Any) -> Any:
+        result = await function(*arguments, **named)
+        if next(times) == time:
+            die()
+        return result
 
     return die_then
 
 
+def dying_after_publish(number: int) -> Dying:
+    """Die when so many messages of a batch are confirmed, and not one more is sent."""
+
+    def dying(_publish_all: AsyncFunction, time: int) -> AsyncFunction:
+        times = itertools.count(1)
+
+        async def publish_one_by_one(publisher: Publisher, messages: Iterable[Outgoing]) -> None:
+            for count, message in enumerate(messages, 1):
+                await publisher.publish(message)
+                if count == number and next(times) == time:
+                    die()
+
+        return publish_one_by_one
+
+    return dying
+
+
 # Each point is a seam between two steps of the straight line.
-POINTS: dict[str, tuple[object, str, Callable[[AsyncFunction], AsyncFunction]]] = {
+POINTS: dict[str, tuple[object, str, Dying]] = {
     "after delivery": (consumer, "carry_out", dying_before),
     "after claim": (inbox, "claim", dying_after),
-    "before commit": (inbox, "remember", dying_after),
+    "before commit": (inbox, "mark_published", dying_after),
     "after commit": (carry_out, "_settle", dying_after),
-    "after the first publish": (Publisher, "publish", dying_after),
-    "after publish": (Publisher, "publish_all", dying_after),
+    **{f"after publish {number}": (Publisher, "publish_all", dying_after_publish(number)) for number in PUBLISHES},
+    "after a confirm, with others on their way": (Publisher, "publish", dying_after),
     "before ack": (Hand, "finish", dying_before),
+    "after ack": (Hand, "finish", dying_after),
 }
 
 
 def main() -> None:
-    place, name, dying = POINTS[sys.argv[1]]
-    setattr(place, name, dying(getattr(place, name)))
+    point, time = (*sys.argv[1:], "1")[:2]
+    place, name, dying = POINTS[point]
+    setattr(place, name, dying(getattr(place, name), int(time)))
     sys.argv = ["orders", "worker"]
     program.main()
 

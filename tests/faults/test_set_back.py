@@ -1,7 +1,6 @@
 """What fails and is nobody's fault: tried again at once, then alone, then after delays, then set aside."""
 
 import asyncio
-import contextlib
 import json
 
 from tests.shop import SECONDS_MAX, Shop
@@ -103,32 +102,6 @@ async def test_a_bug_hurts_none_of_its_neighbours(shop: Shop) -> None:
 
     assert await shop.orders_placed() == 49
     assert await shop.waiting("orders.retry.5s") == 1
-
-
-async def test_a_message_that_kills_its_process_ends_as_a_dead_letter_and_its_neighbours_are_placed(shop: Shop) -> None:
-    asked = [await shop.publish({**ORDER, "notes": "kill"} if number == 10 else ORDER) for number in range(20)]
-    poison = asked.pop(10)
-
-    async def keep_one_running() -> None:
-        while True:
-            with contextlib.suppress(AssertionError):  # killed before it could be seen to consume
-                worker = await shop.start_worker(FAULTY)
-                await asyncio.to_thread(worker.process.wait)
-
-    keeping = asyncio.create_task(keep_one_running())
-    try:
-        async with asyncio.timeout(3 * SECONDS_MAX):
-            [event] = await shop.until_events(poison.message_id or "", "order.failed")
-            for one in asked:
-                assert json.loads(await shop.reply(one))["result"] == "success"
-    finally:
-        keeping.cancel()
-
-    [letter] = await shop.dead_letters()
-    assert event.data["reason"] == letter.message == "killed_its_workers"
-    assert (letter.message_id, letter.routing_key) == (poison.message_id, "order.add")
-    assert await shop.orders_placed() == 19
-    assert len({one.id for one in shop.events if one.type == "order.added"}) == 19
 
 
 async def test_events_whose_request_is_gone_are_swept(shop: Shop) -> None:

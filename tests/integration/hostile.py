@@ -649,7 +649,7 @@ PHPS = cases(
     (
         "80,000 products",
         lambda: raw_php(b's:3:"pid";a:80000:{' + b"".join(b"i:%d;i:7;" % k for k in range(80_000)) + b"}"),
-        ("parameter_repeated", "too_many_items"),
+        ("malformed",),
     ),
     (
         "half a megabyte of text",
@@ -912,7 +912,7 @@ HEADERS: dict[str, bytes] = {
         {"x-orders-reason": text("failed"), "x-orders-code": array(), "x-orders-more": b"V"}
     ),
     "a routing key of their own": table({"x-orders-routing-key": text("orders.events")}),
-    "an id that they replace": table({"x-orders-supersedes": array(text("x"))}),
+    "an id that they replace, and is none": table({"x-orders-supersedes": array(number(1))}),
     "a count of deliveries of their own": table({"x-delivery-count": number(2**40)}),
     "a count of deliveries that is a word": table({"x-delivery-count": text("many"), "x-acquired-count": b"V"}),
     "a death of their own": table({"x-death": text("never"), "x-first-death-queue": number(7)}),
@@ -930,6 +930,18 @@ MESSAGES = [
         Case(id=f"property: {name}, {ending}", body=body, codes=codes, properties=properties)
         for name, properties in PROPERTIES.items()
         for ending, body, codes in (("placed", GOOD, PLACED), ("refused", BAD, NO_METHOD))
+    ),
+    Case(
+        id="headers: an id that they replace",
+        body=GOOD,
+        codes=PLACED,
+        headers=table({"x-orders-supersedes": array(text("x"))}),
+    ),
+    Case(
+        id="headers: an id that was replaced before",
+        body=GOOD,
+        codes=("supersedes_placed",),
+        headers=table({"x-orders-supersedes": array(text("x"))}),
     ),
     *(
         Case(id=f"headers: {name}, {ending}", body=body, codes=codes, headers=headers)

@@ -35,9 +35,9 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> "subprocess.Com
     )
 
 
-async def orders(shop: Shop, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+async def orders(shop: Shop, *arguments: str, stdin: str = "", **settings: str) -> "subprocess.CompletedProcess[str]":
     environment = shop.storefront_environment if arguments[0] == "publish" else shop.environment
-    return await asyncio.to_thread(run, *arguments, stdin=stdin, **environment)
+    return await asyncio.to_thread(run, *arguments, stdin=stdin, **{**environment, **settings})
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND)

@@ -274,7 +274,7 @@ def _count(events: Iterable[dict[str, Any]], types: set[str]) -> int:
 
 
 async def test_an_operator_lists_them_all_and_no_terminal_obeys(scene: Scene) -> None:
-    listed = await _orders(scene.shop, "dead", "list")
+    listed = await _orders(scene.shop, "dead", "list", "--limit", "1000")
 
     assert len(listed.splitlines()) > len([case for case in CASES if "placed" not in case.codes and case.codes])
     _check_shown(listed)

@@ -1,11 +1,14 @@
 """Everything is declared from one place, compared, and checked (messages.md, "Topology")."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 from aio_pika import Message
 from aio_pika.abc import AbstractConnection
 
+from tests.shop import SECONDS_MAX, Shop
 from worker.broker import topology
 from worker.broker.connection import connect
 
@@ -47,6 +50,97 @@ async def test_a_queue_that_is_missing_is_named_by_the_check(connection: Abstrac
     assert str(error.value) == (
         "orders.retry.5s: does not exist. Run `orders topology apply`, or set ORDERS_TOPOLOGY=apply."
     )
+
+
+async def test_an_exchange_that_is_missing_is_named_by_the_check(connection: AbstractConnection) -> None:
+    async with connection.channel() as channel:
+        await channel.exchange_delete("orders.retry.1m")
+
+    with pytest.raises(topology.TopologyError) as error:
+        await topology.check(connection)
+
+    assert str(error.value) == (
+        "orders.retry.1m: does not exist. Run `orders topology apply`, or set ORDERS_TOPOLOGY=apply."
+    )
+
+
+async def test_an_exchange_that_differs_is_named_with_its_difference(connection: AbstractConnection) -> None:
+    async with connection.channel() as channel:
+        await channel.exchange_delete("orders.retry.1m")
+        await channel.declare_exchange("orders.retry.1m", "topic", durable=True)
+
+    try:
+        with pytest.raises(topology.TopologyError) as error:
+            await topology.apply(connection)
+    finally:
+        async with connection.channel() as channel:
+            await channel.exchange_delete("orders.retry.1m")
+
+    [line] = str(error.value).splitlines()
+    assert line.startswith("orders.retry.1m: inequivalent arg 'type'")
+
+
+async def test_a_binding_that_is_missing_is_made_again_by_applying(connection: AbstractConnection) -> None:
+    async with connection.channel() as channel:
+        await (await channel.get_queue(topology.DEAD)).unbind(topology.DEAD, "")
+
+    await topology.apply(connection)
+
+    async with connection.channel(on_return_raises=True) as channel:
+        dead = await channel.get_exchange(topology.DEAD)
+        await dead.publish(Message(b"{}"), "order.add", mandatory=True)  # raises where no queue takes it
+        await (await channel.get_queue(topology.DEAD)).purge()
+
+
+async def words_of_a_worker_that_ends(shop: Shop, **settings: str) -> str:
+    """Start a worker that must not go on, and return what it said."""
+    worker = await shop.spawn_worker(**settings)
+    assert await asyncio.to_thread(worker.process.wait, SECONDS_MAX) == 1
+    return worker.words
+
+
+async def test_a_worker_names_all_that_is_missing_and_ends(shop: Shop, connection: AbstractConnection) -> None:
+    async with connection.channel() as channel:
+        await channel.exchange_delete("orders.retry.1m")
+        await channel.queue_delete("orders.retry.5s")
+
+    words = await words_of_a_worker_that_ends(shop)
+
+    assert words.splitlines() == [
+        "error: orders.retry.1m: does not exist. Run `orders topology apply`, or set ORDERS_TOPOLOGY=apply.",
+        "orders.retry.5s: does not exist. Run `orders topology apply`, or set ORDERS_TOPOLOGY=apply.",
+    ]
+
+
+async def test_a_worker_that_may_declare_names_a_queue_that_differs_and_ends(
+    shop: Shop, connection: AbstractConnection
+) -> None:
+    async with connection.channel() as channel:
+        await channel.queue_delete("orders.retry.5s")
+        await channel.declare_queue("orders.retry.5s", durable=True, arguments={"x-queue-type": "classic"})
+
+    words = await words_of_a_worker_that_ends(shop, ORDERS_TOPOLOGY="apply", ORDERS_AMQP_URL=shop.logins.administrator)
+
+    [line] = words.splitlines()
+    assert line.startswith("error: orders.retry.5s: inequivalent arg 'x-")
+    assert line.endswith("Empty it, delete it, and run `orders topology apply` again.")
+
+
+async def test_a_rejected_request_stays_where_it_is_as_long_as_no_queue_takes_its_dead_letter(
+    shop: Shop, connection: AbstractConnection
+) -> None:
+    async with connection.channel() as channel:
+        await (await channel.get_queue(topology.DEAD)).unbind(topology.DEAD, "")
+    worker = await shop.start_worker()
+    asked = await shop.publish({"clientid": 99_999, "pid": 7, "paymentmethod": "paypal"})
+    await shop.until(lambda: any(line["event"] == "worker.paused" for line in worker.log))
+
+    await topology.apply(connection)
+
+    assert json.loads(await shop.reply(asked))["code"] == "client_not_found"
+    [letter] = await shop.dead_letters()
+    assert letter.message_id == asked.message_id
+    assert worker.process.poll() is None
 
 
 async def test_a_command_that_nothing_takes_is_kept(connection: AbstractConnection) -> None:

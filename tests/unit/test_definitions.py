@@ -61,7 +61,7 @@ def test_rights_topics_and_topology_are_of_the_same_virtual_host() -> None:
         ),
         ("worker", "read", ["orders.requests", "orders.suspects"]),
         ("operator", "configure", ["orders.operators-lock", "amq.gen-1"]),
-        ("operator", "write", ["orders", "amq.gen-1"]),
+        ("operator", "write", ["orders", "orders.dead", "orders.unrouted", "amq.gen-1"]),
         ("operator", "read", ["orders.dead", "orders.unrouted", "orders.events", "amq.gen-1"]),
     ],
 )

@@ -94,14 +94,35 @@ def test_that_a_secret_is_empty_is_shown() -> None:
 
 
 def test_a_serialized_map_is_opened() -> None:
-    assert parameters_of({"customfields": {"0": packed(b'a:1:{i:7;s:6:"Google";}')}, "configoptions": {"3": "12"}}) == {
-        "customfields": {"0": {"7": "Google"}},
+    options = packed(b'a:1:{i:7;s:6:"Google";}')
+
+    assert parameters_of({"domainfields": {"0": options}, "configoptions": {"3": "12"}}) == {
+        "domainfields": {"0": {"7": "Google"}},
         "configoptions": {"3": "12"},
     }
 
 
 def test_what_is_no_serialized_map_after_all_is_shown_as_it_was_written() -> None:
-    assert parameters_of({"customfields": {"7": "Google"}}) == {"customfields": {"7": "Google"}}
+    assert parameters_of({"domainfields": {"7": "Google"}}) == {"domainfields": {"7": "Google"}}
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (
+            {"0": packed(f'a:2:{{i:7;s:{len(SECRET.encode())}:"{SECRET}";i:8;s:0:"";}}'.encode())},
+            {"0": {"7": "•••", "8": ""}},
+        ),
+        ({"0": {"7": [SECRET, {"x": SECRET}]}}, {"0": {"7": {"0": "•••", "1": {"x": "•••"}}}}),
+        (SECRET, "•••"),
+    ],
+)
+def test_of_custom_fields_only_the_names_are_shown_because_any_may_be_a_password(written: Any, shown: Any) -> None:
+    assert parameters_of({"CustomFields": written}) == {"customfields": shown}
+
+
+def test_a_name_with_a_secret_behind_it_is_cut() -> None:
+    assert redaction.names(["colour", f"password={SECRET}"]) == ("colour", "password")
 
 
 def test_what_amqp_tables_hold_is_written_as_json() -> None:

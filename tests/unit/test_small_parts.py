@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,8 @@ from worker.settings import Settings, SettingsError
 
 KEY = b"an order-number key of a database"
 NEW, OLD = b"new" * 11, b"old" * 11
+
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 
 def test_order_numbers_have_ten_digits_and_never_collide() -> None:
@@ -98,9 +101,8 @@ def a_delivery(headers: Mapping[str, Any], **properties: Any) -> Delivery:
 
 
 def letter_of(headers: Mapping[str, Any], **properties: Any) -> Properties:
-    return copies.dead_letter(
-        a_delivery(headers, **properties), reason="rejected", code="x", message="y" * 5_000, attempts=0
-    ).properties
+    cause = copies.CauseOfDeath("rejected", "x", "y" * 5_000)
+    return copies.dead_letter(a_delivery(headers, **properties), NOW, cause, attempts=0).properties
 
 
 def test_a_dead_letter_keeps_the_message_and_its_publisher() -> None:

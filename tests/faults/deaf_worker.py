@@ -1,0 +1,27 @@
+"""A worker that hears of nothing it is handed, and does not wait for that long: python -m tests.faults.deaf_worker.
+
+With `impatient` it hears, and waits no longer.
+"""
+
+import sys
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from worker import __main__ as program
+from worker import consumer
+from worker.hand import Hand
+
+
+async def hear_nothing(_hand: Hand, _message: AbstractIncomingMessage) -> None: ...
+
+
+def main() -> None:
+    consumer.WATCH_SECONDS, consumer.SILENT_SECONDS_MAX = 0.2, 1.0  # 15 and 60 in the program
+    if "impatient" not in sys.argv:
+        setattr(Hand, "put", hear_nothing)  # noqa: B010  # a method, which is not to be assigned
+    sys.argv = ["orders", "worker"]
+    program.main()
+
+
+if __name__ == "__main__":
+    main()
