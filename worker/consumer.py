@@ -23,7 +23,8 @@ from tenacity import (
 from repository.database import AWAY_FAULTS, LOCKED_OUT, PASSING_FAULTS
 from worker import copies, endings, metrics, redaction
 from worker.broker import topology
-from worker.broker.connection import BROKER_FAULTS, REFUSALS, BrokerRefused, connect, nodes_of
+from worker.broker.addresses import nodes_of
+from worker.broker.connection import BROKER_FAULTS, REFUSALS, BrokerRefused, connect
 from worker.broker.publisher import Publisher
 from worker.carry_out import House, carry_out
 from worker.edge import Reading

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.order import Terms
+from worker.broker.addresses import nodes_of
 
 PREFIX = "ORDERS_"
 ENV_FILE = "ORDERS_ENV_FILE"
@@ -60,7 +61,8 @@ class Settings(BaseSettings):
     @classmethod
     def _url_can_be_read(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if url is not None and info.field_name:
-            _check_url(url.get_secret_value(), SCHEMES[info.field_name])
+            for one in nodes_of(url.get_secret_value()):
+                _check_url(one, SCHEMES[info.field_name])
         return url
 
     @field_validator("secret_keys")

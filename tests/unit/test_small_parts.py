@@ -13,6 +13,7 @@ from schemas import replies
 from schemas.order import Item, OrderRequest
 from schemas.replies import Reply, ResponseType
 from worker import copies
+from worker.broker.addresses import nodes_of, user_of
 from worker.key_ring import KeyRing
 from worker.messages import Delivery, Properties
 from worker.settings import Settings, SettingsError
@@ -94,6 +95,23 @@ def test_a_setting_never_shows_its_secret() -> None:
     settings = Settings.read({"ORDERS_AMQP_URL": "amqp://user:hunter2@host/", "ORDERS_SECRET_KEYS": "hunter2" * 5})
 
     assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "nodes", "user"),
+    [
+        ("amqp://host", ["amqp://host"], "guest"),
+        ("amqp://me%40x:p@a/v,amqps://me%40x:p,q@b/v", ["amqp://me%40x:p@a/v", "amqps://me%40x:p,q@b/v"], "me@x"),
+    ],
+)
+def test_the_url_of_a_broker_may_name_several_nodes(url: str, nodes: list[str], user: str) -> None:
+    assert (nodes_of(url), user_of(url)) == (nodes, user)
+    assert Settings.read({"ORDERS_AMQP_URL": url}).require("amqp_url") == url
+
+
+def test_each_node_must_be_one_that_can_be_read() -> None:
+    with pytest.raises(SettingsError, match="ORDERS_AMQP_URL: it cannot be read"):
+        Settings.read({"ORDERS_AMQP_URL": "amqp://a/v,amqp://me:p/x@b/v"})
 
 
 def a_delivery(headers: Mapping[str, Any], **properties: Any) -> Delivery:

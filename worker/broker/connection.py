@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +20,7 @@ from aiormq.exceptions import ChannelAccessRefused
 from pamqp import encode
 
 from worker.broker import mends
+from worker.broker.addresses import nodes_of
 from worker.messages import Delivery, Properties
 
 CONNECT_SECONDS_MAX = 10
@@ -40,11 +40,6 @@ BROKER_FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, OSError, 
 
 class BrokerRefused(Exception):
     """The broker does not let this user do what it must; the text says what, and the mend."""
-
-
-def nodes_of(url: str) -> list[str]:
-    """Tell the nodes of a broker apart: a URL each, with commas between them."""
-    return re.split(r",(?=amqps?://)", url)
 
 
 @asynccontextmanager

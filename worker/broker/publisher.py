@@ -6,12 +6,12 @@ import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from urllib.parse import unquote, urlsplit
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError, PublishError
 
+from worker.broker.addresses import user_of
 from worker.broker.connection import BROKER_FAULTS, connect, message_of
 from worker.messages import Outgoing, Properties
 
@@ -92,11 +92,10 @@ class Publisher:
     @asynccontextmanager
     async def on(cls, connection: AbstractConnection, url: str) -> AsyncIterator["Publisher"]:
         """Publish on a channel of its own, with confirms, where an unroutable message is an error."""
-        user = unquote(urlsplit(url).username or "guest")
         replier = Replier(url)
         impersonates = await may_impersonate(connection)
         async with connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
-            yield cls(channel, replier, user, impersonates=impersonates)
+            yield cls(channel, replier, user_of(url), impersonates=impersonates)
         await replier.close()
 
     async def probe(self) -> None:

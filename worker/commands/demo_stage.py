@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import orjson
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
@@ -24,6 +23,7 @@ from repository import show as archive
 from repository.database import Database
 from schemas import catalog_file
 from worker.broker import topology
+from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, opened
 from worker.commands import fail
@@ -136,7 +136,7 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
         "ORDERS_AMQP_URL": amqp_url,
         "ORDERS_POSTGRES_URL": database_url,
         "ORDERS_SECRET_KEYS": SECRET_KEY,
-        "ORDERS_TRUSTED_PUBLISHERS": unquote(urlsplit(amqp_url).username or "guest"),
+        "ORDERS_TRUSTED_PUBLISHERS": user_of(amqp_url),
         "ORDERS_TOPOLOGY": "apply",
         "ORDERS_LOG_FORMAT": "console",
     }

@@ -10,7 +10,7 @@ from enum import Enum, StrEnum, auto
 from ipaddress import ip_address
 from itertools import zip_longest
 from typing import Annotated
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import aio_pika
 import typer
@@ -25,6 +25,7 @@ from repository.database import PASSING_FAULTS, Connection, Database
 from repository.migrate import REFUSALS, NotMigrated, check_migrated
 from repository.show import Condition
 from worker.broker import topology
+from worker.broker.addresses import nodes_of, user_of
 from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.dead_letters import OPERATORS_LOCK, AnotherOperator, opened
 from worker.broker.topology import TopologyError
@@ -113,12 +114,8 @@ async def _examine(role: Role | None) -> list[Finding]:
 
 
 def _role_of(settings: Settings) -> Role:
-    name = _user_of(settings.amqp_url.get_secret_value()) if settings.amqp_url else ""
+    name = user_of(settings.amqp_url.get_secret_value()) if settings.amqp_url else ""
     return Role(name) if name in set(Role) else Role.WORKER
-
-
-def _user_of(url: str) -> str:
-    return unquote(urlsplit(url).username or "guest")
 
 
 def _settings(settings: Settings, role: Role) -> Iterator[Finding]:
@@ -137,10 +134,11 @@ def _settings(settings: Settings, role: Role) -> Iterator[Finding]:
 
 def ways(settings: Settings, role: Role) -> Iterator[Finding]:
     """Warn where somebody on the way to a server could listen in, or stand in for it."""
-    for check, url in (("RabbitMQ", settings.amqp_url), ("Postgres", settings.postgres_url)):
-        if url is None or (check == "Postgres" and role is Role.STOREFRONT):
-            continue
-        address = urlsplit(url.get_secret_value())
+    nodes = nodes_of(settings.amqp_url.get_secret_value()) if settings.amqp_url else []
+    addresses = [("RabbitMQ", urlsplit(node)) for node in nodes]
+    if settings.postgres_url and role is not Role.STOREFRONT:
+        addresses.append(("Postgres", urlsplit(settings.postgres_url.get_secret_value())))
+    for check, address in addresses:
         given = dict(parse_qsl(address.query))
         if check == "RabbitMQ":
             is_safe = address.scheme == "amqps" and given.get("no_verify_ssl", "0") == "0"
@@ -243,7 +241,7 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
     url = settings.amqp_url.get_secret_value()
     try:
         async with connect(url, "orders doctor") as connection:
-            yield Finding("RabbitMQ", Level.OK, f"answers, as user {_user_of(url)}")
+            yield Finding("RabbitMQ", Level.OK, f"answers, as user {user_of(url)}")
             async for finding in _topology(connection):
                 yield finding
             async for finding in _rights(connection, role):

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.markup import escape
@@ -16,6 +15,7 @@ from repository.audit import Operation
 from repository.database import Database
 from repository.migrate import check_migrated
 from worker.broker import topology
+from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, DeadLetters, opened
 from worker.commands import broker_errors, fail
@@ -72,9 +72,8 @@ async def audited(settings: Settings) -> AsyncIterator[Database]:
 
 def operation_on(letter: DeadLetter, action: str, why: str, settings: Settings, **edit: Any) -> Operation:
     """Say who does what to a message, and why: the operator is the person at the machine, by their broker's user."""
-    user = unquote(urlsplit(settings.require("amqp_url")).username or "guest")
     return Operation(
-        operator=f"{_person()} as {user}",
+        operator=f"{_person()} as {user_of(settings.require('amqp_url'))}",
         action=action,
         because=why,
         queue=letter.queue,

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
 
 import aio_pika
 import typer
@@ -13,6 +12,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from rich.progress import Progress
 
 from worker.broker import topology
+from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.commands import broker_errors, err, fail, out
 from worker.commands.requests import Files, Forms, Request, requests_in
@@ -40,7 +40,7 @@ class Storefront:
             connection.channel(publisher_confirms=True, on_return_raises=True) as channel,
         ):
             exchange = await channel.get_exchange(topology.COMMANDS, ensure=False)
-            storefront = cls(exchange, unquote(urlsplit(url).username or "guest"))
+            storefront = cls(exchange, user_of(url))
             replies = await channel.get_queue(DIRECT_REPLY, ensure=False)
             await replies.consume(storefront._take_reply, no_ack=True)
             yield storefront
