@@ -20,13 +20,14 @@ from tests.faults.oracle import Oracle
 from tests.faults.proxy import Proxy
 from tests.shop import Shop, Worker
 from worker.broker import topology
-from worker.consumer import BATCHES_IN_FLIGHT
+from worker.consumer import BATCHES_IN_FLIGHT, PAUSE_SECONDS_MAX
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 WORKERS = 3
 MANY_WORKERS = 8  # more than a message may be handed over, in both queues
 CONNECTIONS_MAX = WORKERS * (BATCHES_IN_FLIGHT + 2)  # of the workers' pools
 PROBES_MAX = 10  # of one worker in the first five seconds: 0.1, 0.2, 0.4 … apart on average
+PROBE_EVERY_SECONDS = PAUSE_SECONDS_MAX / 2  # later, on average: each wait is anything up to the most
 POLL_SECONDS = 0.05
 
 CUT = """
@@ -208,7 +209,7 @@ async def be_away(shop: Shop, server: Postgres, chance: random.Random, orders: i
         connections = proxy.opened - opened
 
     # One probe at a time each, ever further apart; then no more connections than the pools hold.
-    assert WORKERS <= probes <= WORKERS * (PROBES_MAX + seconds / 5)
+    assert WORKERS <= probes <= WORKERS * (PROBES_MAX + seconds / PROBE_EVERY_SECONDS)
     assert connections <= CONNECTIONS_MAX + WORKERS  # the last probes failed while it was recovering
     check_words(workers)
     for queue in topology.RETRY_DELAYS:

@@ -4,6 +4,7 @@ Two queues: orders.dead for requests that came to nothing, orders.unrouted for c
 """
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import time
@@ -22,6 +23,7 @@ from worker.messages import Delivery, Properties
 OPERATORS_LOCK = "orders.operators-lock"
 CONFIRM_SECONDS_MAX = 30
 ARRIVAL_SECONDS_MAX = 10  # of a message that the queue said it has
+POLL_SECONDS = 0.05
 IN_FLIGHT_MAX = 100  # of a replay, before their confirms
 WINDOW = 200  # messages that are in memory at once; the largest are a MiB
 
@@ -140,6 +142,7 @@ class DeadLetters:
         self._connection = connection
         self._publishing = publishing
         self._commands: AbstractExchange | None = None
+        self._left = 0  # messages, when the last look was over: those that it held are on their way back
 
     async def count(self) -> int:
         declared = await self._publishing.declare_queue(self._queue, passive=True)
@@ -166,14 +169,14 @@ class DeadLetters:
                 if not chosen(letter):
                     continue
                 if not seen.is_new(letter):
-                    await message.ack()
+                    await self._take_out(message)
                     continue
                 batch.append((letter, message))
                 if len(batch) == at_once:
-                    for done in await _act_on(batch, act):
+                    for done in await self._act_on(batch, act):
                         yield done
                     batch.clear()
-            for done in await _act_on(batch, act):
+            for done in await self._act_on(batch, act):
                 yield done
 
     async def replay(
@@ -222,11 +225,11 @@ class DeadLetters:
 
         Getting them one by one takes sixteen times as long.
         """
-        queue = await browsing.declare_queue(self._queue, passive=True)
+        queue = await browsing.get_queue(self._queue, ensure=False)
         arrived = asyncio.Queue[AbstractIncomingMessage]()
         await browsing.set_qos(prefetch_count=WINDOW)
         room = 0
-        for _ in range(queue.declaration_result.message_count or 0):
+        for _ in range(await self._count_all()):
             if room == 0:
                 # A consumer holds as many unacknowledged messages as its prefetch, so the next window is another one's.
                 await queue.consume(arrived.put)
@@ -238,17 +241,33 @@ class DeadLetters:
             room -= 1
             yield DeadLetter(delivery_of(message), self._queue), message
 
+    async def _count_all(self) -> int:
+        """Count the messages once all are back that the look before held: when its channel closes, that takes a moment.
 
-async def _act_on(batch: Sequence[tuple[DeadLetter, AbstractIncomingMessage]], act: Act) -> list[DeadLetter]:
-    """Act side by side; take out what was done, then raise what went wrong with the others."""
-    outcomes = await asyncio.gather(*(act(letter) for letter, _ in batch), return_exceptions=True)
-    faults = [outcome for outcome in outcomes if outcome is not None]
-    done = [pair for pair, outcome in zip(batch, outcomes, strict=True) if outcome is None]
-    for _, message in done:
+        Those that do not come back are in nobody's reach: somebody has emptied the queue.
+        """
+        count = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ARRIVAL_SECONDS_MAX):
+                while (count := await self.count()) < self._left:  # noqa: ASYNC110  # the broker tells nobody
+                    await asyncio.sleep(POLL_SECONDS)
+        self._left = count
+        return count
+
+    async def _take_out(self, message: AbstractIncomingMessage) -> None:
         await message.ack()
-    if faults:
-        raise faults[0]
-    return [letter for letter, _ in done]
+        self._left -= 1
+
+    async def _act_on(self, batch: Sequence[tuple[DeadLetter, AbstractIncomingMessage]], act: Act) -> list[DeadLetter]:
+        """Act side by side; take out what was done, then raise what went wrong with the others."""
+        outcomes = await asyncio.gather(*(act(letter) for letter, _ in batch), return_exceptions=True)
+        faults = [outcome for outcome in outcomes if outcome is not None]
+        done = [pair for pair, outcome in zip(batch, outcomes, strict=True) if outcome is None]
+        for _, message in done:
+            await self._take_out(message)
+        if faults:
+            raise faults[0]
+        return [letter for letter, _ in done]
 
 
 class _Pace:
