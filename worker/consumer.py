@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aio_pika.abc import AbstractConnection, AbstractQueue
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPConnectionError, AMQPError, ChannelInvalidStateError
+from aiormq.abc import AbstractChannel
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -216,13 +217,14 @@ class Session:
     @asynccontextmanager
     async def _intake(self, queue: str, prefetch: int) -> AsyncIterator["Intake"]:
         channel = await self._consuming.channel(publisher_confirms=False)
-        await channel.set_qos(prefetch_count=prefetch)
         channel.close_callbacks.add(self.on_close)
-        hand = Hand()
+        below = await channel.get_underlay_channel()  # aio-pika would make a message of its own of each delivery
+        below.on_consumer_cancel_callbacks.add(self.on_cancel)
+        await below.basic_qos(prefetch_count=prefetch)
+        hand = Hand(below)
         self._hands.append(hand)
-        source = await channel.get_queue(queue, ensure=False)
-        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self.on_cancel)
-        yield Intake(hand, source, await source.consume(hand.put))
+        consumer = await below.basic_consume(queue, hand.put)
+        yield Intake(hand, below, str(consumer.consumer_tag))
         channel.close_callbacks.remove(self.on_close)
         with contextlib.suppress(*BROKER_FAULTS):
             await channel.close()
@@ -302,14 +304,14 @@ class Intake:
     """Where deliveries come in."""
 
     hand: Hand
-    queue: AbstractQueue
-    tag: str
+    channel: AbstractChannel
+    consumer_tag: str
 
     async def end(self, *, finish: bool) -> None:
         """Let nothing more arrive. What has is finished, or given back with the channel."""
         if finish:
             with contextlib.suppress(*BROKER_FAULTS):
-                await self.queue.cancel(self.tag)
+                await self.channel.basic_cancel(self.consumer_tag)
             self.hand.drain()
         else:
             self.hand.give_back()

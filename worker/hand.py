@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Sequence
 
-from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from worker import copies
 from worker.broker.connection import delivery_of
@@ -21,9 +21,10 @@ class Hand:
     A tag never outlives its channel: a hand is made with the channel and ends with it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
         self._arrived: deque[Delivery] = deque()
-        self._unacknowledged: OrderedDict[int, AbstractIncomingMessage] = OrderedDict()
+        self._unacknowledged: deque[int] = deque()  # tags, as they came
         self._finished: set[int] = set()
         self._message_ids: set[str] = set()  # of what is being carried out
         self._news = asyncio.Event()
@@ -33,11 +34,11 @@ class Hand:
     def __len__(self) -> int:
         return len(self._unacknowledged)
 
-    async def put(self, message: AbstractIncomingMessage) -> None:
+    async def put(self, message: DeliveredMessage) -> None:
         """Take a delivery from the broker."""
         delivery = delivery_of(message)
         self.arrived_at = time.monotonic()
-        self._unacknowledged[delivery.tag] = message
+        self._unacknowledged.append(delivery.tag)
         self._arrived.append(delivery)
         self._news.set()
 
@@ -74,12 +75,12 @@ class Hand:
         """All that these deliveries caused is confirmed: acknowledge as far as nothing older is unfinished."""
         self._finished.update(delivery.tag for delivery in batch)
         self._message_ids.difference_update(*map(_message_ids, batch))
-        last: AbstractIncomingMessage | None = None
-        while self._unacknowledged and (tag := next(iter(self._unacknowledged))) in self._finished:
-            last = self._unacknowledged.pop(tag)
-            self._finished.discard(tag)
+        last: int | None = None
+        while self._unacknowledged and self._unacknowledged[0] in self._finished:
+            last = self._unacknowledged.popleft()
+            self._finished.discard(last)
         if last is not None:
-            await last.ack(multiple=True)
+            await self._channel.basic_ack(last, multiple=True)
         self._news.set()
 
     def drain(self) -> None:

@@ -53,6 +53,11 @@ class Outgoing:
     mandatory: bool  # a queue must take it
     may_be_lost: bool = False  # a reply whose queue is gone: logged, not an error
 
+    @property
+    def is_direct_reply(self) -> bool:
+        """Whether it goes to a direct reply-to, which is not there even while somebody listens."""
+        return self.may_be_lost and not self.mandatory
+
 
 def is_message_id(written: object) -> bool:
     """Whether a text may be the half of the idempotency key that the caller gives (messages.md, "A request")."""

@@ -5,14 +5,14 @@ With `impatient` it hears, and waits no longer.
 
 import sys
 
-from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
 
 from worker import __main__ as program
 from worker import consumer
 from worker.hand import Hand
 
 
-async def hear_nothing(_hand: Hand, _message: AbstractIncomingMessage) -> None: ...
+async def hear_nothing(_hand: Hand, _message: DeliveredMessage) -> None: ...
 
 
 def main() -> None:

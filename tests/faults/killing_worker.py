@@ -14,12 +14,14 @@ from typing import Any, NoReturn
 from repository import inbox
 from worker import __main__ as program
 from worker import carry_out, consumer
+from worker.broker import pipeline
 from worker.broker.publisher import Publisher
 from worker.hand import Hand
 from worker.messages import Outgoing
 
+Function = Callable[..., Any]
 AsyncFunction = Callable[..., Awaitable[Any]]
-Dying = Callable[[AsyncFunction, int], AsyncFunction]
+Dying = Callable[[Any, int], Function]
 
 # Of one order that wants a reply: the reply, order.added and two follow-ups.
 PUBLISHES = (1, 2, 3, 4)
@@ -58,18 +60,30 @@ def dying_after(function: AsyncFunction, time: int) -> AsyncFunction:
 def dying_after_publish(number: int) -> Dying:
     """Die when so many messages of a batch are confirmed, and not one more is sent."""
 
-    def dying(_publish_all: AsyncFunction, time: int) -> AsyncFunction:
+    def dying(publish_all: AsyncFunction, time: int) -> AsyncFunction:
         times = itertools.count(1)
 
         async def publish_one_by_one(publisher: Publisher, messages: Iterable[Outgoing]) -> None:
             for count, message in enumerate(messages, 1):
-                await publisher.publish(message)
+                await publish_all(publisher, [message])
                 if count == number and next(times) == time:
                     die()
 
         return publish_one_by_one
 
     return dying
+
+
+def dying_at_confirm(set_result: Function, time: int) -> Function:
+    """Die when a message is confirmed that was sent together with others, which are not."""
+    times = itertools.count(1)
+
+    def confirm(one: pipeline.Confirm, told: object) -> None:
+        if one.batch.left > 1 and next(times) == time:
+            die()
+        set_result(one, told)
+
+    return confirm
 
 
 # Each point is a seam between two steps of the straight line.
@@ -79,7 +93,7 @@ POINTS: dict[str, tuple[object, str, Dying]] = {
     "before commit": (inbox, "mark_published", dying_after),
     "after commit": (carry_out, "_settle", dying_after),
     **{f"after publish {number}": (Publisher, "publish_all", dying_after_publish(number)) for number in PUBLISHES},
-    "after a confirm, with others on their way": (Publisher, "publish", dying_after),
+    "after a confirm, with others on their way": (pipeline.Confirm, "set_result", dying_at_confirm),
     "before ack": (Hand, "finish", dying_before),
     "after ack": (Hand, "finish", dying_after),
 }

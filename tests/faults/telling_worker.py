@@ -3,7 +3,7 @@
 import sys
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage
+from aiormq.abc import DeliveredMessage
 
 from worker import __main__ as program
 from worker.hand import Hand
@@ -12,8 +12,8 @@ log = structlog.get_logger()
 put = Hand.put
 
 
-async def put_and_tell(hand: Hand, message: AbstractIncomingMessage) -> None:
-    log.info("delivery.received", message_id=message.message_id, redelivered=message.redelivered)
+async def put_and_tell(hand: Hand, message: DeliveredMessage) -> None:
+    log.info("delivery.received", message_id=message.header.properties.message_id, redelivered=message.redelivered)
     await put(hand, message)
 
 

@@ -27,7 +27,6 @@ from schemas import wire
 from tests.integration.test_operator_commands import administrator
 from tests.shop import PASSWORD, SECONDS_MAX, Shop, Worker
 from tests.unit.test_encodings import as_form, as_json, as_php
-from worker.broker.connection import delivery_of
 from worker.commands.events import line_of
 from worker.copies import OURS
 
@@ -284,11 +283,11 @@ def _metrics(port: int) -> bytes:
 
 async def _peek(shop: Shop, queue: str) -> list[Mapping[str, Any]]:
     """Look at the headers of what waits in a queue; closing the channel gives it back."""
-    headers = []
+    headers: list[Mapping[str, Any]] = []
     async with administrator(shop) as channel:
         waiting = await channel.get_queue(queue, ensure=False)
         while message := await waiting.get(fail=False):
-            headers.append(delivery_of(message).properties.headers)
+            headers.append(message.headers)
     return headers
 
 

@@ -5,10 +5,9 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import (
     AMQPConnectionError,
     AMQPError,
@@ -16,8 +15,9 @@ from aio_pika.exceptions import (
     ChannelInvalidStateError,
     ProbableAuthenticationError,
 )
+from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelAccessRefused
-from pamqp import encode
+from pamqp.commands import Basic
 
 from worker.broker import mends
 from worker.broker.addresses import nodes_of
@@ -95,53 +95,27 @@ def _told(error: OSError, url: str) -> OSError | None:
     return None
 
 
-def delivery_of(message: AbstractIncomingMessage) -> Delivery:
+def delivery_of(message: DeliveredMessage) -> Delivery:
     """Take over what the broker handed us."""
-    assert message.delivery_tag is not None, "a delivery has a tag"
+    delivered, properties = message.delivery, message.header.properties
+    assert isinstance(delivered, Basic.Deliver)
+    assert delivered.delivery_tag is not None, "a delivery has a tag"
     return Delivery(
         body=message.body,
         properties=Properties(
-            message_id=message.message_id,
-            content_type=message.content_type,
-            content_encoding=message.content_encoding,
-            reply_to=message.reply_to,
-            correlation_id=message.correlation_id,
-            user_id=message.user_id,
-            app_id=message.app_id,
-            type=message.type,
-            priority=message.priority or None,
-            timestamp=message.timestamp,
-            headers=message.headers or {},
+            message_id=properties.message_id,
+            content_type=properties.content_type,
+            content_encoding=properties.content_encoding,
+            reply_to=properties.reply_to,
+            correlation_id=properties.correlation_id,
+            user_id=properties.user_id,
+            app_id=properties.app_id,
+            type=properties.message_type,
+            priority=properties.priority or None,
+            timestamp=properties.timestamp,
+            headers=properties.headers or {},
         ),
-        routing_key=message.routing_key or "",
-        redelivered=bool(message.redelivered),
-        tag=message.delivery_tag,
+        routing_key=delivered.routing_key or "",
+        redelivered=bool(delivered.redelivered),
+        tag=delivered.delivery_tag,
     )
-
-
-def message_of(body: bytes, properties: Properties) -> aio_pika.Message:
-    """Make a persistent message."""
-    return aio_pika.Message(
-        body,
-        message_id=properties.message_id,
-        content_type=properties.content_type,
-        content_encoding=properties.content_encoding,
-        reply_to=properties.reply_to,
-        correlation_id=properties.correlation_id,
-        user_id=properties.user_id,
-        app_id=properties.app_id,
-        type=properties.type,
-        priority=properties.priority,
-        timestamp=properties.timestamp,
-        headers={name: value for name, value in properties.headers.items() if _can_be_sent(name, value)},
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-    )
-
-
-def _can_be_sent(name: str, value: Any) -> bool:
-    """Whether pamqp can write what it has read; not everything that AMQP allows can make the way back."""
-    try:
-        encode.field_table({name: value})
-    except Exception:  # noqa: BLE001  # a foreign encoder's many kinds
-        return False
-    return True

@@ -12,13 +12,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
+import aiormq
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelLockedResource
 
 from worker import copies
-from worker.broker import topology
-from worker.broker.connection import delivery_of, message_of
-from worker.messages import Delivery, Properties
+from worker.broker import pipeline, topology
+from worker.broker.connection import delivery_of
+from worker.messages import Delivery, Outgoing, Properties
 
 OPERATORS_LOCK = "orders.operators-lock"
 CONFIRM_SECONDS_MAX = 30
@@ -112,6 +114,7 @@ class DeadLetter:
         return value if isinstance(value, str) else ""
 
 
+Held = tuple[DeadLetter, DeliveredMessage]  # until it is acknowledged, or the channel closes
 Choice = Callable[[DeadLetter], bool]
 Act = Callable[[DeadLetter], Awaitable[None]]
 
@@ -141,7 +144,6 @@ class DeadLetters:
         self._queue = queue
         self._connection = connection
         self._publishing = publishing
-        self._commands: AbstractExchange | None = None
         self._left = 0  # messages, when the last look was over: those that it held are on their way back
 
     async def count(self) -> int:
@@ -164,7 +166,7 @@ class DeadLetters:
         """
         seen = _Seen()
         async with self._all() as letters:
-            batch: list[tuple[DeadLetter, AbstractIncomingMessage]] = []
+            batch: list[Held] = []
             async for letter, message in letters:
                 if not chosen(letter):
                     continue
@@ -205,34 +207,38 @@ class DeadLetters:
 
     async def publish(self, body: bytes, properties: Properties, routing_key: str) -> None:
         """Send a request on its way, and return when the broker has confirmed it."""
-        if self._commands is None:
-            self._commands = await self._publishing.get_exchange(topology.COMMANDS, ensure=False)
-        await self._commands.publish(message_of(body, properties), routing_key, timeout=CONFIRM_SECONDS_MAX)
+        await self._send(topology.COMMANDS, routing_key, body, properties)
 
     async def put(self, body: bytes, properties: Properties) -> None:
         """Put a message into this queue, as it is. The exchange of the same name leads there and nowhere else."""
-        exchange = await self._publishing.get_exchange(self._queue, ensure=False)
-        await exchange.publish(message_of(body, properties), self._queue, timeout=CONFIRM_SECONDS_MAX)
+        await self._send(self._queue, self._queue, body, properties)
+
+    async def _send(self, exchange: str, routing_key: str, body: bytes, properties: Properties) -> None:
+        outgoing = Outgoing(
+            exchange=exchange, routing_key=routing_key, body=body, properties=properties, mandatory=True
+        )
+        async with asyncio.timeout(CONFIRM_SECONDS_MAX):
+            for _, error in await pipeline.publish(await self._publishing.get_underlay_channel(), [outgoing]):
+                raise error
 
     @asynccontextmanager
-    async def _all(self) -> AsyncIterator[AsyncIterator[tuple[DeadLetter, AbstractIncomingMessage]]]:
+    async def _all(self) -> AsyncIterator[AsyncIterator[Held]]:
         """Hold what lies in the queue, each message until it is acknowledged or the channel closes."""
         async with self._connection.channel(publisher_confirms=False) as browsing:
-            yield self._arriving(browsing)
+            yield self._arriving(await browsing.get_underlay_channel())
 
-    async def _arriving(self, browsing: AbstractChannel) -> AsyncIterator[tuple[DeadLetter, AbstractIncomingMessage]]:
+    async def _arriving(self, browsing: aiormq.abc.AbstractChannel) -> AsyncIterator[Held]:
         """Let them come a window at a time: as many as there are now. What comes meanwhile stands behind them.
 
         Getting them one by one takes sixteen times as long.
         """
-        queue = await browsing.get_queue(self._queue, ensure=False)
-        arrived = asyncio.Queue[AbstractIncomingMessage]()
-        await browsing.set_qos(prefetch_count=WINDOW)
+        arrived = asyncio.Queue[DeliveredMessage]()
+        await browsing.basic_qos(prefetch_count=WINDOW)
         room = 0
         for _ in range(await self._count_all()):
             if room == 0:
                 # A consumer holds as many unacknowledged messages as its prefetch, so the next window is another one's.
-                await queue.consume(arrived.put)
+                await browsing.basic_consume(self._queue, arrived.put)
                 room = WINDOW
             try:
                 message = await asyncio.wait_for(arrived.get(), ARRIVAL_SECONDS_MAX)
@@ -254,11 +260,11 @@ class DeadLetters:
         self._left = count
         return count
 
-    async def _take_out(self, message: AbstractIncomingMessage) -> None:
-        await message.ack()
+    async def _take_out(self, message: DeliveredMessage) -> None:
+        await message.channel.basic_ack(delivery_of(message).tag)
         self._left -= 1
 
-    async def _act_on(self, batch: Sequence[tuple[DeadLetter, AbstractIncomingMessage]], act: Act) -> list[DeadLetter]:
+    async def _act_on(self, batch: Sequence[Held], act: Act) -> list[DeadLetter]:
         """Act side by side; take out what was done, then raise what went wrong with the others."""
         outcomes = await asyncio.gather(*(act(letter) for letter, _ in batch), return_exceptions=True)
         faults = [outcome for outcome in outcomes if outcome is not None]

@@ -3,16 +3,17 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError, PublishError
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, PublishError
 
+from worker.broker import pipeline
 from worker.broker.addresses import user_of
-from worker.broker.connection import BROKER_FAULTS, connect, message_of
+from worker.broker.connection import BROKER_FAULTS, connect
 from worker.messages import Outgoing, Properties
 
 # All confirms of one batch. During a memory or disk alarm the broker confirms nothing.
@@ -59,8 +60,7 @@ class Replier:
     async def _send(self, outgoing: Outgoing) -> None:
         async with asyncio.timeout(REPLY_SECONDS_MAX):
             channel = await self._ready()
-            message = message_of(outgoing.body, outgoing.properties)
-            await channel.default_exchange.publish(message, routing_key=outgoing.routing_key, mandatory=False)
+            await pipeline.publish(await channel.get_underlay_channel(), [outgoing])
 
     async def _ready(self) -> AbstractChannel:
         async with self._opening:
@@ -86,7 +86,6 @@ class Publisher:
         self.impersonates = impersonates  # whether a copy may keep the user_id of its publisher
         self._replier = replier
         self._channel = channel
-        self._exchanges: dict[str, AbstractExchange] = {"": channel.default_exchange}
 
     @classmethod
     @asynccontextmanager
@@ -104,11 +103,9 @@ class Publisher:
         Raises:
             Unconfirmed: it does not.
         """
-        # To a queue that is not there: the broker confirms, and nobody gets it.
-        properties = Properties(message_id=str(uuid.uuid4()))
-        message = Outgoing(exchange="", routing_key="orders.probe", body=b"", properties=properties, mandatory=False)
+        message = _probe(Properties(message_id=str(uuid.uuid4())))
         async with _confirmed_within(PROBE_SECONDS_MAX):
-            await self._send(message)
+            await self._send([message])
 
     async def waiting(self, queue: str) -> int:
         """Count the messages that are ready in a queue. Needs no permission to read it."""
@@ -122,48 +119,40 @@ class Publisher:
             DeliveryError: a message that must have a queue has none.
             Unconfirmed: at least one was not, in time.
         """
+        direct: list[Outgoing] = []
+        others: list[Outgoing] = []
+        for outgoing in messages:
+            (direct if outgoing.is_direct_reply else others).append(outgoing)
         async with _confirmed_within(CONFIRM_SECONDS_MAX):
-            await asyncio.gather(*map(self.publish, messages))
+            replying = [self._replier.publish(outgoing) for outgoing in direct]
+            await asyncio.gather(self._send(others), *replying)
 
-    async def _exchange(self, name: str) -> AbstractExchange:
-        exchange = self._exchanges.get(name)
-        if exchange is None:
-            exchange = self._exchanges[name] = await self._channel.get_exchange(name, ensure=False)
-        return exchange
-
-    async def publish(self, outgoing: Outgoing) -> None:
-        """Publish one message and wait for its confirm."""
-        if outgoing.may_be_lost and not outgoing.mandatory:
-            return await self._replier.publish(outgoing)
-        try:
-            await self._send(outgoing)
-        except DeliveryError:
-            if not outgoing.may_be_lost:
-                raise
-            # The caller left before its answer came. It may send the same message_id again.
-            log.warning("reply.lost", reply_to=outgoing.routing_key)
-
-    async def _send(self, outgoing: Outgoing) -> None:
-        properties = outgoing.properties
-        if not self.impersonates and properties.user_id != self.user:
-            properties = replace(properties, user_id=None)
-        exchange = await self._exchange(outgoing.exchange)
-        message = message_of(outgoing.body, properties)
-        while True:  # as long as whoever waits for the confirm has patience
-            try:
-                await exchange.publish(message, routing_key=outgoing.routing_key, mandatory=outgoing.mandatory)
-            except PublishError:
-                if not outgoing.may_be_lost:
-                    log.error("publish.unroutable", exchange=outgoing.exchange, routing_key=outgoing.routing_key)  # noqa: TRY400  # said whole
-                raise  # there is no queue
-            except DeliveryError:
-                if outgoing.may_be_lost:
-                    raise  # a reply queue of the caller's that takes no more
-                # A queue whose leader has just died. To end the session for it would give everything back, again and
-                # again, until the requests looked like what kills its worker.
+    async def _send(self, messages: Sequence[Outgoing]) -> None:
+        """Send until all are confirmed, as long as whoever waits for that has patience."""
+        channel = await self._channel.get_underlay_channel()
+        waiting = [self._sendable(outgoing) for outgoing in messages]
+        while waiting:
+            refused = await pipeline.publish(channel, waiting)
+            waiting = [outgoing for outgoing, error in refused if self._may_be_sent_again(outgoing, error)]
+            if waiting:
                 await asyncio.sleep(AGAIN_SECONDS)
-            else:
-                return
+
+    def _sendable(self, outgoing: Outgoing) -> Outgoing:
+        if self.impersonates or outgoing.properties.user_id in {None, self.user}:
+            return outgoing
+        return replace(outgoing, properties=replace(outgoing.properties, user_id=None))
+
+    def _may_be_sent_again(self, outgoing: Outgoing, error: AMQPError) -> bool:
+        if outgoing.may_be_lost:
+            # The caller left before its answer came, or its queue takes no more. It may send the same message_id again.
+            log.warning("reply.lost", reply_to=outgoing.routing_key)
+            return False
+        if isinstance(error, PublishError):
+            log.error("publish.unroutable", exchange=outgoing.exchange, routing_key=outgoing.routing_key)
+            raise error
+        # A queue whose leader has just died. To end the session for it would give everything back, again and again,
+        # until the requests looked like what kills its worker.
+        return True
 
 
 @asynccontextmanager
@@ -179,13 +168,17 @@ async def may_impersonate(connection: AbstractConnection) -> bool:
     """Whether our user has the tag `impersonator`: without it the broker refuses a message under another user_id."""
     channel = await connection.channel(publisher_confirms=True)
     try:
-        message = message_of(b"", Properties(message_id=str(uuid.uuid4()), user_id=str(uuid.uuid4())))
-        await channel.default_exchange.publish(
-            message, "orders.probe", mandatory=False, timeout=PROBE_SECONDS_MAX
-        )  # to a queue that is not there
+        async with asyncio.timeout(PROBE_SECONDS_MAX):
+            probe = _probe(Properties(message_id=str(uuid.uuid4()), user_id=str(uuid.uuid4())))
+            await pipeline.publish(await channel.get_underlay_channel(), [probe])
     except ChannelPreconditionFailed:
         return False
     finally:
         if not channel.is_closed:
             await channel.close()
     return True
+
+
+def _probe(properties: Properties) -> Outgoing:
+    """Make a message to a queue that is not there: the broker confirms, and nobody gets it."""
+    return Outgoing(exchange="", routing_key="orders.probe", body=b"", properties=properties, mandatory=False)

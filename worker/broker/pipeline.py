@@ -1,0 +1,152 @@
+"""Publishing a batch in one piece, on the channel below aio-pika.
+
+aio-pika spends about 150 µs on a message and aiormq about 80, nearly all of it on locks, futures and tasks for each;
+a batch of a hundred orders has three hundred messages. Here a batch has one lock, one write and one future. For that
+it shares what aiormq keeps of a channel: the next delivery tag, and who waits for which confirm.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import aiormq
+from aiormq.abc import ChannelFrame
+from aiormq.exceptions import AMQPError
+from pamqp import commands, encode, frame
+from pamqp.body import ContentBody
+from pamqp.header import ContentHeader
+
+from worker.messages import Outgoing, Properties
+
+PERSISTENT = 2
+ROUTES_REMEMBERED_MAX = 256  # reply queues are many
+
+Refused = tuple[
+    Outgoing, AMQPError
+]  # PublishError: it came back, for there is no queue; DeliveryError: a queue said no
+
+
+async def publish(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoing]) -> list[Refused]:
+    """Publish all of them, and wait until the broker has confirmed, returned or refused each.
+
+    Messages that are in flight together must differ in their message_id: what comes back is told by it. One without is
+    given one.
+
+    Returns:
+        Those that came back or were refused.
+
+    Raises:
+        AMQPError: the channel or the connection is gone. What was sent may have arrived all the same.
+    """
+    if not messages:
+        return []
+    assert isinstance(channel, aiormq.Channel)
+    named = [(outgoing, outgoing.properties.message_id or uuid.uuid4().hex) for outgoing in messages]
+    payload = b"".join(_frames(*one, channel.number, channel.max_content_size) for one in named)
+    async with channel.lock:
+        await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
+        # Nothing is awaited from here on, so that no confirm can come before somebody waits for it.
+        batch = Batch(channel, len(named))
+        for outgoing, message_id in named:
+            batch.await_confirm(outgoing, message_id)
+    await batch.is_over
+    return batch.refused
+
+
+class Batch:
+    """What is on its way together. `is_over` is set when nothing of it is, and fails with the channel."""
+
+    def __init__(self, channel: aiormq.Channel, size: int) -> None:
+        self.is_over = channel.create_future()
+        self.refused: list[Refused] = []
+        self._channel = channel
+        self.left = size
+
+    def await_confirm(self, outgoing: Outgoing, message_id: str) -> None:
+        channel = self._channel
+        channel.delivery_tag += 1
+        confirm = Confirm(self, outgoing, message_id)
+        channel.confirmations[channel.delivery_tag] = confirm  # type: ignore[assignment]  # it acts as a future
+        channel.message_id_delivery_tag[message_id] = channel.delivery_tag
+
+    def one_less(self, message_id: str) -> None:
+        self._channel.message_id_delivery_tag.pop(message_id, None)
+        self.left -= 1
+        if self.left == 0 and not self.is_over.done():
+            self.is_over.set_result(None)
+
+
+@dataclass(slots=True)
+class Confirm:
+    """Stands where aiormq has a future for each message, and acts as one."""
+
+    batch: Batch
+    outgoing: Outgoing
+    message_id: str
+    _is_done: bool = False
+
+    def done(self) -> bool:
+        return self._is_done
+
+    def cancelled(self) -> bool:
+        return False
+
+    def set_result(self, _confirm: object) -> None:
+        self._is_done = True
+        self.batch.one_less(self.message_id)
+
+    def set_exception(self, error: AMQPError) -> None:
+        self._is_done = True
+        self.batch.refused.append((self.outgoing, error))
+        self.batch.one_less(self.message_id)
+
+
+# ---------------------------------------------------------------- frames
+
+
+def _frames(outgoing: Outgoing, message_id: str, channel: int, bytes_max: int) -> bytes:
+    body = outgoing.body
+    header = ContentHeader(properties=_properties(outgoing.properties, message_id), body_size=len(body))
+    pieces = [body[start : start + bytes_max] for start in range(0, len(body), bytes_max)]
+    return b"".join(
+        (
+            _publish_frame(outgoing.exchange, outgoing.routing_key, outgoing.mandatory, channel),
+            frame.marshal(header, channel),
+            *(frame.marshal(ContentBody(piece), channel) for piece in pieces),
+        )
+    )
+
+
+@lru_cache(ROUTES_REMEMBERED_MAX)
+def _publish_frame(exchange: str, routing_key: str, mandatory: bool, channel: int) -> bytes:  # noqa: FBT001  # a key
+    return frame.marshal(
+        commands.Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=mandatory), channel
+    )
+
+
+def _properties(properties: Properties, message_id: str) -> commands.Basic.Properties:
+    return commands.Basic.Properties(
+        message_id=message_id,
+        content_type=properties.content_type,
+        content_encoding=properties.content_encoding,
+        reply_to=properties.reply_to,
+        correlation_id=properties.correlation_id,
+        user_id=properties.user_id,
+        app_id=properties.app_id,
+        message_type=properties.type,
+        priority=properties.priority,
+        timestamp=properties.timestamp,
+        headers={name: value for name, value in properties.headers.items() if _can_be_sent(name, value)} or None,
+        delivery_mode=PERSISTENT,
+    )
+
+
+def _can_be_sent(name: str, value: Any) -> bool:
+    """Whether pamqp can write what it has read; not everything that AMQP allows can make the way back."""
+    try:
+        encode.field_table({name: value})
+    except Exception:  # noqa: BLE001  # a foreign encoder's many kinds
+        return False
+    return True
