@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak nightly check audit up down clean pins
+.PHONY: help setup demo test soak nightly check bench bench-compare audit up down clean pins
 
 # Another interpreter: make setup PYTHON=python3.12
 PYTHON ?= python3
@@ -12,10 +12,13 @@ ARGUMENTS ?=
 IN_VENV := .venv/bin
 # Named for all that decides what is in .venv, so that it is set up again when that changes, and only then.
 SET_UP := .venv/set-up-$(shell { cat pyproject.toml constraints.txt; pwd; } | cksum | cut -d ' ' -f 1)
+SET_UP_BENCH := $(SET_UP)-bench
+# Of the last version, by `make bench ARGUMENTS="--quick --json $(BENCH_BEFORE)"`.
+BENCH_BEFORE := tests/benchmarks/quick.json
 VENV_PACKAGE := $(notdir $(PYTHON))-venv
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(SET_UP) ## make .venv with everything pinned; done by the others when needed
 
@@ -41,6 +44,12 @@ check: $(SET_UP) ## format, lint, types, import contracts, unit tests: seconds, 
 	@$(IN_VENV)/lint-imports
 	@$(IN_VENV)/python -m pytest tests/unit
 
+bench: $(SET_UP_BENCH) ## measure how fast it is, in a quarter of an hour; ARGUMENTS=--quick in two minutes
+	@$(IN_VENV)/python -m tests.benchmarks $(ARGUMENTS)
+
+bench-compare: $(SET_UP_BENCH) ## measure quickly, and fail if it is slower than the version before
+	@$(IN_VENV)/python -m tests.benchmarks --quick --compare $(BENCH_BEFORE) $(ARGUMENTS)
+
 audit: ## ask PyPI whether a pinned package has a known weakness: over the network
 	@[ -x .venv/audit/bin/pip-audit ] || { $(PYTHON) -m venv .venv/audit && \
 	  .venv/audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit; }
@@ -60,7 +69,7 @@ clean: ## stop them, and remove their data, .venv and all caches
 pins: ## renew constraints.txt with the newest versions of everything
 	@echo "looking up the newest versions (a minute)" >&2
 	@rm -rf .venv/pins && $(PYTHON) -m venv .venv/pins
-	@.venv/pins/bin/python -m pip install -qq --editable '.[local,dev]'
+	@.venv/pins/bin/python -m pip install -qq --editable '.[local,dev,bench]'
 	@{ head -n 1 constraints.txt; .venv/pins/bin/python -m pip freeze --exclude-editable; } > .venv/pins/constraints.txt
 	@mv .venv/pins/constraints.txt . && rm -rf .venv/pins
 
@@ -81,3 +90,9 @@ $(SET_UP):
 	@$(IN_VENV)/python -m pip install -qq --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[local,dev]'
 	@rm -f .venv/set-up-* && touch $@
+
+$(SET_UP_BENCH): $(SET_UP)
+	@echo 'adding what the benchmarks need to .venv (once)' >&2
+	@$(IN_VENV)/python -m pip install -qq --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[local,dev,bench]'
+	@touch $@

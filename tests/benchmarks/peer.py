@@ -1,0 +1,404 @@
+"""What a user would pick instead: FastStream and SQLAlchemy 2's async ORM, one transaction an order, at its best.
+
+It reads, prices and answers with the product's own code (edge, rules, endings), so that the difference is how messages
+and rows are moved. It writes every row that ours writes, with the same contents; `throughput.py` compares them.
+How it is set up, and what else was tried, is told in docs/performance.md.
+"""
+
+import asyncio
+import base64
+import logging
+import os
+from collections import Counter
+from dataclasses import fields
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+import uvloop
+from faststream import AckPolicy, FastStream
+from faststream.rabbit import Channel, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
+from sqlalchemy import JSON, Identity, Text, func, literal_column, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.declarative import DeferredReflection
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from repository import catalog as catalogue
+from repository.database import Database
+from repository.inbox import Answer
+from repository.order_numbers import order_number
+from repository.orders import OrderToPlace, _invoice_line_rows, _invoice_row, _item_row, _order_row
+from schemas.catalog import BillingCycle, Catalog, Extra
+from schemas.order import (
+    Client,
+    Facts,
+    OwnedDomain,
+    OwnedService,
+    PlacedOrder,
+    PricedAddon,
+    PricedDomain,
+    PricedOrder,
+    PricedRenewal,
+    PricedService,
+    Totals,
+    Wanted,
+)
+from schemas.rejections import Rejection
+from worker import endings
+from worker.authentication import Authenticator
+from worker.broker import topology
+from worker.domain.decide import decide
+from worker.domain.wanted import wanted
+from worker.edge import Edge, Reading
+from worker.endings import Ending
+from worker.key_ring import KeyRing
+from worker.messages import Delivery, Outgoing, Properties
+from worker.settings import Settings
+
+IN_FLIGHT = int(os.environ.get("BENCH_PEER_IN_FLIGHT", "48"))  # messages, each with a connection of its own
+MARK_SECONDS = 0.25  # between two statements that note what was published
+
+log = logging.getLogger("peer")
+
+
+class Base(DeferredReflection, DeclarativeBase):
+    """Tables as the migrations made them. Nothing is read back that is not used: `eager_defaults` would."""
+
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012  # SQLAlchemy's own name
+
+
+class InboxRow(Base):
+    __tablename__ = "inbox"
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    fingerprint: Mapped[bytes]
+    deliveries: Mapped[int]
+
+
+class OrderRow(Base):
+    __tablename__ = "orders"
+    services = relationship("ServiceRow")
+    addons = relationship("AddonRow")
+    domains = relationship("DomainRow")
+    renewals = relationship("RenewalRow")
+    invoices = relationship("InvoiceRow")
+
+
+class ServiceRow(Base):
+    __tablename__ = "services"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    addons = relationship("AddonRow", back_populates="service")
+
+
+class AddonRow(Base):
+    __tablename__ = "service_addons"
+    service = relationship("ServiceRow", back_populates="addons")
+
+
+class DomainRow(Base):
+    __tablename__ = "domains"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    client_id: Mapped[int]
+    name: Mapped[str]
+
+
+class RenewalRow(Base):
+    __tablename__ = "renewals"
+
+
+class InvoiceRow(Base):
+    __tablename__ = "invoices"
+    lines = relationship("LineRow")
+
+
+class LineRow(Base):
+    __tablename__ = "invoice_lines"
+
+
+class AnswerRow(Base):
+    __tablename__ = "answers"
+    request_id: Mapped[int] = mapped_column(primary_key=True)
+    outcome: Mapped[str]
+    replays: Mapped[int]
+    reply: Mapped[Any] = mapped_column(JSON)
+    events: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
+class ClientRow(Base):
+    __tablename__ = "clients"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class StockRow(Base):
+    __tablename__ = "product_stock"
+    product_id: Mapped[int] = mapped_column(primary_key=True)
+    quantity: Mapped[int]
+
+
+MOMENT = text("SELECT now() AS now, (now() AT TIME ZONE 'UTC')::date AS today, version FROM catalogue")
+ALLOCATE = text(
+    """
+    SELECT
+        nextval('orders_id_seq') AS order_id,
+        nextval('invoices_id_seq') AS invoice_id,
+        ARRAY(SELECT nextval('services_id_seq') FROM generate_series(1, :services)) AS services,
+        ARRAY(SELECT nextval('service_addons_id_seq') FROM generate_series(1, :addons)) AS addons,
+        ARRAY(SELECT nextval('domains_id_seq') FROM generate_series(1, :domains)) AS domains
+    """
+)
+PLACES = {
+    "insert_services": (ServiceRow, "services"),
+    "insert_addons": (AddonRow, "addons"),
+    "insert_domains": (DomainRow, "domains"),
+    "insert_renewals": (RenewalRow, "renewals"),
+}
+DUE = {ServiceRow: "root_password_encrypted", DomainRow: "epp_code_encrypted"}
+
+
+class Peer:
+    def __init__(self, settings: Settings, engine: AsyncEngine, catalog: Catalog, broker: RabbitBroker) -> None:
+        keys = KeyRing(settings.keys())
+        self._keys = keys
+        self._edge = Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max)
+        self._terms = settings.terms()
+        self._catalog = catalog
+        self._broker = broker
+        self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        self._exchanges = {name: RabbitExchange(name, declare=False) for name in ("", topology.EVENTS, topology.DEAD)}
+        self._published: list[int] = []
+        self._client = _columns(ClientRow, Client)
+        self._service = _columns(ServiceRow, OwnedService)
+        self._domain = _columns(DomainRow, OwnedDomain)
+
+    async def handle(self, message: RabbitMessage) -> None:
+        try:
+            await self._handle(message)
+        except Exception:
+            log.exception("what is measured went wrong")
+            raise
+
+    async def _handle(self, message: RabbitMessage) -> None:
+        """Carry out one request: one transaction, then every confirm, then the acknowledgement."""
+        raw = message.raw_message
+        delivery = Delivery(
+            body=raw.body,
+            properties=Properties(
+                message_id=raw.message_id,
+                content_type=raw.content_type,
+                user_id=raw.user_id,
+                headers=raw.headers,
+            ),
+            routing_key=raw.routing_key or "",
+            redelivered=bool(raw.redelivered),
+            tag=raw.delivery_tag or 0,
+        )
+        [reading] = await self._edge.read([delivery], self._catalog)
+        async with self._sessions.begin() as session:
+            ending = await self._carry_out(session, reading)
+        await asyncio.gather(*map(self._publish, ending.messages))
+        await message.ack()
+        if ending.request_id:
+            self._published.append(ending.request_id)
+
+    async def _publish(self, outgoing: Outgoing) -> None:
+        properties = outgoing.properties
+        await self._broker.publish(
+            outgoing.body,
+            exchange=self._exchanges[outgoing.exchange],
+            routing_key=outgoing.routing_key,
+            mandatory=outgoing.mandatory,
+            persist=True,
+            message_id=properties.message_id,
+            content_type=properties.content_type,
+            user_id=properties.user_id,
+            headers=dict(properties.headers),
+        )
+
+    async def _carry_out(self, session: AsyncSession, reading: Reading) -> Ending:
+        request, caller, fingerprint = reading.request, reading.caller, reading.fingerprint
+        assert request is not None, "every request of the load can be read"
+        assert caller is not None, "its publisher is trusted"
+        assert fingerprint is not None, "it was parsed"
+        claim = insert(InboxRow).values(
+            caller=caller.name,
+            message_id=reading.delivery.properties.message_id,
+            fingerprint=fingerprint.digest,
+            fingerprint_version=fingerprint.version,
+        )
+        taken: Any = claim.on_conflict_do_update(
+            index_elements=["caller", "message_id"], set_={"deliveries": InboxRow.deliveries + 1}
+        ).returning(InboxRow.id, InboxRow.fingerprint, literal_column("(xmax = 0)").label("is_new"))
+        request_id, digest, is_new = (await session.execute(taken)).one()
+        if not is_new:
+            assert digest == fingerprint.digest, "the load repeats what it said"
+            return endings.repeated(reading, await self._answer(session, request_id))
+        now, today, version = (await session.execute(MOMENT)).one()
+        assert version == self._catalog.version, "nobody changes the catalogue meanwhile"
+        needed = wanted([request], self._catalog)
+        totals = await self._lock(session, needed)
+        verdict, _ = decide(request, await self._facts(session, needed, today), totals, self._catalog, self._terms)
+        if isinstance(verdict, Rejection):
+            ending = endings.rejected(reading, verdict, now, request_id)
+        else:
+            ending = await self._place(session, reading, OrderToPlace(request_id, caller.asked_by, verdict), now)
+        assert ending.answer is not None, "a first answer is remembered"
+        said = ending.answer
+        session.add(
+            AnswerRow(
+                request_id=said.request_id,
+                outcome=said.outcome,
+                replays=said.replays,
+                reply=said.reply,
+                events=list(said.events),
+            )
+        )
+        await session.flush()
+        return ending
+
+    async def _answer(self, session: AsyncSession, request_id: int) -> Answer:
+        row = await session.get_one(AnswerRow, request_id)
+        return Answer(row.request_id, row.outcome, row.replays, row.reply, tuple(row.events))
+
+    async def _lock(self, session: AsyncSession, needed: Wanted) -> Totals:
+        assert not needed.limited_promotions
+        assert not needed.history_clients
+        if not needed.stock_products:
+            return Totals({}, {}, frozenset(), frozenset())
+        rows = await session.execute(
+            select(StockRow.product_id, StockRow.quantity)
+            .where(StockRow.product_id.in_(needed.stock_products))
+            .order_by(StockRow.product_id)
+            .with_for_update()
+        )
+        return Totals(dict(rows.all()), {}, frozenset(), frozenset())
+
+    async def _facts(self, session: AsyncSession, needed: Wanted, today: date) -> Facts:
+        """Read what the request names, a statement a table, and none where it names nothing."""
+        assert not needed.contacts
+        assert not needed.addons
+        assert not needed.owned_products_clients
+        clients = await session.execute(select(*self._client).where(ClientRow.id.in_(needed.clients)))
+        services: dict[int, OwnedService] = {}
+        if needed.services:
+            found = await session.execute(select(*self._service).where(ServiceRow.id.in_(needed.services)))
+            services = {
+                row["id"]: OwnedService(**{**row, "cycle": BillingCycle(row["cycle"])}) for row in found.mappings()
+            }
+        domains: dict[tuple[int, str], tuple[OwnedDomain, ...]] = {}
+        if needed.domains:
+            names = tuple_(DomainRow.client_id, DomainRow.name).in_(needed.domains)
+            found = await session.execute(select(*self._domain).where(names).order_by(DomainRow.id))
+            for row in found.mappings():
+                one = OwnedDomain(**{**row, "extras": frozenset(map(Extra, row["extras"]))})
+                domains[one.client_id, one.name] = (*domains.get((one.client_id, one.name), ()), one)
+        return Facts(
+            today=today,
+            clients={row["id"]: Client(**row) for row in clients.mappings()},
+            contacts={},
+            services=services,
+            addons={},
+            domains=domains,
+            owned_products={},
+        )
+
+    async def _place(self, session: AsyncSession, reading: Reading, one: OrderToPlace, now: datetime) -> Ending:
+        ids = await self._allocate(session, one.order)
+        row = OrderRow(status="Pending", **_order_row(one, ids, self._catalog.version))
+        for item, item_id in zip(one.order.items, ids.item_ids, strict=True):
+            table, values = _item_row(one.order, ids, item, item_id, self._keys.seal)
+            kind, place = PLACES[table]
+            if secret := values.get(DUE.get(kind, "")):
+                values[DUE[kind]] = base64.b64decode(secret)
+            added = kind(status="Pending", **values)
+            getattr(row, place).append(added)
+            if isinstance(added, AddonRow) and isinstance(item, PricedAddon) and item.service is not None:
+                added.service = next(service for service in row.services if service.id == values["service_id"])
+        invoice = InvoiceRow(**_invoice_row(one.order, ids, self._terms))
+        invoice.lines = [LineRow(**line) for line in _invoice_line_rows(one.order, ids)]
+        row.invoices.append(invoice)
+        session.add(row)
+        for product_id, units in one.order.stock_taken.items():
+            taken = update(StockRow).where(StockRow.product_id == product_id)
+            await session.execute(taken.values(quantity=StockRow.quantity - units))
+        return endings.placed(reading, one.request_id, one.order, ids, now)
+
+    async def _allocate(self, session: AsyncSession, order: PricedOrder) -> PlacedOrder:
+        """Take all ids in one statement: an order number stands for its id, and invoice lines name items."""
+        assert order.bill.invoiced, "every order of the load has an invoice"
+        kinds = Counter(type(item) for item in order.items)
+        counts = {"services": kinds[PricedService], "addons": kinds[PricedAddon], "domains": kinds[PricedDomain]}
+        row = (await session.execute(ALLOCATE, counts)).one()
+        ids = {PricedService: iter(row.services), PricedAddon: iter(row.addons), PricedDomain: iter(row.domains)}
+        return PlacedOrder(
+            order_id=row.order_id,
+            order_number=order_number(row.order_id, self._catalog.order_number_key),
+            invoice_id=row.invoice_id,
+            item_ids=tuple(
+                item.target_id if isinstance(item, PricedRenewal) else next(ids[type(item)]) for item in order.items
+            ),
+        )
+
+    async def mark(self) -> None:
+        """Note what the broker has confirmed: many at once, beside the orders."""
+        while True:
+            await asyncio.sleep(MARK_SECONDS)
+            published, self._published = self._published, []
+            if published:
+                async with self._sessions.begin() as session:
+                    await session.execute(
+                        update(AnswerRow)
+                        .where(AnswerRow.request_id.in_(published))
+                        .values(published_at=func.now())
+                        .execution_options(synchronize_session=False)
+                    )
+
+
+def _columns(table: type[Base], kind: type) -> list[Any]:
+    """Name the columns that a value of the rules is made of."""
+    return [getattr(table, field.name) for field in fields(kind)]
+
+
+async def run() -> None:
+    settings = Settings.read()
+    url = settings.require("postgres_url")
+    async with Database(url) as database, database.connection() as connection:
+        catalog = await catalogue.read(connection)
+    engine = create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://"),
+        pool_size=IN_FLIGHT + 1,
+        max_overflow=0,
+        pool_reset_on_return=None,  # every transaction is ended already
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args={"prepared_statement_cache_size": 1_000, "timeout": 10},
+        query_cache_size=5_000,
+    )
+    async with engine.connect() as reflecting:
+        await reflecting.run_sync(lambda connection: Base.prepare(connection))  # noqa: PLW0108  # prepare's own type is no callback's
+    broker = RabbitBroker(
+        settings.require("amqp_url"),
+        apply_types=False,
+        logger=None,
+        default_channel=Channel(publisher_confirms=True, on_return_raises=True),
+    )
+    peer = Peer(settings, engine, catalog, broker)
+    broker.subscriber(
+        RabbitQueue(topology.REQUESTS, declare=False),
+        channel=Channel(prefetch_count=IN_FLIGHT, publisher_confirms=False),
+        ack_policy=AckPolicy.MANUAL,
+        no_reply=True,
+        decoder=_undecoded,
+    )(peer.handle)
+    marking = asyncio.create_task(peer.mark())
+    await FastStream(broker, logger=None).run()
+    marking.cancel()
+    await engine.dispose()
+
+
+async def _undecoded(message: RabbitMessage) -> RabbitMessage:
+    """Hand over the message as it is: the product's own code reads it."""
+    return message
+
+
+if __name__ == "__main__":
+    uvloop.run(run())

@@ -1,0 +1,112 @@
+"""A worker that writes down its statements and messages, batch by batch: python -m tests.benchmarks.recording FILE.
+
+What it writes down is what bare.py does again. A fresh copy of the same database gives the same ids for the same
+orders, so that nothing has to be made up when it is replayed but the ids that the inbox gives: see bare.py.
+"""
+
+import functools
+import pickle
+import sys
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from repository.database import _to_json
+from repository.inbox import SQL as INBOX
+from tests.benchmarks import link
+from worker import __main__ as program
+from worker import consumer
+from worker.broker.publisher import Publisher
+from worker.carry_out import House, carry_out
+from worker.endings import Ending
+from worker.messages import Delivery, Outgoing
+
+Statement = tuple[str, str, tuple[Any, ...]]  # the method of the connection, the query, its arguments
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the worker did for one batch, as it was sent: JSON and frames are ready-made."""
+
+    deliveries: int
+    statements: list[Statement] = field(default_factory=list)
+    frames: list[bytes] = field(default_factory=list)
+    request_ids: list[int] = field(default_factory=list)
+    claimed: list[int] = field(default_factory=list)  # the inbox rows of the claim, in its order
+
+
+_batch: ContextVar[Batch] = ContextVar("batch")
+_batches: list[Batch] = []
+
+
+def _recording_method(name: str) -> None:
+    original = getattr(asyncpg.Connection, name)
+
+    @functools.wraps(original)
+    async def method(connection: asyncpg.Connection, query: str, *arguments: Any, **options: Any) -> Any:
+        answer = await original(connection, query, *arguments, **options)
+        batch = _batch.get(None)
+        # The pool's own words when it takes a connection back are none of the worker's statements.
+        if batch is not None and not query.startswith("SELECT pg_advisory_unlock_all"):
+            batch.statements.append((name, query, tuple(_ready(argument) for argument in arguments)))
+            if query == INBOX["claim"]:
+                ids = {(row["caller"], row["message_id"]): row["id"] for row in answer}
+                batch.claimed = [ids[key] for key in zip(arguments[0], arguments[1], strict=True)]
+        return answer
+
+    setattr(asyncpg.Connection, name, method)
+
+
+def _ready(argument: Any) -> Any:
+    """Write as JSON what goes out as JSON, so that a replay need not."""
+    is_json = isinstance(argument, list) and argument and isinstance(argument[0], dict)
+    return _to_json(argument) if is_json else argument
+
+
+async def _carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
+    recorded = Batch(len(batch))
+    _batches.append(recorded)
+    _batch.set(recorded)
+    ended = await carry_out(batch, house)
+    recorded.request_ids = [ending.request_id for ending in ended if ending.request_id]
+    return ended
+
+
+async def _publish_all(publisher: Publisher, messages: Iterable[Outgoing]) -> None:
+    messages = list(messages)
+    _batch.get().frames = list(map(_frames, messages))
+    await publish_all(publisher, messages)
+
+
+def _frames(outgoing: Outgoing) -> bytes:
+    properties = outgoing.properties
+    told = {
+        name: getattr(properties, name)
+        for name in ("message_id", "content_type", "user_id", "headers")
+        if getattr(properties, name)
+    }
+    return link.message(outgoing.exchange, outgoing.routing_key, outgoing.body, told, mandatory=outgoing.mandatory)
+
+
+publish_all = Publisher.publish_all
+
+
+def main() -> None:
+    file = Path(sys.argv[1])
+    for name in ("execute", "fetch", "fetchrow"):
+        _recording_method(name)
+    setattr(consumer, "carry_out", _carry_out)  # noqa: B010  # another module's, and a method: not to be assigned
+    setattr(Publisher, "publish_all", _publish_all)  # noqa: B010
+    sys.argv = ["orders", "worker"]
+    try:
+        program.main()
+    finally:
+        file.write_bytes(pickle.dumps(_batches))
+
+
+if __name__ == "__main__":
+    main()
