@@ -10,13 +10,18 @@ import uvloop
 
 from deploy.local.host import LocalServerError
 from deploy.local.servers import Servers, local_servers
-from tests.benchmarks import figures, throughput
+from tests.benchmarks import figures, growth, latency, memory, throughput
 from tests.benchmarks.figures import Report
 from tests.benchmarks.servers import Bench, BenchmarkFailed, tell
 
 Row = Callable[[Bench, Report], Awaitable[None]]
 ROWS: Mapping[str, Row] = {
     "throughput": throughput.measure,
+    "latency": latency.measure,
+    "table": growth.with_the_table,
+    "backlog": growth.with_the_backlog,
+    "order": growth.with_the_order,
+    "memory": memory.measure,
 }
 
 

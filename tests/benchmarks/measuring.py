@@ -1,14 +1,18 @@
 """One round: a program carries out orders that wait already, and is watched once it is warm."""
 
-from collections.abc import Sequence
+import asyncio
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tests.benchmarks.link import Link
 from tests.benchmarks.load import Order
 from tests.benchmarks.servers import Bench, Cpu, Program, Sample, Watch
 
-WARM_PART = (
-    0.1  # of the orders, before the clock is started: statements are prepared, and compiled where there is an ORM
-)
+# Before the clock is started: statements are prepared, and compiled where there is an ORM.
+WARM_PART = 0.1  # of the orders
+WARM_ORDERS_MAX = 1_000
+FEED_SECONDS = 0.05  # between two looks at how many wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,18 @@ async def carry_out_all(
             return await watched(watch, program, orders)
 
 
+async def keep_waiting(watch: Watch, storefront: Link, frames: Iterator[bytes], level: int) -> None:
+    """Publish as many as are taken, so that always about so many wait."""
+    while True:
+        missing = level - await watch.waiting()
+        if missing > 0:
+            await storefront.publish(list(itertools.islice(frames, missing)))
+        await asyncio.sleep(FEED_SECONDS)
+
+
 async def watched(watch: Watch, program: Program, orders: Sequence[Order]) -> Measured:
     follow_ups = sum(order.follow_ups for order in orders)
     before = await watch.follow_ups()
-    samples = await watch.until(program, before + int(follow_ups * WARM_PART), before + follow_ups)
+    warm = follow_ups * min(WARM_PART, WARM_ORDERS_MAX / len(orders))
+    samples = await watch.until(program, before + int(warm), before + follow_ups)
     return Measured(tuple(samples), len(orders) / follow_ups)

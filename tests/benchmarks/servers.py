@@ -101,6 +101,7 @@ class Bench:
 
     def __init__(self, servers: Servers, logins: Logins, template: str) -> None:
         self.logins = logins
+        self._servers = servers
         self.postgres_url = servers.postgres_url
         self.folder = LOCAL / "benchmarks"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -123,14 +124,20 @@ class Bench:
                 "unset ORDERS_AMQP_URL and ORDERS_POSTGRES_URL, and do not let a Docker engine be found"
             )
         template = f"orders_bench_template_{uuid.uuid4().hex[:8]}"
-        url = make_vhost(servers.amqp_url, broker.import_definitions)
         try:
             await _make_template(await scratch.recreate(servers.postgres_url, template))
-            yield cls(servers, Logins.of(url), template)
+            with _vhost(broker) as logins:
+                yield cls(servers, logins, template)
         finally:
             await scratch.drop(servers.postgres_url, template)
-            with suppress(LocalServerError):
-                broker.control("delete_vhost", vhost_of(url))
+
+    @contextmanager
+    def beside(self) -> Iterator["Bench"]:
+        """Lend queues beside these, in a virtual host of their own, at the same servers."""
+        broker = self._servers.rabbitmq
+        assert isinstance(broker, RabbitMQ), "the bench would not be open"
+        with _vhost(broker) as logins:
+            yield Bench(self._servers, logins, self._template)
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[str]:
@@ -258,6 +265,16 @@ class Watch:
             if at - moved > patience:
                 raise BenchmarkFailed(f"{now} of {follow_ups} after {patience:.0f} s without any; log: {program.log}")
             await asyncio.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def _vhost(broker: RabbitMQ) -> Iterator[Logins]:
+    url = make_vhost(broker.url, broker.import_definitions)
+    try:
+        yield Logins.of(url)
+    finally:
+        with suppress(LocalServerError):
+            broker.control("delete_vhost", vhost_of(url))
 
 
 async def _make_template(url: str) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.benchmarks import contents, pgbench
 from tests.benchmarks.bare import RECORDING
@@ -19,43 +19,59 @@ class Size:
     orders: int
     peer_orders: int
     pgbench_seconds: int
+    processes: tuple[int, ...]  # beside the one
+    compares_peer: bool  # whether what FastStream writes is compared as well, row by row
 
 
-FULL = Size(rounds=5, orders=5_000, peer_orders=1_500, pgbench_seconds=5)
-QUICK = Size(rounds=3, orders=1_500, peer_orders=400, pgbench_seconds=2)
+FULL = Size(rounds=5, orders=5_000, peer_orders=1_500, pgbench_seconds=5, processes=(2, 4), compares_peer=True)
+QUICK = Size(rounds=3, orders=1_500, peer_orders=300, pgbench_seconds=2, processes=(2,), compares_peer=False)
+
+
+@dataclass(slots=True)
+class Rounds:
+    """What each did, round by round."""
+
+    ours: list[Measured] = field(default_factory=list)
+    peer: list[Measured] = field(default_factory=list)
+    bare: list[Measured] = field(default_factory=list)
+    pgbench: list[float] = field(default_factory=list)
+    teams: dict[int, list[Measured]] = field(default_factory=dict)
 
 
 async def measure(bench: Bench, report: Report) -> None:
     size = QUICK if report.is_quick else FULL
     orders = list(itertools.islice(mixed(), size.orders))
+    few = orders[: size.peer_orders]
     recording = bench.folder / "recording.pickle"
-    scripts = []
     tell("recording what a worker does")
     async with bench.database() as url:
         await carry_out_all(bench, url, orders, "tests.benchmarks.recording", str(recording))
         written = await contents.written(url)
         requests = {kind: next(order.message_id for order in orders if order.kind == kind) for kind in KINDS}
         scripts = await pgbench.write_scripts(url, bench.folder, requests)
-    tell("comparing what each program writes")
-    few = orders[: size.peer_orders]
-    _check("ours and FastStream's", (await _round(bench, few, *OURS))[1], (await _round(bench, few, *PEER))[1])
-    ours: list[Measured] = []
-    peers: list[Measured] = []
-    bares: list[Measured] = []
-    pgbenches: list[float] = []
+    if size.compares_peer:
+        tell("comparing what FastStream writes")
+        _check("ours and FastStream's", (await _round(bench, few, *OURS))[1], (await _round(bench, few, *PEER))[1])
+    rounds = Rounds(teams={processes: [] for processes in size.processes})
     for number in range(size.rounds):
         tell(f"throughput, round {number + 1} of {size.rounds}")
         measured, rows = await _round(bench, orders, *OURS)
-        ours.append(measured)
-        peers.append((await _round(bench, few, *PEER))[0])
-        bare, bare_rows = await _round(bench, orders, *BARE, **{RECORDING: str(recording)})
-        bares.append(bare)
         _check("ours and the recorded", rows, written)
-        _check("ours and the bare", rows, bare_rows)
+        rounds.ours.append(measured)
+        rounds.peer.append((await _round(bench, few, *PEER))[0])
+        measured, rows = await _round(bench, orders, *BARE, **{RECORDING: str(recording)})
+        _check("ours and the bare", written, rows)
+        rounds.bare.append(measured)
+        for processes, team in rounds.teams.items():
+            team.append((await _round(bench, orders, *OURS, f"--processes={processes}"))[0])
         async with bench.database() as url:
-            pgbenches.append(await pgbench.rate(url, scripts, size.pgbench_seconds))
-    report.courses |= {"ours": ours[-1].course, "FastStream": peers[-1].course, "bare": bares[-1].course}
-    report.figures += _figures(ours, peers, bares, pgbenches)
+            rounds.pgbench.append(await pgbench.rate(url, scripts, size.pgbench_seconds))
+    report.courses |= {
+        "ours": rounds.ours[-1].course,
+        "FastStream": rounds.peer[-1].course,
+        "bare": rounds.bare[-1].course,
+    }
+    report.figures += _figures(rounds)
 
 
 async def _round(
@@ -70,39 +86,51 @@ def _check(what: str, one: contents.Contents, other: contents.Contents) -> None:
         raise BenchmarkFailed(f"what was written differs, {what}: " + "; ".join(differ))
 
 
-def _figures(
-    ours: Sequence[Measured], peers: Sequence[Measured], bares: Sequence[Measured], pgbenches: Sequence[float]
-) -> list[Figure]:
-    rates = [one.rate for one in ours]
-    mine = f"{statistics.median(rates):.0f} orders/s"
+def _figures(rounds: Rounds) -> list[Figure]:
+    rates = _rates(rounds.ours)
 
     def against(name: str, others: Sequence[float], what: str, aim: float) -> Figure:
-        return Figure(
-            f"throughput against {name}",
-            tuple(rate / other for rate, other in zip(rates, others, strict=True)),
-            Aim(aim, at_least=True),
-            note=f"{mine}, {what} {statistics.median(others):.0f}",
-        )
-
-    def cpu(part: str, aim: Aim | None) -> Figure:
-        def micros(rounds: Sequence[Measured]) -> list[float]:
-            return [getattr(one.cpu_micros, part) for one in rounds]
-
-        return Figure(
-            f"CPU an order: {'worker' if part == 'program' else part}",
-            tuple(micros(ours)),
-            aim,
-            unit="µs",
-            note=f"FastStream {statistics.median(micros(peers)):.0f}, bare {statistics.median(micros(bares)):.0f}",
-            more_is_better=False,
-            is_compared=part == "program",
-        )
+        return _ratio(f"throughput against {name}", rates, others, f"{what} {statistics.median(others):.0f}", aim)
 
     return [
-        against("FastStream + SQLAlchemy", [peer.rate for peer in peers], "they", 8),
-        against("the database alone", pgbenches, "pgbench", 0.6),
-        against("broker and database alone", [bare.rate for bare in bares], "these", 0.7),
-        cpu("program", Aim(450)),
-        cpu("postgres", None),
-        cpu("broker", None),
+        against("FastStream + SQLAlchemy", _rates(rounds.peer), "they", 8),
+        against("the database alone", rounds.pgbench, "pgbench", 0.6),
+        against("broker and database alone", _rates(rounds.bare), "these", 0.7),
+        _cpu(rounds, "program", Aim(450)),
+        _cpu(rounds, "postgres", None),
+        _cpu(rounds, "broker", None),
+        *(
+            _ratio(f"scale: {processes} processes against 1", _rates(team), rates, f"1: {statistics.median(rates):.0f}")
+            for processes, team in rounds.teams.items()
+        ),
     ]
+
+
+def _rates(rounds: Sequence[Measured]) -> list[float]:
+    return [one.rate for one in rounds]
+
+
+def _ratio(name: str, ours: Sequence[float], others: Sequence[float], what: str, aim: float | None = None) -> Figure:
+    return Figure(
+        name,
+        tuple(one / other for one, other in zip(ours, others, strict=True)),
+        None if aim is None else Aim(aim, at_least=True),
+        note=f"{statistics.median(ours):.0f} orders/s, {what}",
+        is_compared=aim is not None,
+    )
+
+
+def _cpu(rounds: Rounds, part: str, aim: Aim | None) -> Figure:
+    def micros(measured: Sequence[Measured]) -> list[float]:
+        return [getattr(one.cpu_micros, part) for one in measured]
+
+    return Figure(
+        f"CPU an order: {'worker' if part == 'program' else part}",
+        tuple(micros(rounds.ours)),
+        aim,
+        unit="µs",
+        note=f"FastStream {statistics.median(micros(rounds.peer)):.0f}, "
+        f"bare {statistics.median(micros(rounds.bare)):.0f}",
+        more_is_better=False,
+        is_compared=False,  # of this machine, and so of no use on another
+    )
