@@ -41,6 +41,12 @@ def main() -> int:
     tell(f"{seconds:.0f} seconds")
     if arguments.json:
         report.write(arguments.json, seconds=seconds)
+    if arguments.plots:
+        from tests.benchmarks import plots  # noqa: PLC0415  # matplotlib takes a second, and only this needs it
+
+        arguments.plots.mkdir(parents=True, exist_ok=True)
+        for file in plots.draw(report, arguments.plots):
+            tell(f"drawn: {file}")
     if arguments.compare:
         return _compare(report, arguments.compare)
     return 0
@@ -65,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="How fast, as ratios in one run.")
     parser.add_argument("--quick", action="store_true", help="two minutes instead of fifteen: fewer and shorter rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, round by round")
+    parser.add_argument("--plots", type=Path, metavar="FOLDER", help="draw throughput.svg and latency.svg")
     parser.add_argument("--compare", type=Path, metavar="FILE", help="fail if a figure is worse than in such a file")
     parser.add_argument("--only", action="append", choices=list(ROWS), help="measure only this; may be repeated")
     return parser

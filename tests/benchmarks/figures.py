@@ -14,6 +14,8 @@ from rich.table import Table
 # Beyond the spread of both runs: what five rounds have seen is not all that a machine can do.
 TOLERANCE = 0.05
 
+COLUMNS = 150  # of the table in a file
+
 TIMES = "×"  # noqa: RUF001  # a ratio
 
 
@@ -99,7 +101,7 @@ def read(file: Path) -> list[Figure]:
 
 
 def show(figures: Sequence[Figure]) -> None:
-    table = Table("figure", "aim", "median", "rounds", "met", "on this machine", title="performance.md")
+    table = Table("figure", "aim", "median", "rounds", "met", "on this machine", title="How fast")
     for figure in figures:
         measured = bool(figure.rounds)
         table.add_row(
@@ -110,7 +112,10 @@ def show(figures: Sequence[Figure]) -> None:
             {True: "yes", False: "[bold]no[/bold]", None: ""}[figure.is_met],
             figure.note,
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=COLUMNS)
+    console.print(table)
 
 
 def regressions(before: Sequence[Figure], now: Sequence[Figure]) -> list[str]:

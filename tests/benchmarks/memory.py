@@ -34,7 +34,6 @@ async def measure(bench: Bench, report: Report) -> None:
         await storefront.fill([order.message for order in orders])
         with bench.program(url, *OURS) as program:
             measured = await watched(watch, program, orders[: size.late])
-    report.courses["ours, many waiting"] = measured.course
     early, late = _at(measured, size.early).rss / MIB, measured.samples[-1].rss / MIB
     report.figures += [
         Figure(

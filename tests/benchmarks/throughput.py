@@ -69,7 +69,7 @@ async def measure(bench: Bench, report: Report) -> None:
     report.courses |= {
         "ours": rounds.ours[-1].course,
         "FastStream": rounds.peer[-1].course,
-        "bare": rounds.bare[-1].course,
+        "broker and database alone": rounds.bare[-1].course,
     }
     report.figures += _figures(rounds)
 
