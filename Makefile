@@ -28,7 +28,7 @@ demo: $(SET_UP) ## start servers and a worker, send five requests, show what cam
 test: $(SET_UP) ## run every test, against a real Postgres and a real RabbitMQ
 	@$(IN_VENV)/python -m pytest $(ARGUMENTS)
 
-soak: $(SET_UP) ## play every fault for long, at random moments: half an hour; SECONDS=600 for more, SEED=N for the same again
+soak: $(SET_UP) ## play every fault for long, at random moments: half an hour; SECONDS=600 SEED=N
 	@$(IN_VENV)/python -m pytest -v -m soak -o log_cli=true tests/faults \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)
 

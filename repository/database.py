@@ -106,6 +106,7 @@ class Database:
             timeout=CONNECT_SECONDS_MAX,
             command_timeout=ANSWER_SECONDS_MAX,
             init=_prepare_connection,
+            reset=_leave_as_it_is,
             server_settings={
                 "application_name": "orders",
                 "timezone": "UTC",
@@ -194,6 +195,10 @@ def _given_up_in_time(connection: Connection) -> Iterator[None]:
     except TimeoutError:
         connection.terminate()
         raise
+
+
+async def _leave_as_it_is(_connection: Connection) -> None:
+    """Nothing of a session is ever changed, so that nothing must be reset: that would be a round trip each time."""
 
 
 async def _prepare_connection(connection: Connection) -> None:

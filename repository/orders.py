@@ -1,4 +1,4 @@
-"""Orders, and all that is born with them: one set-based statement a table for a whole batch."""
+"""Orders, and all that is born with them: one set-based statement for a whole batch."""
 
 import base64
 from collections import Counter
@@ -25,6 +25,8 @@ from schemas.order import (
 )
 
 SQL = queries.load("orders.sql")
+
+ITEM_TABLES = ("services", "service_addons", "domains", "renewals")  # as the statement takes them
 
 Row = dict[str, Any]  # a row on its way to Postgres, as JSON
 Seal = Callable[[str], bytes]  # encrypts what is kept secret at rest
@@ -53,25 +55,19 @@ async def place(
         return []
     placed = await _allocate(connection, [one.order for one in orders], catalog.order_number_key)
     pairs = list(zip(orders, placed, strict=True))
-    tables: dict[str, list[Row]] = {
-        "insert_orders": [_order_row(one, ids, catalog.version) for one, ids in pairs],
-        "insert_services": [],
-        "insert_addons": [],
-        "insert_domains": [],
-        "insert_renewals": [],
-        "insert_invoices": [_invoice_row(one.order, ids, terms) for one, ids in pairs if ids.invoice_id],
-        "insert_invoice_lines": [
-            row for one, ids in pairs if ids.invoice_id for row in _invoice_line_rows(one.order, ids)
-        ],
-    }
+    items: dict[str, list[Row]] = {table: [] for table in ITEM_TABLES}
     for one, ids in pairs:
         for item, item_id in zip(one.order.items, ids.item_ids, strict=True):
             table, row = _item_row(one.order, ids, item, item_id, seal)
-            tables[table].append(row)
-    for query, rows in tables.items():
-        if rows:
-            await connection.execute(SQL[query], rows)
-    await _use_up(connection, [one.order for one in orders])
+            items[table].append(row)
+    await connection.execute(
+        SQL["place"],
+        [_order_row(one, ids, catalog.version) for one, ids in pairs],
+        *(items[table] for table in ITEM_TABLES),
+        [_invoice_row(one.order, ids, terms) for one, ids in pairs if ids.invoice_id],
+        [row for one, ids in pairs if ids.invoice_id for row in _invoice_line_rows(one.order, ids)],
+        *_used_up([one.order for one in orders]),
+    )
     return placed
 
 
@@ -101,14 +97,14 @@ async def _allocate(connection: Connection, orders: Sequence[PricedOrder], key: 
     ]
 
 
-async def _use_up(connection: Connection, orders: Sequence[PricedOrder]) -> None:
-    """Take stock and count the uses of limited promotions. Their rows are locked since before the decision."""
+def _used_up(orders: Sequence[PricedOrder]) -> tuple[list[Row], list[Row]]:
+    """Count the stock that is taken, and the uses of limited promotions."""
     stock = sum((Counter(order.stock_taken) for order in orders), Counter[int]())
-    if stock:
-        await connection.execute(SQL["take_stock"], list(stock), list(stock.values()))
     uses = Counter(order.promotion.id for order in orders if order.promotion and order.promotion.max_uses)
-    if uses:
-        await connection.execute(SQL["count_promotion_uses"], list(uses), list(uses.values()))
+    return (
+        [{"product_id": product_id, "units": units} for product_id, units in stock.items()],
+        [{"promotion_id": promotion_id, "uses": count} for promotion_id, count in uses.items()],
+    )
 
 
 def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> Row:
@@ -138,13 +134,13 @@ def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> R
 def _item_row(order: PricedOrder, ids: PlacedOrder, item: PricedItem, item_id: int, seal: Seal) -> tuple[str, Row]:
     match item:
         case PricedService():
-            return "insert_services", _service_row(order, ids, item, item_id, seal)
+            return "services", _service_row(order, ids, item, item_id, seal)
         case PricedAddon():
-            return "insert_addons", _addon_row(order, ids, item, item_id)
+            return "service_addons", _addon_row(order, ids, item, item_id)
         case PricedDomain():
-            return "insert_domains", _domain_row(order, ids, item, item_id, seal)
+            return "domains", _domain_row(order, ids, item, item_id, seal)
         case PricedRenewal():
-            return "insert_renewals", _renewal_row(ids, item)
+            return "renewals", _renewal_row(ids, item)
 
 
 def _priced_columns(order: PricedOrder, ids: PlacedOrder, item: PricedService | PricedAddon | PricedDomain) -> Row:

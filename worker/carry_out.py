@@ -38,6 +38,7 @@ from worker.key_ring import KeyRing
 from worker.messages import Delivery
 
 RELOADS_MAX = 5  # of the catalogue, for one batch
+MARKS_MIN = 20  # fewer wait for the sweeper, a second at most: light traffic has no statement to spare
 TRIES_AT_ONCE = 3
 TRY_WAIT_SECONDS = 0.05  # grows with each try, with jitter
 TRY_WAIT_SECONDS_MAX = 1.0
@@ -72,6 +73,13 @@ class House:
             await check_migrated(connection)
         await self.database.probe()
         await self.reload()
+
+    def take_marks(self) -> list[int]:
+        """Take what is to be marked as published, if it is enough to be worth a statement. The sweeper takes the rest."""
+        if len(self.published) < MARKS_MIN:
+            return []
+        marks, self.published = self.published, []
+        return marks
 
     def now(self) -> datetime:
         """The database's time, where it cannot be asked: by how its clock stood to ours when it was asked last."""
@@ -176,7 +184,7 @@ async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -
     Raises:
         CatalogueMoved: nothing was written.
     """
-    marks, house.published = house.published, []
+    marks = house.take_marks()
     try:
         async with house.database.transaction() as connection:
             claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]

@@ -1,6 +1,7 @@
 """How a request ends, and what the world then sees: replies, events, dead letters (messages.md)."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -59,20 +60,22 @@ def cause_of(reading: Reading, now: datetime) -> Cause:
 
 
 def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, now: datetime) -> Ending:
+    said = events.placed_events(order, ids, cause_of(reading, now))
     answer = Answer(
         request_id=request_id,
         outcome="placed",
         replays=_replays(reading),
         reply=replies.success(order, ids),
-        events=tuple(event.body.decode() for event in events.placed_events(order, ids, cause_of(reading, now))),
+        events=tuple(event.body.decode() for event in said),
     )
     told = {"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)}
-    return _answered(EndingKind.PLACED, reading, answer, told, remember=True)
+    return _answered(EndingKind.PLACED, reading, answer, said, told, remember=True)
 
 
 def repeated(reading: Reading, answer: Answer) -> Ending:
     """Say again what was said: the very same reply and events, and nothing is written."""
-    return _answered(EndingKind.REPEATED, reading, answer, {"order_id": answer.reply.get("orderid")}, remember=False)
+    told = {"order_id": answer.reply.get("orderid")}
+    return _answered(EndingKind.REPEATED, reading, answer, _recalled(answer), told, remember=False)
 
 
 def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: int | None = None) -> Ending:
@@ -89,7 +92,8 @@ def refused_again(reading: Reading, answer: Answer, now: datetime, *, remember: 
     """Repeat a rejection: the reply, the event and the dead letter."""
     code, message = str(answer.reply["code"]), str(answer.reply["message"])
     reason = "malformed" if code in _UNREADABLE else "rejected"
-    ending = _answered(EndingKind.REJECTED, reading, answer, {"reason": reason, "code": code}, remember=remember)
+    told = {"reason": reason, "code": code}
+    ending = _answered(EndingKind.REJECTED, reading, answer, _recalled(answer), told, remember=remember)
     attempts = copies.count_of(reading.delivery.properties.headers, copies.ATTEMPTS)
     letter = copies.dead_letter(reading.delivery, now, CauseOfDeath(reason, code, message), attempts)
     return Ending(
@@ -136,13 +140,19 @@ def suspected(reading: Reading, now: datetime) -> Ending:
     return Ending(reading=reading, kind=EndingKind.SUSPECTED, messages=(copies.suspect(reading.delivery, now),))
 
 
-def _answered(kind: EndingKind, reading: Reading, answer: Answer, told: dict[str, Any], *, remember: bool) -> Ending:
-    said = tuple(event_message(Event.from_body(body.encode())) for body in answer.events)
+def _recalled(answer: Answer) -> tuple[Event, ...]:
+    return tuple(Event.from_body(body.encode()) for body in answer.events)
+
+
+def _answered(  # noqa: PLR0913  # an answer, as it is kept and as it is said
+    kind: EndingKind, reading: Reading, answer: Answer, said: Sequence[Event], told: dict[str, Any], *, remember: bool
+) -> Ending:
+    messages = tuple(map(event_message, said))
     reply = _reply_message(reading, answer.reply)
     return Ending(
         reading=reading,
         kind=kind,
-        messages=(reply, *said) if reply else said,
+        messages=(reply, *messages) if reply else messages,
         request_id=answer.request_id or None,
         answer=answer if remember else None,
         told=told,

@@ -7,181 +7,180 @@ SELECT
     ARRAY(SELECT nextval('domains_id_seq') FROM generate_series(1, $4::integer)) AS domains,
     ARRAY(SELECT nextval('invoices_id_seq') FROM generate_series(1, $5::integer)) AS invoices
 
--- name: insert_orders
--- $1 orders (json array; keys as the columns below)
-INSERT INTO orders (
-    id, order_number, request_id, client_id, contact_id, status, currency, amount, payment_method, promotion_id,
-    promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
-    catalogue_version
+-- name: place
+-- Write the orders of a batch with all that is born with them: one round trip, whatever is in it. Foreign keys are
+-- checked when the whole is written. The rows of stock and uses are locked already (facts.sql).
+-- Each a json array, with keys as the columns below: $1 orders, $2 services, $3 addons of services, $4 domains,
+-- $5 renewals, $6 invoices, $7 invoice lines, $8 stock that is taken, $9 uses of limited promotions.
+WITH
+ordered AS (
+    INSERT INTO orders (
+        id, order_number, request_id, client_id, contact_id, status, currency, amount, payment_method, promotion_id,
+        promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
+        catalogue_version
+    )
+    SELECT
+        id, order_number, request_id, client_id, contact_id, 'Pending', currency, amount, payment_method, promotion_id,
+        promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
+        catalogue_version
+    FROM json_to_recordset($1::json) AS placed (
+        id bigint,
+        order_number text,
+        request_id bigint,
+        client_id bigint,
+        contact_id bigint,
+        currency text,
+        amount numeric,
+        payment_method text,
+        promotion_id bigint,
+        promotion_code text,
+        promotion_type text,
+        promotion_value numeric,
+        affiliate_id bigint,
+        client_ip inet,
+        notes text,
+        nameservers text[],
+        asked_by text,
+        catalogue_version bigint
+    )
+),
+new_services AS (
+    INSERT INTO services (
+        id, order_id, client_id, product_id, domain, cycle, quantity, first_payment, recurring, promotion_id, next_due,
+        custom_fields, options, ns1_prefix, ns2_prefix, root_password_encrypted, status
+    )
+    SELECT
+        id, order_id, client_id, product_id, domain, cycle, quantity, first_payment, recurring, promotion_id, next_due,
+        custom_fields, options, ns1_prefix, ns2_prefix, decode(root_password_encrypted, 'base64'), 'Pending'
+    FROM json_to_recordset($2::json) AS service (
+        id bigint,
+        order_id bigint,
+        client_id bigint,
+        product_id bigint,
+        domain text,
+        cycle text,
+        quantity integer,
+        first_payment numeric,
+        recurring numeric,
+        promotion_id bigint,
+        next_due date,
+        custom_fields jsonb,
+        options jsonb,
+        ns1_prefix text,
+        ns2_prefix text,
+        root_password_encrypted text
+    )
+),
+new_addons AS (
+    INSERT INTO service_addons (
+        id, order_id, service_id, addon_id, cycle, quantity, first_payment, recurring, promotion_id, next_due, status
+    )
+    SELECT
+        id, order_id, service_id, addon_id, cycle, quantity, first_payment, recurring, promotion_id, next_due, 'Pending'
+    FROM json_to_recordset($3::json) AS addon (
+        id bigint,
+        order_id bigint,
+        service_id bigint,
+        addon_id bigint,
+        cycle text,
+        quantity integer,
+        first_payment numeric,
+        recurring numeric,
+        promotion_id bigint,
+        next_due date
+    )
+),
+new_domains AS (
+    INSERT INTO domains (
+        id, order_id, client_id, contact_id, name, name_unicode, type, years, extras, first_payment, recurring,
+        promotion_id, next_due, nameservers, fields, idn_language, epp_code_encrypted, status
+    )
+    SELECT
+        id, order_id, client_id, contact_id, name, name_unicode, type, years, extras, first_payment, recurring,
+        promotion_id, next_due, nameservers, fields, idn_language, decode(epp_code_encrypted, 'base64'), 'Pending'
+    FROM json_to_recordset($4::json) AS domain (
+        id bigint,
+        order_id bigint,
+        client_id bigint,
+        contact_id bigint,
+        name text,
+        name_unicode text,
+        type text,
+        years smallint,
+        extras text[],
+        first_payment numeric,
+        recurring numeric,
+        promotion_id bigint,
+        next_due date,
+        nameservers text[],
+        fields jsonb,
+        idn_language text,
+        epp_code_encrypted text
+    )
+),
+new_renewals AS (
+    INSERT INTO renewals (order_id, domain_id, service_id, service_addon_id, years, cycle, amount, status)
+    SELECT order_id, domain_id, service_id, service_addon_id, years, cycle, amount, 'Pending'
+    FROM json_to_recordset($5::json) AS renewal (
+        order_id bigint,
+        domain_id bigint,
+        service_id bigint,
+        service_addon_id bigint,
+        years smallint,
+        cycle text,
+        amount numeric
+    )
+),
+new_invoices AS (
+    INSERT INTO invoices (
+        id, order_id, client_id, date, due, currency, subtotal, discount, tax, tax2, tax_rate, tax_rate2, tax_inclusive,
+        total, payment_method, status
+    )
+    SELECT
+        id, order_id, client_id, date, due, currency, subtotal, discount, tax, tax2, tax_rate, tax_rate2, tax_inclusive,
+        total, payment_method, status
+    FROM json_to_recordset($6::json) AS invoice (
+        id bigint,
+        order_id bigint,
+        client_id bigint,
+        date date,
+        due date,
+        currency text,
+        subtotal numeric,
+        discount numeric,
+        tax numeric,
+        tax2 numeric,
+        tax_rate numeric,
+        tax_rate2 numeric,
+        tax_inclusive boolean,
+        total numeric,
+        payment_method text,
+        status text
+    )
+),
+new_invoice_lines AS (
+    INSERT INTO invoice_lines (invoice_id, position, kind, item_id, description, amount, taxed)
+    SELECT invoice_id, position, kind, item_id, description, amount, taxed
+    FROM json_to_recordset($7::json) AS line (
+        invoice_id bigint,
+        position smallint,
+        kind text,
+        item_id bigint,
+        description text,
+        amount numeric,
+        taxed boolean
+    )
+),
+taken_stock AS (
+    UPDATE product_stock
+    SET quantity = quantity - taken.units
+    FROM json_to_recordset($8::json) AS taken (product_id bigint, units integer)
+    WHERE product_stock.product_id = taken.product_id
+),
+counted_uses AS (
+    UPDATE promotion_uses
+    SET uses = promotion_uses.uses + used.uses
+    FROM json_to_recordset($9::json) AS used (promotion_id bigint, uses integer)
+    WHERE promotion_uses.promotion_id = used.promotion_id
 )
 SELECT
-    id, order_number, request_id, client_id, contact_id, 'Pending', currency, amount, payment_method, promotion_id,
-    promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
-    catalogue_version
-FROM json_to_recordset($1::json) AS placed (
-    id bigint,
-    order_number text,
-    request_id bigint,
-    client_id bigint,
-    contact_id bigint,
-    currency text,
-    amount numeric,
-    payment_method text,
-    promotion_id bigint,
-    promotion_code text,
-    promotion_type text,
-    promotion_value numeric,
-    affiliate_id bigint,
-    client_ip inet,
-    notes text,
-    nameservers text[],
-    asked_by text,
-    catalogue_version bigint
-)
-
--- name: insert_services
--- $1 services (json array; keys as the columns below)
-INSERT INTO services (
-    id, order_id, client_id, product_id, domain, cycle, quantity, first_payment, recurring, promotion_id, next_due,
-    custom_fields, options, ns1_prefix, ns2_prefix, root_password_encrypted, status
-)
-SELECT
-    id, order_id, client_id, product_id, domain, cycle, quantity, first_payment, recurring, promotion_id, next_due,
-    custom_fields, options, ns1_prefix, ns2_prefix, decode(root_password_encrypted, 'base64'), 'Pending'
-FROM json_to_recordset($1::json) AS service (
-    id bigint,
-    order_id bigint,
-    client_id bigint,
-    product_id bigint,
-    domain text,
-    cycle text,
-    quantity integer,
-    first_payment numeric,
-    recurring numeric,
-    promotion_id bigint,
-    next_due date,
-    custom_fields jsonb,
-    options jsonb,
-    ns1_prefix text,
-    ns2_prefix text,
-    root_password_encrypted text
-)
-
--- name: insert_addons
--- $1 addons of services (json array; keys as the columns below)
-INSERT INTO service_addons (
-    id, order_id, service_id, addon_id, cycle, quantity, first_payment, recurring, promotion_id, next_due, status
-)
-SELECT
-    id, order_id, service_id, addon_id, cycle, quantity, first_payment, recurring, promotion_id, next_due, 'Pending'
-FROM json_to_recordset($1::json) AS addon (
-    id bigint,
-    order_id bigint,
-    service_id bigint,
-    addon_id bigint,
-    cycle text,
-    quantity integer,
-    first_payment numeric,
-    recurring numeric,
-    promotion_id bigint,
-    next_due date
-)
-
--- name: insert_domains
--- $1 domains (json array; keys as the columns below)
-INSERT INTO domains (
-    id, order_id, client_id, contact_id, name, name_unicode, type, years, extras, first_payment, recurring,
-    promotion_id, next_due, nameservers, fields, idn_language, epp_code_encrypted, status
-)
-SELECT
-    id, order_id, client_id, contact_id, name, name_unicode, type, years, extras, first_payment, recurring,
-    promotion_id, next_due, nameservers, fields, idn_language, decode(epp_code_encrypted, 'base64'), 'Pending'
-FROM json_to_recordset($1::json) AS domain (
-    id bigint,
-    order_id bigint,
-    client_id bigint,
-    contact_id bigint,
-    name text,
-    name_unicode text,
-    type text,
-    years smallint,
-    extras text[],
-    first_payment numeric,
-    recurring numeric,
-    promotion_id bigint,
-    next_due date,
-    nameservers text[],
-    fields jsonb,
-    idn_language text,
-    epp_code_encrypted text
-)
-
--- name: insert_renewals
--- $1 renewals (json array; keys as the columns below)
-INSERT INTO renewals (order_id, domain_id, service_id, service_addon_id, years, cycle, amount, status)
-SELECT order_id, domain_id, service_id, service_addon_id, years, cycle, amount, 'Pending'
-FROM json_to_recordset($1::json) AS renewal (
-    order_id bigint,
-    domain_id bigint,
-    service_id bigint,
-    service_addon_id bigint,
-    years smallint,
-    cycle text,
-    amount numeric
-)
-
--- name: insert_invoices
--- $1 invoices (json array; keys as the columns below)
-INSERT INTO invoices (
-    id, order_id, client_id, date, due, currency, subtotal, discount, tax, tax2, tax_rate, tax_rate2, tax_inclusive,
-    total, payment_method, status
-)
-SELECT
-    id, order_id, client_id, date, due, currency, subtotal, discount, tax, tax2, tax_rate, tax_rate2, tax_inclusive,
-    total, payment_method, status
-FROM json_to_recordset($1::json) AS invoice (
-    id bigint,
-    order_id bigint,
-    client_id bigint,
-    date date,
-    due date,
-    currency text,
-    subtotal numeric,
-    discount numeric,
-    tax numeric,
-    tax2 numeric,
-    tax_rate numeric,
-    tax_rate2 numeric,
-    tax_inclusive boolean,
-    total numeric,
-    payment_method text,
-    status text
-)
-
--- name: insert_invoice_lines
--- $1 invoice lines (json array; keys as the columns below)
-INSERT INTO invoice_lines (invoice_id, position, kind, item_id, description, amount, taxed)
-SELECT invoice_id, position, kind, item_id, description, amount, taxed
-FROM json_to_recordset($1::json) AS line (
-    invoice_id bigint,
-    position smallint,
-    kind text,
-    item_id bigint,
-    description text,
-    amount numeric,
-    taxed boolean
-)
-
--- name: take_stock
--- $1 product ids, $2 units taken. The rows are locked already (facts.sql, lock_stock).
-UPDATE product_stock
-SET quantity = quantity - taken.units
-FROM unnest($1::bigint[], $2::integer[]) AS taken (product_id, units)
-WHERE product_stock.product_id = taken.product_id
-
--- name: count_promotion_uses
--- $1 promotion ids, $2 uses. The rows are locked already (facts.sql, lock_promotion_uses).
-UPDATE promotion_uses
-SET uses = promotion_uses.uses + used.uses
-FROM unnest($1::bigint[], $2::integer[]) AS used (promotion_id, uses)
-WHERE promotion_uses.promotion_id = used.promotion_id

@@ -148,10 +148,10 @@ ALLOCATE = text(
 # In the order of their foreign keys.
 INSERTED: Sequence[type[Base]] = (OrderRow, ServiceRow, AddonRow, DomainRow, RenewalRow, InvoiceRow, LineRow)
 ITEMS: Mapping[str, type[Base]] = {
-    "insert_services": ServiceRow,
-    "insert_addons": AddonRow,
-    "insert_domains": DomainRow,
-    "insert_renewals": RenewalRow,
+    "services": ServiceRow,
+    "service_addons": AddonRow,
+    "domains": DomainRow,
+    "renewals": RenewalRow,
 }
 SECRETS: Mapping[type[Base], str] = {ServiceRow: "root_password_encrypted", DomainRow: "epp_code_encrypted"}
 

@@ -63,7 +63,7 @@ def _recording_method(name: str) -> None:
 
 def _ready(argument: Any) -> Any:
     """Write as JSON what goes out as JSON, so that a replay need not."""
-    is_json = isinstance(argument, list) and argument and isinstance(argument[0], dict)
+    is_json = isinstance(argument, list) and (not argument or isinstance(argument[0], dict))
     return _to_json(argument) if is_json else argument
 
 
