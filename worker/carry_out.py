@@ -75,7 +75,7 @@ class House:
         await self.reload()
 
     def take_marks(self) -> list[int]:
-        """Take what is to be marked as published, if it is enough to be worth a statement. The sweeper takes the rest."""
+        """Take what is to be marked as published, if it is worth a statement. The sweeper takes the rest."""
         if len(self.published) < MARKS_MIN:
             return []
         marks, self.published = self.published, []
