@@ -1,17 +1,16 @@
 """What does not grow: the cost of an order with the table and with the backlog, the cost of an item with the order."""
 
-import asyncio
 import importlib
 import importlib.util
 import itertools
 import statistics
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tests.benchmarks.figures import Aim, Figure, Report
 from tests.benchmarks.load import mixed, of_items
-from tests.benchmarks.measuring import Measured, carry_out_all, keep_waiting, watched
+from tests.benchmarks.measuring import Measured, carry_out_all, fed, watched
 from tests.benchmarks.servers import OURS, Bench, Watch, tell
 
 MILLION = "tests.benchmarks.million"
@@ -85,24 +84,14 @@ async def _backlog(bench: Bench, level: int) -> AsyncIterator[Step]:
 
         async def step(count: int) -> Measured:
             frames = iter([order.message for order in itertools.islice(orders, 2 * count)])
+            # The mix is the same everywhere: which orders are at the head does not matter.
+            some = list(itertools.islice(mixed(), count))
             async with bench.database() as url:
                 with bench.program(url, *OURS) as program:
-                    async with _beside(keep_waiting(feeding, storefront, frames, level)):
-                        # The mix is the same everywhere: which orders are at the head does not matter.
-                        return await watched(watch, program, list(itertools.islice(mixed(), count)))
+                    async with fed(feeding, storefront, frames, level):
+                        return await watched(watch, program, some)
 
         yield step
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def with_the_order(bench: Bench, report: Report) -> None:

@@ -109,7 +109,8 @@ async def _asking(bench: Bench, opened: AsyncExitStack) -> Callable[[Order], Awa
     async def ask(order: Order) -> float:
         arrival, began = arrivals.expect(order.message_id), time.perf_counter()
         await publishing.publish([order.message])
-        return await asyncio.wait_for(arrival, ANSWER_SECONDS_MAX) - began
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            return await arrival - began
 
     return ask
 
@@ -139,7 +140,8 @@ async def _hopping(bench: Bench, opened: AsyncExitStack, database_url: str) -> C
         for name, message in zip(names, messages, strict=True):
             arrival = arrivals.expect(name.strip())
             await publishing.publish([message])
-            await asyncio.wait_for(arrival, ANSWER_SECONDS_MAX)
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await arrival
         return time.perf_counter() - began
 
     return hop

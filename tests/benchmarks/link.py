@@ -119,7 +119,9 @@ class Link(asyncio.Protocol):
         return await self._answer()
 
     async def _answer(self) -> base.Frame:
-        answer = await asyncio.wait_for(self._answers.get(), SECONDS_MAX)
+        # Not wait_for, here and below: on Python 3.11 it may swallow that we are cancelled.
+        async with asyncio.timeout(SECONDS_MAX):
+            answer = await self._answers.get()
         if isinstance(answer, commands.Channel.Close | commands.Connection.Close):
             raise ConnectionError(f"the broker closed: {answer.reply_text}")
         return answer
@@ -141,7 +143,8 @@ class Link(asyncio.Protocol):
         self._transport.write(b"".join(frames))
         if self._lost:
             raise self._lost
-        await asyncio.wait_for(pending.done, SECONDS_MAX)
+        async with asyncio.timeout(SECONDS_MAX):
+            await pending.done
 
     async def fill(self, frames: Sequence[bytes]) -> None:
         """Publish very many, some in flight all the time."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from tests.benchmarks.link import Link
@@ -62,13 +63,24 @@ async def carry_out_all(
             return await watched(watch, program, orders)
 
 
-async def keep_waiting(watch: Watch, storefront: Link, frames: Iterator[bytes], level: int) -> None:
-    """Publish as many as are taken, so that always about so many wait."""
-    while True:
-        missing = level - await watch.waiting()
-        if missing > 0:
-            await storefront.publish(list(itertools.islice(frames, missing)))
-        await asyncio.sleep(FEED_SECONDS)
+@asynccontextmanager
+async def fed(watch: Watch, storefront: Link, frames: Iterator[bytes], level: int) -> AsyncIterator[None]:
+    """Publish as many as are taken meanwhile, so that always about so many wait."""
+    over = asyncio.Event()
+
+    async def feed() -> None:
+        while not over.is_set():
+            missing = level - await watch.waiting()
+            if missing > 0:
+                await storefront.publish(list(itertools.islice(frames, missing)))
+            await asyncio.sleep(FEED_SECONDS)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(feed())
+        try:
+            yield
+        finally:
+            over.set()
 
 
 async def watched(watch: Watch, program: Program, orders: Sequence[Order]) -> Measured:
