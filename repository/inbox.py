@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The inbox row of a claim. `answer` is None where the request is new, or was never answered."""
+    """The inbox row of a claim. `answer` is None where there was none yet, and where it is not kept any more."""
 
     request_id: int
     fingerprint: bytes
@@ -49,6 +49,11 @@ class Claimed:
     order_id: int | None = None  # of the order that it was placed as
     superseded_by: str | None = None  # message_id of the request that was placed in its stead
     answer: Answer | None = None
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the request has its order, remembered answer or not."""
+        return self.order_id is not None or (self.answer is not None and self.answer.outcome == "placed")
 
 
 async def claim(connection: Connection, claims: Sequence[Claim]) -> dict[tuple[str, str], Claimed]:
@@ -98,8 +103,8 @@ async def supersede(connection: Connection, pairs: Iterable[tuple[int, int]]) ->
 
 
 async def judge_anew(connection: Connection, requests: Sequence[tuple[Claimed, Claim]]) -> None:
-    """Let requests that were rejected before come with other content: the newest fingerprint counts."""
-    again = [(row.request_id, claim) for row, claim in requests if row.answer is not None]
+    """Let requests that came before, and were not placed, come with other content: the newest fingerprint counts."""
+    again = [(row.request_id, claim) for row, claim in requests if row.fingerprint != claim.fingerprint]
     if again:
         await connection.execute(
             SQL["judge_anew"],

@@ -128,6 +128,7 @@ def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> R
         "nameservers": request.nameservers,
         "asked_by": one.asked_by,
         "catalogue_version": catalogue_version,
+        "warnings": order.warnings,
     }
 
 

@@ -15,6 +15,7 @@ from worker.commands import (
     events,
     migrate,
     price,
+    prune,
     publish,
     secrets,
     show,
@@ -43,6 +44,7 @@ app.command("publish")(publish.publish)
 app.command("events")(events.events)
 app.add_typer(dead.app, name="dead")
 app.add_typer(secrets.app, name="secrets")
+app.command("prune")(prune.prune)
 app.command("show")(show.show)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)

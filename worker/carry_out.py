@@ -18,7 +18,7 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from repository import catalog as catalogue
-from repository import facts, inbox, orders
+from repository import facts, inbox, orders, recorded
 from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection, Database
 from repository.facts import Moment
 from repository.inbox import Claim, Claimed
@@ -31,6 +31,7 @@ from schemas.rejections import Fault, Rejection
 from worker import copies, endings, metrics
 from worker.authentication import Caller
 from worker.domain.decide import decide
+from worker.domain.recall import recall
 from worker.domain.wanted import wanted
 from worker.edge import Edge, Reading
 from worker.endings import Ending
@@ -190,7 +191,8 @@ async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -
             claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]
             claimed = await inbox.claim(connection, claims)
             moment = await house.moment(connection, catalog)
-            settled, to_judge = _sort_out(commands, claimed, house.keys, moment)
+            settled, pruned, to_judge = _sort_out(commands, claimed, house.keys, moment)
+            settled += await _recall(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = await _decide(connection, to_judge, moment, catalog, house.terms)
             settled += await _place(connection, verdicts, moment, catalog, house)
@@ -215,37 +217,55 @@ async def _settle_nothing(catalog: Catalog, house: House) -> dict[int, Ending]:
 
 
 ToJudge = tuple[Command, Claimed]
+Pruned = tuple[Command, Claimed]
 Verdict = tuple[Command, Claimed, PricedOrder | Rejection | Exception]
 
 
 def _sort_out(
     commands: Sequence[Command], claimed: Mapping[tuple[str, str], Claimed], keys: KeyRing, moment: Moment
-) -> tuple[list[Ending], list[ToJudge]]:
-    """Tell the requests that were answered before from those that must be judged."""
+) -> tuple[list[Ending], list[Pruned], list[ToJudge]]:
+    """Tell the requests that were answered before, and of them those whose order alone is left, from those to judge."""
     settled: list[Ending] = []
+    pruned: list[Pruned] = []
     to_judge: list[ToJudge] = []
     for command in commands:
         row, reading = claimed[command.claim.key], command.reading
         answer = row.answer
-        same = answer is not None and keys.is_same(command.request, row.fingerprint, row.fingerprint_version)
+        is_known = row.is_placed or answer is not None
+        same = is_known and keys.is_same(command.request, row.fingerprint, row.fingerprint_version)
         refusal = _refusal(command, claimed, is_repeat=same)
         if refusal is not None:
             settled.append(endings.rejected(reading, Rejection.of([refusal]), moment.now))
+        elif row.is_placed and answer is None:
+            pruned.append((command, row))
         elif answer is None or not same:
             to_judge.append((command, row))
-        elif answer.outcome == "placed":
+        elif row.is_placed:
             settled.append(endings.repeated(reading, answer))
         elif _is_own_redelivery(reading.delivery, answer.replays):
             settled.append(endings.refused_again(reading, answer, moment.now))
         else:
             to_judge.append((command, row))
-    return settled, to_judge
+    return settled, pruned, to_judge
+
+
+async def _recall(connection: Connection, pruned: Sequence[Pruned], catalog: Catalog) -> list[Ending]:
+    """Answer requests whose order was placed so long ago that its answer is not kept, from the order's own rows."""
+    found = await recorded.read(connection, [row.order_id for _, row in pruned if row.order_id is not None])
+    said: list[Ending] = []
+    for command, row in pruned:
+        assert row.order_id is not None, "what is placed and has no answer has its order"
+        order = found[row.order_id]
+        said.append(
+            endings.recalled(command.reading, row.request_id, *recall(command.request, order, catalog), order.placed_at)
+        )
+    return said
 
 
 def _refusal(command: Command, claimed: Mapping[tuple[str, str], Claimed], *, is_repeat: bool) -> Fault | None:
     """Tell why a request must not be placed, whatever it asks for: it was already, or what it was edited from was."""
     row = claimed[command.claim.key]
-    if row.answer is not None and row.answer.outcome == "placed":
+    if row.is_placed:
         return None if is_repeat else rejections.message_id_reused()
     if row.superseded_by is not None:
         return rejections.superseded(row.superseded_by)

@@ -61,15 +61,25 @@ def cause_of(reading: Reading, now: datetime) -> Cause:
 
 def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, now: datetime) -> Ending:
     said = events.placed_events(order, ids, cause_of(reading, now))
-    answer = Answer(
+    answer = _answer(reading, request_id, order, ids, said)
+    told = {"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)}
+    return _answered(EndingKind.PLACED, reading, answer, said, told, remember=True)
+
+
+def _answer(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, said: Sequence[Event]) -> Answer:
+    return Answer(
         request_id=request_id,
         outcome="placed",
         replays=_replays(reading),
         reply=replies.success(order, ids),
         events=tuple(event.body.decode() for event in said),
     )
-    told = {"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)}
-    return _answered(EndingKind.PLACED, reading, answer, said, told, remember=True)
+
+
+def recalled(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, placed_at: datetime) -> Ending:
+    """Say again what was said of an order whose answer is not kept any more: under the same ids; nothing is written."""
+    said = events.placed_events(order, ids, cause_of(reading, placed_at))
+    return repeated(reading, _answer(reading, request_id, order, ids, said))
 
 
 def repeated(reading: Reading, answer: Answer) -> Ending:

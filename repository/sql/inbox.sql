@@ -36,7 +36,7 @@ FROM unnest($1::bigint[], $2::bigint[]) AS superseded (id, by_id)
 WHERE inbox.id = superseded.id
 
 -- name: judge_anew
--- Requests that were rejected before and are not their own redelivery. $1 request ids, $2 fingerprints, $3 versions
+-- Requests that came before with other content, and were not placed. $1 request ids, $2 fingerprints, $3 versions
 UPDATE inbox
 SET fingerprint = request.fingerprint, fingerprint_version = request.fingerprint_version
 FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS request (id, fingerprint, fingerprint_version)

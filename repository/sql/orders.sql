@@ -17,12 +17,12 @@ ordered AS (
     INSERT INTO orders (
         id, order_number, request_id, client_id, contact_id, status, currency, amount, payment_method, promotion_id,
         promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
-        catalogue_version
+        catalogue_version, warnings
     )
     SELECT
         id, order_number, request_id, client_id, contact_id, 'Pending', currency, amount, payment_method, promotion_id,
         promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
-        catalogue_version
+        catalogue_version, warnings
     FROM json_to_recordset($1::json) AS placed (
         id bigint,
         order_number text,
@@ -41,7 +41,8 @@ ordered AS (
         notes text,
         nameservers text[],
         asked_by text,
-        catalogue_version bigint
+        catalogue_version bigint,
+        warnings text[]
     )
 ),
 new_services AS (

@@ -18,7 +18,7 @@ EVERY_COMMAND = [
     "credentials", "credentials add", "credentials list", "credentials revoke",
     "dead", "dead list", "dead groups", "dead show", "dead replay", "dead edit", "dead discard", "dead export",
     "dead import",
-    "secrets", "secrets rotate", "show", "status", "doctor",
+    "secrets", "secrets rotate", "prune", "show", "status", "doctor",
 ]  # fmt: skip
 
 

@@ -61,6 +61,19 @@ async def test_a_new_one_that_is_refused_leaves_the_old_one_its_chance(shop: Sho
     assert await ended(shop, await send(shop, "newer", "old", "new")) == "supersedes_placed"
 
 
+async def test_an_old_one_that_is_placed_all_the_same_is_a_repeat_from_then_on(shop: Shop) -> None:
+    """Its id was first claimed by the new one, with other content: its own content counts once it is there."""
+    await shop.start_worker()
+    assert await ended(shop, await send(shop, "new", "old", body=WRONG)) == "invalid_payment_method"
+    first = await send(shop, "old")
+    assert await ended(shop, first) == "placed"
+
+    again = await send(shop, "old")
+
+    assert await shop.reply(again) == await shop.reply(first)
+    assert await shop.orders_placed() == 1
+
+
 async def test_all_that_it_was_edited_from_are_refused(shop: Shop) -> None:
     await shop.start_worker()
 

@@ -213,7 +213,10 @@ def _answer(found: Found) -> Iterator[tuple[str, RenderableType]]:
     if answer is None:
         if found.asked is not None:
             placed = "placed; what was answered is not kept any more"
-            yield "ending", placed if found.order_id is not None else "not answered"
+            yield (
+                "ending",
+                placed if found.order_id is not None else "none yet, or a rejection that is not kept any more",
+            )
         return
     if answer.outcome == "rejected":
         code, message = (plain(str(answer.reply.get(name, ""))) for name in ("code", "message"))

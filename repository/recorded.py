@@ -1,0 +1,116 @@
+"""Orders as their rows have them, for a request that comes again when its answer is not kept any more."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+
+from repository import queries
+from repository.database import Connection
+from schemas.catalog import BillingCycle, DomainType, Extra
+from schemas.order import Client, DomainName, RenewalKind
+from schemas.recorded import (
+    RecordedAddon,
+    RecordedDomain,
+    RecordedInvoice,
+    RecordedLine,
+    RecordedOrder,
+    RecordedPromotion,
+    RecordedRenewal,
+    RecordedService,
+)
+
+SQL = queries.load("recorded.sql")
+
+Row = dict[str, Any]
+Value = TypeVar("Value")
+
+
+async def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, RecordedOrder]:
+    """Read orders with all that was born with them: one statement a table."""
+    if not order_ids:
+        return {}
+    services = await _fetch(connection, "services", order_ids, _service)
+    addons = await _fetch(connection, "addons", order_ids, _addon)
+    domains = await _fetch(connection, "domains", order_ids, _domain)
+    renewals = await _fetch(connection, "renewals", order_ids, _renewal)
+    invoices = await _fetch(connection, "invoices", order_ids, lambda row: RecordedInvoice(**row))
+    lines = await _fetch(connection, "invoice_lines", order_ids, lambda row: RecordedLine(**row))
+    return {
+        row["id"]: RecordedOrder(
+            id=row["id"],
+            order_number=row["order_number"],
+            placed_at=row["placed_at"],
+            client=_client(row),
+            currency=row["currency"],
+            amount=row["amount"],
+            payment_method=row["payment_method"],
+            promotion=_promotion(row),
+            affiliate_id=row["affiliate_id"],
+            warnings=tuple(row["warnings"]),
+            services=tuple(services[row["id"]]),
+            addons=tuple(addons[row["id"]]),
+            domains=tuple(domains[row["id"]]),
+            renewals=tuple(renewals[row["id"]]),
+            invoice=next(iter(invoices[row["id"]]), None),
+            lines=tuple(lines[row["id"]]),
+        )
+        for row in await connection.fetch(SQL["orders"], order_ids)
+    }
+
+
+async def _fetch(
+    connection: Connection, query: str, order_ids: Sequence[int], make: Callable[[Row], Value]
+) -> Mapping[int, list[Value]]:
+    """Read a table, by order."""
+    found = defaultdict[int, list[Value]](list)
+    for record in await connection.fetch(SQL[query], order_ids):
+        row = dict(record)
+        found[row.pop("order_id")].append(make(row))
+    return found
+
+
+def _service(row: Row) -> RecordedService:
+    return RecordedService(**{**row, "cycle": BillingCycle(row["cycle"])})
+
+
+def _addon(row: Row) -> RecordedAddon:
+    return RecordedAddon(**{**row, "cycle": BillingCycle(row["cycle"])})
+
+
+def _domain(row: Row) -> RecordedDomain:
+    name = DomainName(row["name"], row.pop("name_unicode"))
+    extras = frozenset(map(Extra, row["extras"]))
+    return RecordedDomain(**{**row, "name": name, "type": DomainType(row["type"]), "extras": extras})
+
+
+def _renewal(row: Row) -> RecordedRenewal:
+    cycle = None if row["cycle"] is None else BillingCycle(row["cycle"])
+    domain = None if row["domain"] is None else DomainName(row["domain"], row["name"])
+    return RecordedRenewal(**{**row, "kind": RenewalKind(row["kind"]), "domain": domain, "cycle": cycle})
+
+
+def _client(row: asyncpg.Record) -> Client:
+    return Client(
+        id=row["client_id"],
+        first_name=row["first_name"],
+        last_name=row["last_name"],
+        company_name=row["company_name"],
+        email=row["email"],
+        language=row["language"],
+        state=row["state"],
+        country=row["country"],
+        currency=row["client_currency"],
+        tax_exempt=row["tax_exempt"],
+        group_id=row["group_id"],
+        status=row["client_status"],
+    )
+
+
+def _promotion(row: asyncpg.Record) -> RecordedPromotion | None:
+    if row["promotion_id"] is None:
+        return None
+    return RecordedPromotion(
+        id=row["promotion_id"], code=row["promotion_code"], type=row["promotion_type"], value=row["promotion_value"]
+    )
