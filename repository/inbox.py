@@ -117,18 +117,16 @@ async def judge_anew(connection: Connection, requests: Sequence[tuple[Claimed, C
 async def remember(connection: Connection, answers: Iterable[Answer]) -> None:
     """Keep replies and events beside the orders, in the same transaction: they are what a repeat says again."""
     assert connection.is_in_transaction()
-    rows = [
-        {
-            "request_id": answer.request_id,
-            "outcome": answer.outcome,
-            "replays": answer.replays,
-            "reply": answer.reply,
-            "events": answer.events,
-        }
-        for answer in answers
-    ]
-    if rows:
-        await connection.execute(SQL["remember"], rows)
+    answers = list(answers)
+    if answers:
+        await connection.execute(
+            SQL["remember"],
+            [answer.request_id for answer in answers],
+            [answer.outcome for answer in answers],
+            [answer.replays for answer in answers],
+            [answer.reply for answer in answers],
+            ["\n".join(answer.events) for answer in answers],  # JSON writes a line end inside a text as \\n
+        )
 
 
 async def mark_published(connection: Connection, request_ids: Sequence[int]) -> None:

@@ -76,11 +76,13 @@ async def prune(
     while begin < where.end_id:
         began = time.monotonic()
         async with database.transaction() as connection:
-            row = await connection.fetchrow(query, begin, where.end_id, where.older_than, at_once)
+            last_id = await connection.fetchval(SQL["stretch"], begin, where.end_id, at_once)
+            if last_id is None:
+                return
+            row = await connection.fetchrow(query, begin, last_id, where.older_than)
         assert row is not None, "an aggregate has one row"
-        end = where.end_id if row["last_id"] is None else row["last_id"] + 1
-        step = Pruned(row["placed"], row["rejected"], end - begin)
+        step = Pruned(row["placed"], row["rejected"], last_id + 1 - begin)
         yield step
-        begin = end
+        begin = last_id + 1
         if rate is not None:
             await asyncio.sleep(max(0.0, step.answers / rate - (time.monotonic() - began)))

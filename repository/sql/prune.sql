@@ -21,53 +21,38 @@ SELECT older_than, coalesce((SELECT min(request_id) FROM answers), high) AS firs
 FROM halves
 WHERE low >= high
 
+-- name: stretch
+-- Where a stretch of answers ends; null where there are none. $1 request id at which it begins, $2 at which the last one
+-- ends, $3 how many answers it has
+SELECT max(request_id)
+FROM (SELECT request_id FROM answers WHERE request_id >= $1 AND request_id < $2 ORDER BY request_id LIMIT $3) AS stretch
+
 -- name: prune
--- Take the old answers of a stretch. $1 request id at which it begins, $2 at which the last one ends, $3 answered before,
--- $4 how many answers it has. An answer whose messages are not confirmed is the sweep's, and stays; so does one that
--- somebody else is at, because waiting for it could deadlock.
-WITH stretch AS MATERIALIZED (
-    SELECT request_id
-    FROM answers
-    WHERE request_id >= $1 AND request_id < $2
-    ORDER BY request_id
-    LIMIT $4
-),
-due AS MATERIALIZED (
-    SELECT request_id
-    FROM answers
-    WHERE
-        request_id >= $1
-        AND request_id <= (SELECT max(request_id) FROM stretch)
-        AND answered_at < $3
-        AND published_at IS NOT NULL
-    FOR UPDATE SKIP LOCKED
-),
-pruned AS (
+-- Take the old answers of a stretch. $1 its first request id, $2 its last one, $3 answered before
+-- An answer whose messages are not confirmed is the sweep's, and stays; so does one that somebody else is at, because
+-- waiting for it could deadlock. By ctid: what is locked stays where it is, and no plan can go astray.
+WITH pruned AS (
     DELETE FROM answers
-    USING due
-    WHERE answers.request_id = due.request_id
-    RETURNING answers.outcome
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid
+        FROM answers
+        WHERE request_id BETWEEN $1 AND $2 AND answered_at < $3 AND published_at IS NOT NULL
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING outcome
 )
 SELECT
-    (SELECT max(request_id) FROM stretch) AS last_id,
     count(*) FILTER (WHERE outcome = 'placed') AS placed,
     count(*) FILTER (WHERE outcome = 'rejected') AS rejected
 FROM pruned
 
 -- name: count
 -- What `prune` would take. The parameters are the same.
-WITH stretch AS MATERIALIZED (
-    SELECT request_id, outcome, answered_at < $3 AND published_at IS NOT NULL AS is_due
-    FROM answers
-    WHERE request_id >= $1 AND request_id < $2
-    ORDER BY request_id
-    LIMIT $4
-)
 SELECT
-    max(request_id) AS last_id,
-    count(*) FILTER (WHERE is_due AND outcome = 'placed') AS placed,
-    count(*) FILTER (WHERE is_due AND outcome = 'rejected') AS rejected
-FROM stretch
+    count(*) FILTER (WHERE outcome = 'placed') AS placed,
+    count(*) FILTER (WHERE outcome = 'rejected') AS rejected
+FROM answers
+WHERE request_id BETWEEN $1 AND $2 AND answered_at < $3 AND published_at IS NOT NULL
 
 -- name: unpublished
 -- Answers that are old enough and stay, because the broker has not confirmed their messages. $1 answered before

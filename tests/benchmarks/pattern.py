@@ -61,10 +61,14 @@ REJECTED = {"clientid": 1, "pid": [7], "paymentmethod": "bitcoin"}
 PLACED = len(FIRST) + ADDONS_ONLY + SERVICE_RENEWALS + DOMAIN_RENEWALS
 
 
-async def place(database: Database) -> None:
+def house_of(database: Database) -> House:
+    """Make what carrying out needs, for a publisher that is trusted."""
     keys = KeyRing([SECRET_KEY.encode()])
-    edge = Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX)
-    house = House(database, edge, keys, Terms())
+    return House(database, Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX), keys, Terms())
+
+
+async def place(database: Database) -> None:
+    house = house_of(database)
     await house.open()
     placed = [EndingKind.PLACED]
     assert await _carry_out(house, FIRST) == placed * len(FIRST)

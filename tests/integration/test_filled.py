@@ -2,16 +2,24 @@
 
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from asyncpg.connection import LoggedQuery
 
 from deploy.local.servers import Servers
-from repository import scratch
-from tests.benchmarks import million
+from repository import audit, inbox, prune, queries, scratch, show
+from repository.database import Connection, Database
+from schemas import wire
+from tests.benchmarks import million, pattern
 from tests.integration.test_commands import orders
 from tests.integration.test_prune import told
 from tests.shop import Shop
+from worker.carry_out import carry_out
+from worker.endings import EndingKind
+from worker.messages import Delivery, Properties
 
 ORDERS = 20_001  # a round of the pattern is begun and not ended
 
@@ -143,3 +151,134 @@ async def test_an_answer_that_is_pruned_is_made_again_from_the_rows(filled: Shop
     # Of the client's name and address of today, nothing differs either; of the periods' words, the pattern's day.
     added = next(event for event in events if event.type == "order.added")
     assert added.data == before["order.added"]["data"]
+
+
+# ---------------------------------------------------------------- no statement reads a table through
+
+# What grows with the orders. The rest is the catalogue: some pages, however many orders there are.
+GROWING = {"answers", "audit", "clients", "contacts", "domains", "inbox"} | {
+    "invoice_lines", "invoices", "orders", "renewals", "service_addons", "services"
+}  # fmt: skip
+PAGES_MIN = 30  # a smaller table is rightly read through; at a million orders, each of them is large
+
+# Statements of others than batches, sweeps, shows and prunes: a price that is asked, the demo, the doctor.
+ELSEWHERE = {"facts.stock", "facts.promotion_uses", "show.count_orders", "show.condition", "show.catalogue_has"}
+FILES = ("inbox", "facts", "orders", "recorded", "show", "prune")
+
+
+class Watched(Database):
+    """A database that notes what it is asked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked: dict[str, Sequence[object]] = {}
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        async with super().connection() as connection:
+            with connection.query_logger(self._note):
+                yield connection
+
+    def _note(self, query: LoggedQuery) -> None:
+        self.asked.setdefault(query.query, query.args)
+
+
+def delivery(tag: int, message_id: str, body: Mapping[str, Any], **headers: object) -> Delivery:
+    properties = Properties(message_id=message_id, content_type=wire.JSON, user_id=pattern.PUBLISHER, headers=headers)
+    content = json.dumps({"clientid": 1, "paymentmethod": "paypal", **body}).encode()
+    return Delivery(content, properties, "order.add", redelivered=False, tag=tag)
+
+
+async def work(database: Database) -> None:
+    """Have everything done that is done per batch, by a sweep, by `orders show` and `orders status`, and by a prune."""
+    async with database.connection() as connection:
+        service, domain = [await connection.fetchrow(query) for query in (ACTIVE_SERVICE, ACTIVE_DOMAIN)]
+        pruned = next(number for number in range(ORDERS, 0, -1) if million.body_of(number))
+        await connection.execute(FORGET, million.message_id(pruned))
+    assert service is not None
+    assert domain is not None
+    clients = [1_000 + number for number in range(40)]
+    bodies: list[Mapping[str, Any]] = [
+        {"pid": [1], "domain": ["plans.com"], "domaintype": ["register"], "addons": ["1,3"], "contactid": 7},
+        {"pid": [5], "qty": [1], "rootpw": ["no-secret"]},
+        {"clientid": service["client_id"], "addonid": 1, "serviceid": service["id"]},
+        {"clientid": service["client_id"], "servicerenewals": [service["id"]]},
+        {"clientid": domain["client_id"], "domainrenewals": {domain["name"]: 1}},
+        {"addonrenewals": [3]},
+        *({"pid": [7], "promocode": code} for code in ("LASTUSE", "LOYAL", "ONCEEACH", "WITHBASE")),
+        *({"clientid": client, "pid": [7]} for client in clients),
+        {"paymentmethod": "bitcoin", "pid": [7]},
+    ]
+    house = pattern.house_of(database)
+    await house.open()
+    ended = await carry_out([delivery(tag, f"plans-{tag}", body) for tag, body in enumerate(bodies)], house)
+    ended += await carry_out(
+        [
+            delivery(0, million.message_id(1), million.body_of(1) or {}),
+            delivery(1, million.message_id(pruned), million.body_of(pruned) or {}),
+            delivery(2, f"plans-{len(bodies) - 1}", {"pid": [7], "paymentmethod": "nothing"}),
+            delivery(3, "plans-edited", {"pid": [7]}, **{"x-orders-supersedes": "plans-original"}),
+        ],
+        house,
+    )
+    assert {one.kind for one in ended} == {EndingKind.PLACED, EndingKind.REJECTED, EndingKind.REPEATED}
+    async with database.transaction() as connection:
+        await inbox.mark_published(connection, [one.request_id for one in ended if one.request_id])
+        await inbox.sweep(connection, older_than_seconds=60, most=100)
+        await inbox.unpublished(connection)
+        for reference in (str(ORDERS), million.message_id(ORDERS)):
+            assert await show.find(connection, reference)
+        await show.activity(connection)
+        await audit.about(connection, "plans-0")
+    where = await prune.range_of(database, 300)
+    for dry_run in (True, False):
+        assert sum([step.answers async for step in prune.prune(database, where, dry_run=dry_run)]) > 0
+    await prune.unpublished(database, where)
+
+
+ACTIVE_SERVICE = "SELECT id, client_id FROM services WHERE status = 'Active' ORDER BY id DESC LIMIT 1"
+ACTIVE_DOMAIN = "SELECT name, client_id FROM domains WHERE status = 'Active' ORDER BY id DESC LIMIT 1"
+FORGET = "DELETE FROM answers WHERE request_id = (SELECT id FROM inbox WHERE message_id = $1)"
+
+
+def sequential(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Name the tables that a plan reads through."""
+    if plan["Node Type"] == "Seq Scan":
+        yield plan["Relation Name"]
+    for part in plan.get("Plans", ()):
+        yield from sequential(part)
+
+
+async def plans(connection: Connection, sql: str, arguments: Sequence[object]) -> list[Mapping[str, Any]]:
+    """Plan a statement for these arguments, and for any: Postgres changes to that after some times."""
+    statement = await connection.prepare(sql)
+    await connection.execute("SET plan_cache_mode = force_generic_plan")
+    any_ = f"({', '.join(['NULL'] * len(arguments))})" if arguments else ""
+    return [
+        json.loads(found)[0]["Plan"] if isinstance(found, str) else found[0]["Plan"]
+        for found in (
+            await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *arguments),
+            await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE {statement.get_name()}{any_}"),
+        )
+    ]
+
+
+async def test_no_statement_reads_a_table_through_that_grows(filled_url: str) -> None:
+    names = {sql: f"{file}.{name}" for file in FILES for name, sql in queries.load(f"{file}.sql").items()}
+    async with Watched(filled_url) as watched:
+        await work(watched)
+    asked = {names[sql]: (sql, arguments) for sql, arguments in watched.asked.items() if sql in names}
+    async with Database(filled_url) as database, database.connection() as connection:
+        await connection.execute("ANALYZE")
+        large = {row["relname"] for row in await connection.fetch(LARGE, PAGES_MIN)} & GROWING
+        read_through = {
+            name: {table for plan in await plans(connection, sql, arguments) for table in sequential(plan)} & large
+            for name, (sql, arguments) in asked.items()
+        }
+
+    assert set(names.values()) - asked.keys() == ELSEWHERE
+    assert large >= {"answers", "inbox", "orders", "services", "service_addons", "domains", "invoices", "invoice_lines"}
+    assert {name: tables for name, tables in read_through.items() if tables} == {}
+
+
+LARGE = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relpages >= $1"
