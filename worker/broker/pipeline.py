@@ -5,6 +5,7 @@ a batch of a hundred orders has three hundred messages. Here a batch has one loc
 it shares what aiormq keeps of a channel: the next delivery tag, and who waits for which confirm.
 """
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import aiormq
 from aiormq.abc import ChannelFrame
-from aiormq.exceptions import AMQPError
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp import commands, encode, frame
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
@@ -51,7 +52,9 @@ async def publish(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoi
         batch = Batch(channel, len(named))
         for outgoing, message_id in named:
             batch.await_confirm(outgoing, message_id)
-    await batch.is_over
+    await asyncio.wait([batch.is_over])  # not the future itself: aiormq may put a cancellation into it that is nobody's
+    if error := batch.is_over.exception():
+        raise error if isinstance(error, AMQPError) else ChannelInvalidStateError(f"the channel is closed: {error!r}")
     return batch.refused
 
 
@@ -66,13 +69,14 @@ class Batch:
 
     def await_confirm(self, outgoing: Outgoing, message_id: str) -> None:
         channel = self._channel
-        channel.delivery_tag += 1
-        confirm = Confirm(self, outgoing, message_id)
-        channel.confirmations[channel.delivery_tag] = confirm  # type: ignore[assignment]  # it acts as a future
-        channel.message_id_delivery_tag[message_id] = channel.delivery_tag
+        channel.delivery_tag = tag = channel.delivery_tag + 1
+        confirm = Confirm(self, outgoing, message_id, tag)
+        channel.confirmations[tag] = confirm  # type: ignore[assignment]  # it acts as a future
+        channel.message_id_delivery_tag[message_id] = tag
 
-    def one_less(self, message_id: str) -> None:
-        self._channel.message_id_delivery_tag.pop(message_id, None)
+    def one_less(self, message_id: str, tag: int) -> None:
+        if self._channel.message_id_delivery_tag.get(message_id) == tag:
+            del self._channel.message_id_delivery_tag[message_id]
         self.left -= 1
         if self.left == 0 and not self.is_over.done():
             self.is_over.set_result(None)
@@ -85,6 +89,7 @@ class Confirm:
     batch: Batch
     outgoing: Outgoing
     message_id: str
+    tag: int
     _is_done: bool = False
 
     def done(self) -> bool:
@@ -95,12 +100,12 @@ class Confirm:
 
     def set_result(self, _confirm: object) -> None:
         self._is_done = True
-        self.batch.one_less(self.message_id)
+        self.batch.one_less(self.message_id, self.tag)
 
     def set_exception(self, error: AMQPError) -> None:
         self._is_done = True
         self.batch.refused.append((self.outgoing, error))
-        self.batch.one_less(self.message_id)
+        self.batch.one_less(self.message_id, self.tag)
 
 
 # ---------------------------------------------------------------- frames
