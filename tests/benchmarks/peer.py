@@ -63,7 +63,7 @@ from worker.messages import Delivery, Outgoing, Properties
 from worker.settings import Settings
 
 IN_FLIGHT = 40  # messages, each with a connection of its own
-GARBAGE_OBJECTS = 50_000  # between two collections: with Python's own 700 they take a twentieth of the time
+GARBAGE_OBJECTS = 50_000  # between two collections, instead of Python's own 700
 MARK_SECONDS = 0.25  # between two statements that note what was published
 
 log = logging.getLogger("peer")
