@@ -52,7 +52,8 @@ def _recording_method(name: str) -> None:
         batch = _batch.get(None)
         # The pool's own words when it takes a connection back are none of the worker's statements.
         if batch is not None and not query.startswith("SELECT pg_advisory_unlock_all"):
-            batch.statements.append((name, query, tuple(_ready(argument) for argument in arguments)))
+            ready = _each_ready if query == INBOX["remember"] else _ready
+            batch.statements.append((name, query, tuple(map(ready, arguments))))
             if query == INBOX["claim"]:
                 ids = {(row["caller"], row["message_id"]): row["id"] for row in answer}
                 batch.claimed = [ids[key] for key in zip(arguments[0], arguments[1], strict=True)]
@@ -65,6 +66,11 @@ def _ready(argument: Any) -> Any:
     """Write as JSON what goes out as JSON, so that a replay need not."""
     is_json = isinstance(argument, list) and (not argument or isinstance(argument[0], dict))
     return _to_json(argument) if is_json else argument
+
+
+def _each_ready(argument: Any) -> Any:
+    """Write as JSON what goes out as an array of JSON."""
+    return [_to_json(one) if isinstance(one, dict) else one for one in argument]
 
 
 async def _carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
