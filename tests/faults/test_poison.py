@@ -27,6 +27,8 @@ LATE_SECONDS_MAX = 3.0  # for a message whose delay is over to be tried, on a bu
 ATTEMPTS = len(DELAY_SECONDS) + 1
 TRIES_AT_ONCE = 3  # of each attempt, where the fault is a passing one
 TRY_WAIT_SECONDS = (0.05, 0.1)  # after the first and the second try, at most; with jitter
+SHARE_MIN = 0.9  # of their throughput, for the good ones with poison among them
+ROUNDS_MAX = 7
 KILLS_MAX = 2 + 1 + 3 + 1  # twice in orders.requests, three times in orders.suspects; each with a copy left behind
 
 
@@ -85,7 +87,10 @@ async def be_poisoned(shop: Shop, chance: random.Random, orders: int, rounds: in
     async with listening(shop) as oracle:
         workers = list(await asyncio.gather(*(shop.start_worker(FAULTY) for _ in range(WORKERS))))
         await send_round(shop, ledger, numbers, orders=orders // 4, poison_count=0, chance=chance)  # to warm up
-        for _ in range(rounds):
+        for number in range(max(rounds, ROUNDS_MAX)):
+            # What else the machine does can only slow a round down: more rounds tell noise from a loss.
+            if number >= rounds and share_of(seconds) >= SHARE_MIN:
+                break
             for is_poisoned in (False, True):
                 count = orders // 100 if is_poisoned else 0
                 seconds[is_poisoned].append(
@@ -101,8 +106,12 @@ async def be_poisoned(shop: Shop, chance: random.Random, orders: int, rounds: in
     )
     assert tried["bug"] >= ATTEMPTS * len(ledger.poison)
     check_schedule(workers, ledger.poison)
-    # Throughputs, best against best: what else the machine does can only slow a round down.
-    assert min(seconds[False]) / min(seconds[True]) >= 0.9
+    assert share_of(seconds) >= SHARE_MIN
+
+
+def share_of(seconds: dict[bool, list[float]]) -> float:
+    """Compare the throughput of the good with poison among them to that without: best against best."""
+    return min(seconds[False]) / min(seconds[True])
 
 
 async def send_round(
