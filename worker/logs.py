@@ -25,7 +25,8 @@ def configure(log_format: Literal["json", "console"]) -> None:
     )
     structlog.configure(
         processors=[*shared, *renderer],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # A line in one write: the processes of `--processes N` share the pipe.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )

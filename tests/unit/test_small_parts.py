@@ -1,5 +1,8 @@
 """Order numbers, fingerprints, settings, copies of messages, replies."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -200,3 +203,18 @@ def test_headers_that_cannot_make_the_way_back_are_dropped_and_named() -> None:
 
     assert letter.headers["table"] == {"list": [1, 2.5, None]}
     assert sorted(letter.headers["x-orders-dropped"].split(", ")) == ["bytes", "deep", "n" * 64]
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_log_line_is_one_write_so_that_processes_that_share_a_pipe_do_not_mix_theirs(log_format: str) -> None:
+    code = (
+        f"import structlog; from worker import logs; logs.configure('{log_format}'); structlog.get_logger().info('hi')"
+    )
+    read, write = os.pipe2(os.O_DIRECT)  # a pipe that keeps each write apart
+    with os.fdopen(read, "rb", buffering=0) as packets:
+        with os.fdopen(write, "wb") as pipe:
+            subprocess.run([sys.executable, "-c", code], stderr=pipe, check=True)
+        line = packets.read(4096)
+
+    assert b"hi" in line
+    assert line.endswith(b"\n")
