@@ -1,4 +1,7 @@
-"""Migrations: which there are, which a database has had, and bringing it up to date. Forward only."""
+"""Bringing a database's schema up to date, by alembic. Forward only.
+
+alembic takes a fifth of a second to import: only who migrates imports this.
+"""
 
 from importlib.resources import files
 
@@ -6,27 +9,19 @@ import asyncpg
 from alembic import command, op
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection as AlembicConnection
 from sqlalchemy import NullPool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from repository import database, queries
-from repository.database import CONNECT_SECONDS_MAX, LOCKED_OUT, Connection
+from repository.database import CONNECT_SECONDS_MAX
+from repository.revisions import REVISIONS
 
 SQL = queries.load("migrate.sql")
 
 # How long one may wait for another's migration, or for a table that is in use.
 LOCK_SECONDS_MAX = 60
-
-
-# The server is there, but the URL's user, password or database, or the user's rights are not what we need.
-REFUSALS = (*LOCKED_OUT, asyncpg.InsufficientPrivilegeError)
-
-
-class NotMigrated(Exception):
-    """The schema is missing, or older than this program."""
 
 
 async def migrate(url: str) -> tuple[str, ...]:
@@ -56,36 +51,6 @@ async def migrate(url: str) -> tuple[str, ...]:
         raise cause or error from None
 
 
-def head() -> str | None:
-    """Return the newest revision this program knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
-
-
-async def check_migrated(connection: Connection) -> None:
-    """See that the schema is there and not older than this program; a newer one is made to serve older programs too.
-
-    Raises:
-        NotMigrated: in words for the operator.
-    """
-    version = await schema_version(connection)
-    if version is None:
-        raise NotMigrated("the database has no tables yet: run `orders migrate`")
-    if version in _revisions() and version != head():
-        raise NotMigrated(f"the database's schema is {version}, this program needs {head()}: run `orders migrate`")
-
-
-async def schema_version(connection: Connection) -> str | None:
-    """Return the revision that the database stands at; None: it was never migrated.
-
-    The caller holds no transaction: one would not survive that the table is missing.
-    """
-    try:
-        version: str | None = await connection.fetchval(SQL["schema_version"])
-    except asyncpg.UndefinedTableError:
-        return None
-    return version
-
-
 def run_sql(filename: str) -> None:
     """Execute a file of repository/migrations/ in the transaction of the revision that calls."""
     sql = files("repository").joinpath("migrations", filename).read_text(encoding="utf-8")
@@ -97,17 +62,13 @@ def run_sql(filename: str) -> None:
 
 def _upgrade(connection: AlembicConnection) -> tuple[str, ...]:
     version = MigrationContext.configure(connection).get_current_revision()
-    if version is not None and version not in _revisions():
+    if version is not None and version not in REVISIONS:
         return ()  # a newer program was here: an older one that starts beside it has nothing to do
     applied: list[str] = []
     config = _config()
     config.attributes.update(connection=connection, applied=applied)
     command.upgrade(config, "head")
     return tuple(applied)
-
-
-def _revisions() -> set[str]:
-    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
 def _config() -> Config:

@@ -162,7 +162,7 @@ ItemStatus = Literal["Pending", "Active", "Suspended", "Terminated", "Cancelled"
 
 class Entry(BaseModel):
     # hide_input: what is wrong is printed, and a catalogue holds secrets.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 # ---------------------------------------------------------------- what is sold

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,6 +16,7 @@ from worker.commands import (
     doctor,
     events,
     migrate,
+    out,
     price,
     prune,
     publish,
@@ -25,6 +28,13 @@ from worker.commands import (
 )
 from worker.settings import SettingsError
 
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
+    if asked:
+        out.print(metadata.version("order-processor"))
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="orders",
     help="Takes AddOrder requests from RabbitMQ, prices and places them in Postgres, and tells the world.",
@@ -33,6 +43,18 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def program(
+    *,
+    version: Annotated[  # acts by its callback
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("demo")(demo.demo)
 app.command("worker")(work.work)
 app.command("migrate")(migrate.migrate)

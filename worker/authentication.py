@@ -21,8 +21,6 @@ Asking = tuple[Tree, str | None]  # a request's parameters, and the publisher th
 Pair = tuple[str, str]  # identifier and secret
 
 _PAIRS = (("identifier", "secret"), ("username", "password"))
-# Verified against when there is no such identifier, so that the time taken does not tell.
-_NOBODY = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash("nobody")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,8 @@ class Authenticator:
         self._keys = keys
         self._trusted = trusted_publishers
         self._hasher = PasswordHasher()
+        # Verified against when there is no such identifier, so that the time taken does not tell.
+        self._nobody = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash("nobody")
         self._threads = ThreadPoolExecutor(VERIFY_THREADS, thread_name_prefix="argon2")
         # Keyed hash of a pair → whether it is right, and until when that is remembered. Wrong ones are remembered as
         # well: one storefront with an outdated secret would else cost all others 30 ms a request. Holds for one
@@ -99,7 +99,9 @@ class Authenticator:
         identifier, secret = pair
         credential = catalog.credentials.get(identifier)
         try:
-            return self._hasher.verify(credential.secret_hash if credential else _NOBODY, secret) and bool(credential)
+            return self._hasher.verify(credential.secret_hash if credential else self._nobody, secret) and bool(
+                credential
+            )
         except (VerificationError, InvalidHashError):
             return False
 

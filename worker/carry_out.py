@@ -22,8 +22,8 @@ from repository import facts, inbox, orders, recorded
 from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection, Database
 from repository.facts import Moment
 from repository.inbox import Claim, Claimed
-from repository.migrate import check_migrated
 from repository.orders import OrderToPlace
+from repository.revisions import check_migrated
 from schemas import rejections
 from schemas.catalog import Catalog
 from schemas.order import OrderRequest, PricedOrder, Terms

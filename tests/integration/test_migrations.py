@@ -7,7 +7,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from repository import migrate, queries
+from repository import migrate, queries, revisions
 from repository.database import Database
 
 SQL_FOLDER = Path(str(files("repository"))) / "sql"
@@ -32,7 +32,7 @@ async def tables(url: str) -> set[str]:
 
 async def check(url: str) -> None:
     async with Database(url) as database, database.connection() as connection:
-        await migrate.check_migrated(connection)
+        await revisions.check_migrated(connection)
 
 
 async def test_an_empty_database_is_brought_to_the_newest_revision_once(database_url: str) -> None:
@@ -74,7 +74,7 @@ async def test_a_database_that_is_not_there_is_told_as_asyncpg_does(database_url
 
 
 async def test_a_database_without_tables_is_not_migrated(database_url: str) -> None:
-    with pytest.raises(migrate.NotMigrated, match="no tables yet: run `orders migrate`"):
+    with pytest.raises(revisions.NotMigrated, match="no tables yet: run `orders migrate`"):
         await check(database_url)
 
 
@@ -82,7 +82,7 @@ async def test_an_older_schema_is_not_migrated(database_url: str) -> None:
     await migrate.migrate(database_url)
     await execute(database_url, "UPDATE alembic_version SET version_num = '0001'")
 
-    with pytest.raises(migrate.NotMigrated, match=r"schema is 0001, this program needs 0005: run `orders migrate`"):
+    with pytest.raises(revisions.NotMigrated, match=r"schema is 0001, this program needs 0005: run `orders migrate`"):
         await check(database_url)
 
 

@@ -7,15 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from importlib import metadata
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from repository.order_numbers import ORDERS_MAX, order_number
 from schemas import replies
 from schemas.order import Item, OrderRequest
 from schemas.replies import Reply, ResponseType
 from worker import copies
+from worker.__main__ import app
 from worker.broker.addresses import nodes_of, user_of
 from worker.key_ring import KeyRing
 from worker.messages import Delivery, Properties
@@ -218,3 +221,9 @@ def test_a_log_line_is_one_write_so_that_processes_that_share_a_pipe_do_not_mix_
 
     assert b"hi" in line
     assert line.endswith(b"\n")
+
+
+def test_the_program_tells_its_version() -> None:
+    said = CliRunner().invoke(app, ["--version"])
+
+    assert (said.exit_code, said.output) == (0, f"{metadata.version('order-processor')}\n")

@@ -9,7 +9,7 @@ from aio_pika.exceptions import AMQPError
 from rich.markup import escape
 
 from repository.database import PASSING_FAULTS, Database
-from repository.migrate import REFUSALS, NotMigrated, check_migrated
+from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from worker.commands import fail
 from worker.settings import Settings
 

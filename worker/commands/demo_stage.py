@@ -18,7 +18,7 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from deploy.local import processes
 from deploy.local.servers import LOCAL, WORKER_PID_FILE, stop_worker
 from repository import catalog as catalogue
-from repository import migrate, scratch
+from repository import scratch
 from repository import show as archive
 from repository.database import Database
 from schemas import catalog_file
@@ -131,6 +131,8 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
     """Make a fresh database with the sample catalogue, empty queues, and a worker; with `keep` they stay."""
     stop_worker()
     database_url = await scratch.recreate(postgres_url, DATABASE)
+    from repository import migrate  # noqa: PLC0415  # alembic takes long, and few commands need it
+
     await migrate.migrate(database_url)
     environment = {
         "ORDERS_AMQP_URL": amqp_url,

@@ -19,10 +19,10 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, Chann
 from rich.table import Table
 from rich.text import Text
 
-from repository import migrate
+from repository import revisions
 from repository import show as archive
 from repository.database import PASSING_FAULTS, Connection, Database
-from repository.migrate import REFUSALS, NotMigrated, check_migrated
+from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from repository.show import Condition
 from worker.broker import topology
 from worker.broker.addresses import nodes_of, user_of
@@ -220,7 +220,7 @@ async def _schema(connection: Connection) -> AsyncIterator[Finding]:
     except NotMigrated as error:
         yield Finding("schema", Level.WRONG, str(error), "Until then the catalogue is not checked.")
         return
-    yield Finding("schema", Level.OK, f"version {await migrate.schema_version(connection)}")
+    yield Finding("schema", Level.OK, f"version {await revisions.schema_version(connection)}")
     missing = await archive.missing_from_catalogue(connection)
     if missing:
         yield Finding(

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from repository import migrate as migrations
 from worker.commands import err, out
 from worker.commands.database import database_errors
 from worker.settings import Settings
@@ -10,6 +9,8 @@ from worker.settings import Settings
 
 def migrate() -> None:
     """Bring the database's schema up to date. Safe to run from many places at once."""
+    from repository import migrate as migrations  # noqa: PLC0415  # alembic takes long, and no other command needs it
+
     url = Settings.read().require("postgres_url")
     with database_errors():
         applied = asyncio.run(migrations.migrate(url))

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from repository.audit import Operation
 from repository.database import Database
-from repository.migrate import check_migrated
+from repository.revisions import check_migrated
 from worker.broker import topology
 from worker.broker.addresses import user_of
 from worker.broker.connection import connect

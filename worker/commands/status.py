@@ -12,10 +12,10 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
 from rich.table import Table
 from rich.text import Text
 
-from repository import inbox, migrate
+from repository import inbox, revisions
 from repository import show as archive
 from repository.database import PASSING_FAULTS, Database
-from repository.migrate import REFUSALS, NotMigrated, check_migrated
+from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from repository.show import Activity
 from worker.broker import topology
 from worker.broker.connection import BROKER_FAULTS, connect
@@ -111,7 +111,7 @@ async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
             await check_migrated(connection)
             count, oldest_seconds = await inbox.unpublished(connection)
             return ArchiveState(
-                await migrate.schema_version(connection), count, oldest_seconds, await archive.activity(connection)
+                await revisions.schema_version(connection), count, oldest_seconds, await archive.activity(connection)
             )
     except NotMigrated as error:
         return Unanswered(str(error))
