@@ -28,7 +28,7 @@ from deploy.local.server import LocalServer
 from deploy.local.servers import LOCAL, Servers
 from repository import catalog as catalogue
 from repository import migrate, scratch
-from repository.database import Database
+from repository.database import PLANNING, Database
 from schemas import catalog_file
 from tests.benchmarks.link import Link
 from tests.benchmarks.load import MORE_CLIENTS, PUBLISHER
@@ -141,9 +141,10 @@ class Bench:
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[str]:
-        """Lend a copy of the template."""
+        """Lend a copy of the template, in which everybody's statements are planned as a worker's are."""
         name = f"orders_bench_{uuid.uuid4().hex[:8]}"
         url = await scratch.clone(self.postgres_url, name, self._template)
+        await _plan_alike(url, name)
         await self.checkpoint()  # so that none falls into one round and not into the other
         yield url
         await scratch.drop(self.postgres_url, name)
@@ -293,3 +294,10 @@ def _root_of(server: object) -> int:
     process = processes.recall(server.pid_file(next(iter(server.ENDING))))
     assert process is not None, "it was started a moment ago"
     return process.pid
+
+
+async def _plan_alike(url: str, name: str) -> None:
+    connection = await asyncpg.connect(url)
+    for setting, value in PLANNING.items():
+        await connection.execute(f"ALTER DATABASE {name} SET {setting} = {value}")
+    await connection.close()

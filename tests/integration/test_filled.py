@@ -269,6 +269,7 @@ async def test_no_statement_reads_a_table_through_that_grows(filled_url: str) ->
         await work(watched)
     asked = {names[sql]: (sql, arguments) for sql, arguments in watched.asked.items() if sql in names}
     async with Database(filled_url) as database, database.connection() as connection:
+        await connection.execute("SET enable_seqscan = on")  # by what it costs, not because it must not
         await connection.execute("ANALYZE")
         large = {row["relname"] for row in await connection.fetch(LARGE, PAGES_MIN)} & GROWING
         read_through = {
@@ -282,3 +283,25 @@ async def test_no_statement_reads_a_table_through_that_grows(filled_url: str) ->
 
 
 LARGE = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relpages >= $1"
+
+
+async def test_a_session_that_began_on_empty_tables_reads_none_of_them_through(shop_url: str) -> None:
+    async with Database(shop_url, connections_max=1) as database:
+        async with database.connection() as connection:
+            await connection.execute(
+                "VACUUM (ANALYZE)"
+            )  # of a table without rows Postgres else guesses that it has some
+        house = pattern.house_of(database)
+        await house.open()
+        deliveries = [delivery(tag, f"first-{tag}", {"pid": [1], "addons": ["1"]}) for tag in range(20)]
+        ended = await carry_out(deliveries, house)
+        async with database.connection() as connection:
+            await connection.execute("SELECT pg_stat_force_next_flush()")
+            read_through = await connection.fetch(READ_THROUGH, list(GROWING))
+
+    assert {one.kind for one in ended} == {EndingKind.PLACED}
+    assert read_through == []
+
+
+# Checks of foreign keys are counted as well.
+READ_THROUGH = "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname = ANY ($1) AND seq_scan > 0"
