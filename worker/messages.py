@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-# Marks a message whose properties or headers could not be decoded.
 ADD_ORDER = "order.add"  # the routing key of a request
+# Marks a message whose properties or headers could not be decoded.
 UNREADABLE = "x-orders-unreadable"
 
 MESSAGE_ID_CHARS_MAX = 128
