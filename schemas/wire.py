@@ -145,11 +145,14 @@ class _FormArray(dict[str, Value]):
     def key_of(self, written: str) -> str:
         """Name the element that `[written]` means."""
         if not written or written in _BLANKS:  # PHP skips one blank
-            written = str(self._next_index or 0)
-        if _INDEX.fullmatch(written) and -php.INTEGER_MAX - 1 <= int(written) <= php.INTEGER_MAX:
-            following = int(written) + 1
-            self._next_index = following if self._next_index is None else max(self._next_index, following)
-        return written
+            index = self._next_index or 0
+        elif _INDEX.fullmatch(written):
+            index = int(written)
+        else:
+            return written
+        if -php.INTEGER_MAX - 1 <= index <= php.INTEGER_MAX and (self._next_index is None or self._next_index <= index):
+            self._next_index = index + 1
+        return str(index)
 
 
 def _add_element(named: dict[str, Value], name: str, rest: str, value: str) -> None:
@@ -158,8 +161,10 @@ def _add_element(named: dict[str, Value], name: str, rest: str, value: str) -> N
     levels = 0
     while True:
         inner, _, rest = rest.partition("]")
-        child = node.setdefault(key, _FormArray())
-        if not isinstance(child, _FormArray):
+        child = node.get(key)
+        if child is None:
+            child = node[key] = _FormArray()
+        elif not isinstance(child, _FormArray):
             # A bare name beside its own array: PHP keeps the later one and builds another order than was meant.
             node[key] = Repeated([])
             return
