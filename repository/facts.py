@@ -30,25 +30,23 @@ async def moment(connection: Connection) -> Moment:
     return Moment(row["now"], row["today"], row["version"])
 
 
-async def lock(connection: Connection, wanted: Wanted) -> Totals:
-    """Lock what orders use up (products, promotions, clients: each by id, in this order) and read how it stands."""
+async def lock_clients(connection: Connection, wanted: Wanted) -> None:
+    """Let clients whose history decides have one order at a time."""
     assert connection.is_in_transaction()
-    stock = await _fetch(connection, "lock_stock", wanted.stock_products)
-    uses = await _fetch(connection, "lock_promotion_uses", wanted.limited_promotions)
     await _fetch(connection, "lock_clients", wanted.history_clients)
-    return await _totals(connection, wanted, stock, uses)
 
 
-async def look(connection: Connection, wanted: Wanted) -> Totals:
-    """Read how it stands without locking: for who only asks. It may be used up the moment after."""
+async def lock_totals(connection: Connection, wanted: Wanted) -> None:
+    """Let nobody else use up what these requests may: products, then promotions, each by id."""
+    assert connection.is_in_transaction()
+    await _fetch(connection, "lock_stock", wanted.stock_products)
+    await _fetch(connection, "lock_promotion_uses", wanted.limited_promotions)
+
+
+async def totals(connection: Connection, wanted: Wanted) -> Totals:
+    """Read how stock, promotions and histories stand. What is not locked may be used up the moment after."""
     stock = await _fetch(connection, "stock", wanted.stock_products)
     uses = await _fetch(connection, "promotion_uses", wanted.limited_promotions)
-    return await _totals(connection, wanted, stock, uses)
-
-
-async def _totals(
-    connection: Connection, wanted: Wanted, stock: list[asyncpg.Record], uses: list[asyncpg.Record]
-) -> Totals:
     history = await _fetch(connection, "history", wanted.history_clients)
     return Totals(
         stock={row["product_id"]: row["quantity"] for row in stock},

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+
 from repository import queries
 from repository.database import Connection
 from repository.order_numbers import order_number
@@ -32,6 +34,10 @@ Row = dict[str, Any]  # a row on its way to Postgres, as JSON
 Seal = Callable[[str], bytes]  # encrypts what is kept secret at rest
 
 
+class UsedUp(Exception):
+    """Others took the last of something between the decision and the commit."""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderToPlace:
     request_id: int
@@ -48,7 +54,7 @@ async def place(
 ) -> list[PlacedOrder]:
     """Write the orders of a batch and return the ids they were given, in the same order.
 
-    The caller holds the transaction and the locks: nobody may ever see half an order.
+    The caller holds the transaction: nobody may ever see half an order.
     """
     assert connection.is_in_transaction()
     if not orders:
@@ -66,7 +72,6 @@ async def place(
         *(items[table] for table in ITEM_TABLES),
         [_invoice_row(one.order, ids, terms) for one, ids in pairs if ids.invoice_id],
         [row for one, ids in pairs if ids.invoice_id for row in _invoice_line_rows(one.order, ids)],
-        *_used_up([one.order for one in orders]),
     )
     return placed
 
@@ -97,14 +102,23 @@ async def _allocate(connection: Connection, orders: Sequence[PricedOrder], key: 
     ]
 
 
-def _used_up(orders: Sequence[PricedOrder]) -> tuple[list[Row], list[Row]]:
-    """Count the stock that is taken, and the uses of limited promotions."""
+async def use_up(connection: Connection, orders: Sequence[PricedOrder]) -> None:
+    """Take the stock of these orders, and count the uses of limited promotions.
+
+    The last thing in a transaction: whoever else wants some of it waits from here to the commit.
+
+    Raises:
+        UsedUp: there is not as much left as there was when the orders were priced. Nothing may be committed.
+    """
+    assert connection.is_in_transaction()
     stock = sum((Counter(order.stock_taken) for order in orders), Counter[int]())
     uses = Counter(order.promotion.id for order in orders if order.promotion and order.promotion.max_uses)
-    return (
-        [{"product_id": product_id, "units": units} for product_id, units in stock.items()],
-        [{"promotion_id": promotion_id, "uses": count} for promotion_id, count in uses.items()],
-    )
+    try:
+        for query, amounts in (("take_stock", stock), ("count_uses", uses)):
+            if amounts:
+                await connection.execute(SQL[query], list(amounts), list(amounts.values()))
+    except asyncpg.CheckViolationError as error:
+        raise UsedUp from error
 
 
 def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> Row:

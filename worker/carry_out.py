@@ -1,12 +1,13 @@
-"""One batch, one straight line: read, claim, lock, facts, decide, place, remember. Start reading here.
+"""One batch, one straight line: read, claim, lock, facts, decide, place, remember, use up. Start reading here.
 
 collect ─ decode ─ authenticate ─ parse      consumer.py, edge.py
 claim     whose ids are new?                 repository/inbox.py
-lock      stock, limited promotions, clients repository/facts.py
+lock      clients whose history decides      repository/facts.py
 facts     what must we know?                 repository/facts.py
 decide    a priced order, or a rejection     domain/decide.py, pure
 place     orders and all born with them      repository/orders.py
 remember  replies and events                 repository/inbox.py
+use up    stock, limited promotions          repository/orders.py
 publish ─ ack                                consumer.py
 """
 
@@ -22,7 +23,7 @@ from repository import facts, inbox, orders, recorded
 from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection, Database
 from repository.facts import Moment
 from repository.inbox import Claim, Claimed
-from repository.orders import OrderToPlace
+from repository.orders import OrderToPlace, UsedUp
 from repository.revisions import check_migrated
 from schemas import rejections
 from schemas.catalog import Catalog
@@ -38,7 +39,7 @@ from worker.endings import Ending
 from worker.key_ring import KeyRing
 from worker.messages import Delivery
 
-RELOADS_MAX = 5  # of the catalogue, for one batch
+ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
 MARKS_MIN = 20  # fewer wait for the sweeper, a second at most: light traffic has no statement to spare
 TRIES_AT_ONCE = 3
 TRY_WAIT_SECONDS = 0.05  # grows with each try, with jitter
@@ -152,14 +153,21 @@ async def _at_once_again(batch: Sequence[Delivery], house: House) -> list[Ending
 
 
 async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[Ending]:
-    for _ in range(RELOADS_MAX):
+    is_contended = False
+    for _ in range(ROUNDS_MAX):
         catalog = house.catalog
         readings = await house.edge.read(batch, catalog)
         commands = [command for reading in readings if (command := _command(reading))]
         try:
-            settled = await _settle(commands, catalog, house) if commands else await _settle_nothing(catalog, house)
+            if commands:
+                settled = await _settle(commands, catalog, house, is_contended=is_contended)
+            else:
+                settled = await _settle_nothing(catalog, house)
         except CatalogueMoved:
             await house.reload()
+            continue
+        except UsedUp:
+            is_contended = True
             continue
         now = house.now()
         return [
@@ -179,11 +187,17 @@ def _command(reading: Reading) -> Command | None:
     return Command(reading, reading.caller, reading.request, claim, supersedes)
 
 
-async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -> dict[int, Ending]:
+async def _settle(
+    commands: Sequence[Command], catalog: Catalog, house: House, *, is_contended: bool
+) -> dict[int, Ending]:
     """Carry out what can be judged, in one transaction. Returns the endings by delivery tag.
+
+    Stock and uses of promotions are taken at the end, and locked no sooner: else every batch in which somebody buys
+    what everybody buys would wait for every other one. With `is_contended` they are locked before anything is decided.
 
     Raises:
         CatalogueMoved: nothing was written.
+        UsedUp: somebody else took the last of something meanwhile; nothing was written. Not with `is_contended`.
     """
     marks = house.take_marks()
     try:
@@ -194,11 +208,12 @@ async def _settle(commands: Sequence[Command], catalog: Catalog, house: House) -
             settled, pruned, to_judge = _sort_out(commands, claimed, house.keys, moment)
             settled += await _recall(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
-            verdicts = await _decide(connection, to_judge, moment, catalog, house.terms)
+            verdicts = await _decide(connection, to_judge, moment, catalog, house.terms, is_contended=is_contended)
             settled += await _place(connection, verdicts, moment, catalog, house)
             await inbox.supersede(connection, _superseded(verdicts, claimed))
             await inbox.remember(connection, [ending.answer for ending in settled if ending.answer])
             await inbox.mark_published(connection, marks)
+            await orders.use_up(connection, [verdict for *_, verdict in verdicts if isinstance(verdict, PricedOrder)])
     except BaseException:
         house.published += marks
         raise
@@ -290,12 +305,21 @@ def _is_own_redelivery(delivery: Delivery, replays: int) -> bool:
     return delivery.redelivered and copies.count_of(delivery.properties.headers, copies.REPLAYS) == replays
 
 
-async def _decide(
-    connection: Connection, to_judge: Sequence[ToJudge], moment: Moment, catalog: Catalog, terms: Terms
+async def _decide(  # noqa: PLR0913  # all that decides
+    connection: Connection,
+    to_judge: Sequence[ToJudge],
+    moment: Moment,
+    catalog: Catalog,
+    terms: Terms,
+    *,
+    is_contended: bool,
 ) -> list[Verdict]:
     """Lock and read what the requests name, then judge them one after the other: each sees what those before took."""
     needed = wanted((command.request for command, _ in to_judge), catalog)
-    totals = await facts.lock(connection, needed)
+    await facts.lock_clients(connection, needed)
+    if is_contended:
+        await facts.lock_totals(connection, needed)
+    totals = await facts.totals(connection, needed)
     known = await facts.read(connection, needed, moment.today)
     verdicts: list[Verdict] = []
     for command, row in to_judge:

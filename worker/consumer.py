@@ -35,7 +35,7 @@ from worker.messages import Delivery
 from worker.settings import Settings
 from worker.sweeper import Sweeper
 
-BATCHES_IN_FLIGHT = 2  # so that Postgres works while the broker confirms
+BATCHES_IN_FLIGHT = 3  # so that Postgres works while the broker confirms
 SUSPECTS_AT_ONCE = 1
 
 # A message handed over so often without an end is moved to orders.suspects; there, so often again, it is what kills

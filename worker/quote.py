@@ -32,7 +32,7 @@ async def quote(request: OrderRequest, database: Database, terms: Terms) -> Pric
         catalog = await catalogue.read(connection)
         moment = await facts.moment(connection)
         needed = wanted([request], catalog)
-        totals = await facts.look(connection, needed)
+        totals = await facts.totals(connection, needed)
         known = await facts.read(connection, needed, moment.today)
     verdict, _ = decide(request, known, totals, catalog, terms)
     return verdict

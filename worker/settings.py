@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     # The first key signs and encrypts, the others are still understood: rotate by putting a new one in front.
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     trusted_publishers: Annotated[frozenset[str], NoDecode] = frozenset()
-    prefetch: Annotated[int, Field(ge=1, le=2_000)] = 200  # deliveries in hand, a process
+    prefetch: Annotated[int, Field(ge=1, le=2_000)] = 400  # deliveries in hand, a process
     batch_size: Annotated[int, Field(ge=1, le=500)] = 100  # requests in one transaction
     drain_seconds: Annotated[float, Field(gt=0, le=600)] = 25.0
     request_bytes_max: Annotated[int, Field(ge=1_024, le=16 * 2**20)] = 2**20

@@ -9,9 +9,9 @@ SELECT
 
 -- name: place
 -- Write the orders of a batch with all that is born with them: one round trip, whatever is in it. Foreign keys are
--- checked when the whole is written. The rows of stock and uses are locked already (facts.sql).
+-- checked when the whole is written.
 -- Each a json array, with keys as the columns below: $1 orders, $2 services, $3 addons of services, $4 domains,
--- $5 renewals, $6 invoices, $7 invoice lines, $8 stock that is taken, $9 uses of limited promotions.
+-- $5 renewals, $6 invoices, $7 invoice lines.
 WITH
 ordered AS (
     INSERT INTO orders (
@@ -171,17 +171,33 @@ new_invoice_lines AS (
         amount numeric,
         taxed boolean
     )
-),
-taken_stock AS (
-    UPDATE product_stock
-    SET quantity = quantity - taken.units
-    FROM json_to_recordset($8::json) AS taken (product_id bigint, units integer)
-    WHERE product_stock.product_id = taken.product_id
-),
-counted_uses AS (
-    UPDATE promotion_uses
-    SET uses = promotion_uses.uses + used.uses
-    FROM json_to_recordset($9::json) AS used (promotion_id bigint, uses integer)
-    WHERE promotion_uses.promotion_id = used.promotion_id
 )
 SELECT
+
+-- name: take_stock
+-- $1 product ids, $2 units: one element each a product. Locked in the order of their ids, so that nobody deadlocks.
+UPDATE product_stock
+SET quantity = product_stock.quantity - taken.units
+FROM (
+    SELECT product_stock.product_id, wanted.units
+    FROM product_stock
+    JOIN unnest($1::bigint[], $2::integer[]) AS wanted (product_id, units)
+        ON wanted.product_id = product_stock.product_id
+    ORDER BY product_stock.product_id
+    FOR UPDATE OF product_stock
+) AS taken
+WHERE product_stock.product_id = taken.product_id
+
+-- name: count_uses
+-- $1 promotion ids, $2 uses: one element each a promotion. Locked as above.
+UPDATE promotion_uses
+SET uses = promotion_uses.uses + counted.uses
+FROM (
+    SELECT promotion_uses.promotion_id, wanted.uses
+    FROM promotion_uses
+    JOIN unnest($1::bigint[], $2::integer[]) AS wanted (promotion_id, uses)
+        ON wanted.promotion_id = promotion_uses.promotion_id
+    ORDER BY promotion_uses.promotion_id
+    FOR UPDATE OF promotion_uses
+) AS counted
+WHERE promotion_uses.promotion_id = counted.promotion_id

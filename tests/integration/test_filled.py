@@ -161,8 +161,12 @@ GROWING = {"answers", "audit", "clients", "contacts", "domains", "inbox"} | {
 }  # fmt: skip
 PAGES_MIN = 30  # a smaller table is rightly read through; at a million orders, each of them is large
 
-# Statements of others than batches, sweeps, shows and prunes: a price that is asked, the demo, the doctor.
-ELSEWHERE = {"facts.stock", "facts.promotion_uses", "show.count_orders", "show.condition", "show.catalogue_has"}
+# Statements of others than batches, sweeps, shows and prunes (the demo, the doctor), and those of a batch that is
+# carried out again because others took the last of something: they lock rows of the catalogue.
+ELSEWHERE = {
+    *("facts.lock_stock", "facts.lock_promotion_uses"),
+    *("show.count_orders", "show.condition", "show.catalogue_has"),
+}
 FILES = ("inbox", "facts", "orders", "recorded", "show", "prune")
 
 
