@@ -277,6 +277,8 @@ class AddOrderRequest(BaseModel):
 
 # ---------------------------------------------------------------- the shapes of parameters
 
+_PARAMETERS = frozenset(AddOrderRequest.model_fields)
+_KNOWN = _PARAMETERS | EDGE_PARAMETERS | ALIASES.keys()
 _ARRAYS = frozenset(name for name, info in AddOrderRequest.model_fields.items() if get_origin(info.annotation) is dict)
 _MAPS = frozenset({"customfields", "configoptions", "domainfields"})  # an array whose elements are maps
 _OTHER_GROUPS = {
@@ -284,6 +286,8 @@ _OTHER_GROUPS = {
     "servicerenewals": "servicerenewals",
     "addonrenewals": "addonrenewals",
 }
+# Name → the arrays that share one space of keys.
+_GROUPS = {name: _OTHER_GROUPS.get(name, "items") for name in _ARRAYS - {"domainrenewals"}}
 # What acts on the domain that an item orders, and on nothing else: `domaintype` says that it orders one.
 _DOMAIN_ONLY = frozenset(
     {"regperiod", "eppcode", "idnlanguage", "domainfields", "domainpriceoverride", "domainrenewoverride", *Extra}
@@ -292,6 +296,8 @@ _MAKES_AN_ITEM = _ARRAYS - {"domainrenewals"} - _OTHER_GROUPS.keys() - _DOMAIN_O
 # Text in which a comma is just a comma, and the two comma lists; a comma anywhere else is a list in a scalar's place.
 _COMMA_TEXTS = _MAPS | {"addons", "addonsqty", "eppcode", "rootpw", "idnlanguage", "hostname"}
 _EXTRAS = tuple(Extra)
+_ADDON_LINES = frozenset({"addonid", "serviceid", "addonidqty", "addonids", "serviceids", "addonidsqty"})
+_NAMESERVERS = tuple(f"nameserver{number}" for number in range(1, 6))
 
 
 def parse(tree: Tree) -> OrderRequest:
@@ -318,8 +324,7 @@ def parse(tree: Tree) -> OrderRequest:
 
 def unknown_names(tree: Tree) -> list[str]:
     """List the parameters that nothing here knows, by name, for the log: the first few, and not at any length."""
-    known = AddOrderRequest.model_fields.keys() | EDGE_PARAMETERS | ALIASES.keys()
-    unknown = (name[:NAME_CHARS_SHOWN] for name in tree if name not in known)
+    unknown = (name[:NAME_CHARS_SHOWN] for name in tree if name not in _KNOWN)
     return sorted(islice(unknown, UNKNOWN_NAMES_MAX))
 
 
@@ -349,7 +354,7 @@ def arrange(tree: Tree) -> tuple[dict[str, Any], list[Fault]]:
     faults: list[Fault] = []
     for written, value in tree.items():
         name = ALIASES.get(written, written)
-        if value != "" and name in AddOrderRequest.model_fields:
+        if value != "" and name in _PARAMETERS:
             try:
                 shapes.put(name, value)
             except Rejected as rejected:
@@ -384,12 +389,13 @@ class _Shapes:
         """Let a scalar be item 0 where its group has no other item; a comma list in its place is no item."""
         faults = []
         orders_domain = "domaintype" in self.arranged or "domaintype" in self._scalars
+        with_others = {
+            _GROUPS[name]
+            for name in self.arranged.keys() & _GROUPS.keys() - _DOMAIN_ONLY
+            if any(key != 0 for key in self.arranged[name])
+        }
         for name, text in self._scalars.items():
-            group = _group_of(name)
-            others = [
-                self.arranged[other] for other in self.arranged.keys() - _DOMAIN_ONLY if _group_of(other) == group
-            ]
-            is_alone = all(key == 0 for keys in others for key in keys)
+            is_alone = _GROUPS[name] not in with_others
             acts_on_nothing = name in _DOMAIN_ONLY and not orders_domain
             if not (is_alone or acts_on_nothing) or ("," in text and name not in _COMMA_TEXTS):
                 faults.append(rejections.array_expected(name))
@@ -399,6 +405,8 @@ class _Shapes:
 
 def _without_partner(arranged: Mapping[str, Any], faults: Iterable[Fault]) -> list[Fault]:
     """Miss the other half of an addon-only line, whatever is wrong with the half that is there."""
+    if _ADDON_LINES.isdisjoint(arranged):
+        return []
     missing = []
     if "addonid" in arranged and "serviceid" not in arranged:
         missing.append(rejections.parameter_missing("serviceid"))
@@ -412,19 +420,12 @@ def _without_partner(arranged: Mapping[str, Any], faults: Iterable[Fault]) -> li
             missing.append(rejections.parameter_missing("serviceids", key))
     # What fell out for its shape leaves its partner alone, and that is no fault of its own.
     shapeless = {fault.parameter for fault in faults}
-    shapeless_groups = {_group_of(name or "") for name in shapeless} - {None}
+    shapeless_groups = {_GROUPS[name] for name in shapeless if name in _GROUPS}
     return [
         fault
         for fault in missing
-        if fault.parameter not in shapeless and _group_of(fault.parameter or "") not in shapeless_groups
+        if fault.parameter not in shapeless and _GROUPS.get(fault.parameter or "") not in shapeless_groups
     ]
-
-
-def _group_of(name: str) -> str | None:
-    """Name the arrays that share one space of keys; None: no array of items."""
-    if name not in _ARRAYS or name == "domainrenewals":
-        return None
-    return _OTHER_GROUPS.get(name, "items")
 
 
 def _one_value(name: str, value: Value) -> str:
@@ -477,7 +478,7 @@ def _element(name: str, key: str, member: Value) -> Value:
 
 def _order_of(request: AddOrderRequest) -> tuple[OrderRequest, list[Fault]]:
     faults: list[Fault] = []
-    nameservers = (getattr(request, f"nameserver{number}") for number in range(1, 6))
+    nameservers = (getattr(request, name) for name in _NAMESERVERS)
     order = OrderRequest(
         client_id=request.clientid,
         payment_method=request.paymentmethod,
@@ -532,6 +533,8 @@ def _item(request: AddOrderRequest, key: int, faults: list[Fault]) -> Item:
 
 def _addons(request: AddOrderRequest, key: int, faults: list[Fault]) -> tuple[AddonAsked, ...]:
     """Pair addons with addonsqty by position; a quantity that is left out is 1."""
+    if key not in request.addons and key not in request.addonsqty:
+        return ()
     paired = tuple(_paired(request.addons.get(key, ()), request.addonsqty.get(key, ())))
     if any(addon is None and quantity is not None for addon, quantity in paired):
         faults.append(fault("quantity_not_allowed", "addonsqty", key, "has a quantity where addons has no addon"))

@@ -31,6 +31,7 @@ from schemas.order import OrderRequest, PricedOrder, Terms
 from schemas.rejections import Fault, Rejection
 from worker import copies, endings, metrics
 from worker.authentication import Caller
+from worker.domain.cart import rows_of
 from worker.domain.decide import decide
 from worker.domain.recall import recall
 from worker.domain.wanted import wanted
@@ -41,6 +42,8 @@ from worker.messages import Delivery
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
 MARKS_MIN = 20  # fewer wait for the sweeper, a second at most: light traffic has no statement to spare
+# Services, addons, domains and renewals in one transaction: a fraction of a second. Orders that are larger go alone.
+BATCH_ROWS_MAX = 2_000
 TRIES_AT_ONCE = 3
 TRY_WAIT_SECONDS = 0.05  # grows with each try, with jitter
 TRY_WAIT_SECONDS_MAX = 1.0
@@ -116,8 +119,9 @@ class Command:
 
 
 async def carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
-    """Bring every delivery of a batch to its ending, in the order of the batch.
+    """Bring the deliveries of a batch to their endings, in the order of the batch: the first, and as many as fit.
 
+    Orders of very many items do not all fit into one transaction; what is left over is for another batch.
     What the endings publish is not sent yet. A passing fault is tried again at once; a batch that fails all the same is
     carried out one by one, so that the one at fault hurts no neighbour; one that fails alone has used up an attempt.
 
@@ -156,7 +160,7 @@ async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[E
     is_contended = False
     for _ in range(ROUNDS_MAX):
         catalog = house.catalog
-        readings = await house.edge.read(batch, catalog)
+        readings = _as_many_as_fit(await house.edge.read(batch, catalog), catalog)
         commands = [command for reading in readings if (command := _command(reading))]
         try:
             if commands:
@@ -175,6 +179,16 @@ async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[E
             for reading in readings
         ]
     raise CatalogueMoved
+
+
+def _as_many_as_fit(readings: Sequence[Reading], catalog: Catalog) -> Sequence[Reading]:
+    """Take what one transaction should hold, from the front, and at least one."""
+    rows = 0
+    for place, reading in enumerate(readings):
+        rows += rows_of(reading.request, catalog) if reading.request else 0
+        if rows > BATCH_ROWS_MAX and place:
+            return readings[:place]
+    return readings
 
 
 def _command(reading: Reading) -> Command | None:

@@ -236,8 +236,10 @@ class Session:
                 metrics.batch_taken(len(batch))
                 self._tell_in_flight()
                 ended = await carry_out_step(batch)
+                tags = {ending.reading.delivery.tag for ending in ended}
+                hand.put_back([delivery for delivery in batch if delivery.tag not in tags])
                 await self._publisher.publish_all(message for ending in ended for message in ending.messages)
-                await hand.finish(batch)
+                await hand.finish([ending.reading.delivery for ending in ended])
                 self._tell_in_flight()
                 self._house.published += [ending.request_id for ending in ended if ending.request_id]
                 seconds = time.perf_counter() - began

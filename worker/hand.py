@@ -11,7 +11,7 @@ from worker import copies
 from worker.broker.connection import delivery_of
 from worker.messages import Delivery
 
-# A batch of large requests is a small one: what they make must fit into memory and into a statement's time.
+# A batch of large requests is a small one: what they are read into must fit into memory.
 BATCH_BYTES_MAX = 512 * 1024
 
 
@@ -29,6 +29,7 @@ class Hand:
         self._message_ids: set[str] = set()  # of what is being carried out
         self._news = asyncio.Event()
         self._is_draining = False
+        self._is_giving_back = False
         self.arrived_at = time.monotonic()  # when the last one came; in the beginning, now
 
     def __len__(self) -> int:
@@ -71,6 +72,13 @@ class Hand:
         self._arrived.extendleft(reversed(later))
         return batch
 
+    def put_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Take back what did not fit into a batch, to be first in the next."""
+        if deliveries and not self._is_giving_back:
+            self._message_ids.difference_update(*map(_message_ids, deliveries))
+            self._arrived.extendleft(reversed(deliveries))
+            self._news.set()
+
     async def finish(self, batch: Sequence[Delivery]) -> None:
         """All that these deliveries caused is confirmed: acknowledge as far as nothing older is unfinished."""
         self._finished.update(delivery.tag for delivery in batch)
@@ -90,6 +98,7 @@ class Hand:
 
     def give_back(self) -> None:
         """Hand out nothing more. What has not begun goes back to the broker when the channel closes."""
+        self._is_giving_back = True
         self._arrived.clear()
         self.drain()
 

@@ -67,6 +67,13 @@ def house_of(database: Database) -> House:
     return House(database, Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX), keys, Terms())
 
 
+def delivery(tag: int, message_id: str, body: Mapping[str, Any], **headers: object) -> Delivery:
+    """Make a request as the broker would hand it over: of client 1, if the body says no other."""
+    properties = Properties(message_id=message_id, content_type=wire.JSON, user_id=PUBLISHER, headers=headers)
+    content = orjson.dumps({"clientid": 1, "paymentmethod": "paypal", **body})
+    return Delivery(content, properties, ADD_ORDER, redelivered=False, tag=tag)
+
+
 async def place(database: Database) -> None:
     house = house_of(database)
     await house.open()
@@ -82,17 +89,7 @@ async def place(database: Database) -> None:
 async def _carry_out(house: House, bodies: Sequence[Mapping[str, Any]], word: str = WORD) -> list[EndingKind]:
     """Carry out what a storefront would have sent, and mark it as published."""
     batch = [
-        Delivery(
-            orjson.dumps({"paymentmethod": "paypal", **body}),
-            Properties(
-                message_id=f"{word}{hashlib.sha256(orjson.dumps(body)).hexdigest()}",
-                content_type=wire.JSON,
-                user_id=PUBLISHER,
-            ),
-            ADD_ORDER,
-            redelivered=False,
-            tag=tag,
-        )
+        delivery(tag, f"{word}{hashlib.sha256(orjson.dumps(body)).hexdigest()}", body)
         for tag, body in enumerate(bodies)
     ]
     ended = await carry_out(batch, house)

@@ -12,14 +12,13 @@ from asyncpg.connection import LoggedQuery
 from deploy.local.servers import Servers
 from repository import audit, inbox, prune, queries, scratch, show
 from repository.database import Connection, Database
-from schemas import wire
 from tests.benchmarks import million, pattern
+from tests.benchmarks.pattern import delivery
 from tests.integration.test_commands import orders
 from tests.integration.test_prune import told
 from tests.shop import Shop
 from worker.carry_out import carry_out
 from worker.endings import EndingKind
-from worker.messages import Delivery, Properties
 
 ORDERS = 20_001  # a round of the pattern is begun and not ended
 
@@ -185,12 +184,6 @@ class Watched(Database):
 
     def _note(self, query: LoggedQuery) -> None:
         self.asked.setdefault(query.query, query.args)
-
-
-def delivery(tag: int, message_id: str, body: Mapping[str, Any], **headers: object) -> Delivery:
-    properties = Properties(message_id=message_id, content_type=wire.JSON, user_id=pattern.PUBLISHER, headers=headers)
-    content = json.dumps({"clientid": 1, "paymentmethod": "paypal", **body}).encode()
-    return Delivery(content, properties, "order.add", redelivered=False, tag=tag)
 
 
 async def work(database: Database) -> None:

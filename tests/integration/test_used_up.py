@@ -1,16 +1,14 @@
 """What was there when an order was priced may be gone when it is written: then it is decided again."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 
 from repository import queries
 from repository.database import Database
-from schemas import wire
 from tests.benchmarks import pattern
+from tests.benchmarks.pattern import delivery
 from worker.carry_out import carry_out
 from worker.endings import Ending, EndingKind
-from worker.messages import Delivery, Properties
 
 ORDERS = queries.load("orders.sql")
 TAKE_ALL = "UPDATE product_stock SET quantity = 0 WHERE product_id = 11"
@@ -54,14 +52,10 @@ async def carried_out_beside(
     await house.open()
     async with database.transaction() as rivals:
         await rivals.execute(rival)
-        deciding = asyncio.create_task(carry_out(list(map(delivery, range(len(bodies)), bodies)), house))
+        deciding = asyncio.create_task(
+            carry_out([delivery(tag, f"used-up-{tag}", body) for tag, body in enumerate(bodies)], house)
+        )
         async with database.connection() as looking, asyncio.timeout(SECONDS_MAX):
             while not (waiting := await looking.fetch(WAITING)):
                 await asyncio.sleep(0.01)
     return await deciding, waiting[0]["query"]
-
-
-def delivery(tag: int, body: Mapping[str, object]) -> Delivery:
-    properties = Properties(message_id=f"used-up-{tag}", content_type=wire.JSON, user_id=pattern.PUBLISHER)
-    content = json.dumps({"clientid": 1, "paymentmethod": "paypal", **body}).encode()
-    return Delivery(content, properties, "order.add", redelivered=False, tag=tag)

@@ -6,22 +6,25 @@ it shares what aiormq keeps of a channel: the next delivery tag, and who waits f
 """
 
 import asyncio
+import struct
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import aiormq
 from aiormq.abc import ChannelFrame
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from pamqp import commands, encode, frame
-from pamqp.body import ContentBody
+from pamqp.constants import FRAME_BODY, FRAME_END_CHAR, FRAME_HEADER
 from pamqp.header import ContentHeader
 
 from worker.messages import Outgoing, Properties
 
 PERSISTENT = 2
+CLASS_BASIC = 60  # AMQP's number for what publishes and delivers
 ROUTES_REMEMBERED_MAX = 256  # reply queues are many
 
 Refused = tuple[
@@ -45,7 +48,7 @@ async def publish(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoi
         return []
     assert isinstance(channel, aiormq.Channel)
     named = [(outgoing, outgoing.properties.message_id or uuid.uuid4().hex) for outgoing in messages]
-    payload = b"".join(_frames(*one, channel.number, channel.max_content_size) for one in named)
+    payload = b"".join(frames(*one, channel.number, channel.max_content_size) for one in named)
     async with channel.lock:
         await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
         # Nothing is awaited from here on, so that no confirm can come before somebody waits for it.
@@ -110,18 +113,29 @@ class Confirm:
 
 # ---------------------------------------------------------------- frames
 
+_FRAME = struct.Struct(">BHI")  # kind, channel, length of what follows up to its end
+_HEADER = struct.Struct(">HHQH")  # class, weight, length of the body, which properties follow
+_PLAIN = 0x8000 | 0x1000 | 0x0080  # content_type, delivery_mode, message_id
+_OTHERS = attrgetter(
+    *("content_encoding", "reply_to", "correlation_id", "user_id", "app_id", "type", "priority", "timestamp", "headers")
+)
 
-def _frames(outgoing: Outgoing, message_id: str, channel: int, bytes_max: int) -> bytes:
+
+def frames(outgoing: Outgoing, message_id: str, channel: int, bytes_max: int) -> bytes:
+    """Write a message as it goes out: its method, its properties, and its body in pieces of `bytes_max` at most."""
     body = outgoing.body
-    header = ContentHeader(properties=_properties(outgoing.properties, message_id), body_size=len(body))
     pieces = [body[start : start + bytes_max] for start in range(0, len(body), bytes_max)]
     return b"".join(
         (
             _publish_frame(outgoing.exchange, outgoing.routing_key, outgoing.mandatory, channel),
-            frame.marshal(header, channel),
-            *(frame.marshal(ContentBody(piece), channel) for piece in pieces),
+            _frame(FRAME_HEADER, _header(outgoing.properties, message_id, len(body)), channel),
+            *(_frame(FRAME_BODY, piece, channel) for piece in pieces),
         )
     )
+
+
+def _frame(kind: int, payload: bytes, channel: int) -> bytes:
+    return b"".join((_FRAME.pack(kind, channel, len(payload)), payload, FRAME_END_CHAR))
 
 
 @lru_cache(ROUTES_REMEMBERED_MAX)
@@ -129,6 +143,15 @@ def _publish_frame(exchange: str, routing_key: str, mandatory: bool, channel: in
     return frame.marshal(
         commands.Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=mandatory), channel
     )
+
+
+def _header(properties: Properties, message_id: str, body_size: int) -> bytes:
+    """Write down the properties. Of events, three an order, by hand: pamqp takes five times as long for it."""
+    if properties.content_type is None or any(_OTHERS(properties)):
+        return ContentHeader(properties=_properties(properties, message_id), body_size=body_size).marshal()
+    head = _HEADER.pack(CLASS_BASIC, 0, body_size, _PLAIN)
+    kind, name = encode.short_string(properties.content_type), encode.short_string(message_id)
+    return b"".join((head, kind, bytes((PERSISTENT,)), name))
 
 
 def _properties(properties: Properties, message_id: str) -> commands.Basic.Properties:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from schemas import rejections
-from schemas.catalog import BillingCycle, Product
-from schemas.order import AddonLine, Item, PricedItem, PricedRenewal, PricedService, RenewalKind
+from schemas.catalog import BillingCycle, Catalog, Product
+from schemas.order import AddonLine, Item, OrderRequest, PricedItem, PricedRenewal, PricedService, RenewalKind
 from schemas.rejections import Fault, Rejected
 from worker.domain.addons import AddonOrdered, Parent, addon_of, price_addon
 from worker.domain.domain_names import domain_name
@@ -46,16 +46,19 @@ def fill_cart(sale: Sale) -> Cart:
 
 
 def _check_rows(sale: Sale) -> None:
-    """Count the rows that the order would create: items times quantities times addons (addorder.md 1)."""
-    request = sale.request
-    renewals = len(request.domain_renewals) + len(request.service_renewals) + len(request.addon_renewals)
-    rows = len(request.addon_lines) + renewals + sum(_rows_of(item, sale) for item in request.items)
+    rows = rows_of(sale.request, sale.catalog)
     if rows > ROWS_MAX:
         raise Rejected(rejections.too_many_items(rows, ROWS_MAX))
 
 
-def _rows_of(item: Item, sale: Sale) -> int:
-    product = sale.catalog.products.get(item.product_id) if item.product_id is not None else None
+def rows_of(request: OrderRequest, catalog: Catalog) -> int:
+    """Count the rows that an order would create: items times quantities times addons (addorder.md 1)."""
+    renewals = len(request.domain_renewals) + len(request.service_renewals) + len(request.addon_renewals)
+    return len(request.addon_lines) + renewals + sum(_rows_of(item, catalog) for item in request.items)
+
+
+def _rows_of(item: Item, catalog: Catalog) -> int:
+    product = catalog.products.get(item.product_id) if item.product_id is not None else None
     services = copies_of(item, product) * (1 + len(item.addons)) if product is not None else 0
     return max(services + (item.domain_type is not None), 1)
 

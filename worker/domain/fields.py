@@ -56,12 +56,16 @@ def domain_fields(item: Item, tld: Tld) -> dict[str, str]:
 
 def unknown_custom_fields(item: Item, product: Product) -> Iterator[str]:
     """Warn of each custom field that the product does not have."""
+    if not item.custom_fields:
+        return iter(())
     known = {str(field.id) for field in product.custom_fields}
     return _unknown(place("customfields", item.key), item.custom_fields, known, f"product {product.id}")
 
 
 def unknown_domain_fields(item: Item, tld: Tld) -> Iterator[str]:
     """Warn of each field that the TLD does not have, neither by name nor by position."""
+    if not item.domain_fields:
+        return iter(())
     known = {field.name for field in tld.fields} | {str(position) for position in range(len(tld.fields))}
     return _unknown(place("domainfields", item.key), item.domain_fields, known, tld.tld)
 

@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from schemas.catalog import Currency, DomainType, Extra, Promotion, PromotionType
+from worker.domain.dates import PERIODS_REMEMBERED_MAX
 
 _ORDERED = {DomainType.REGISTER: "Domain Registration", DomainType.TRANSFER: "Domain Transfer"}
 _EXTRAS = {
@@ -40,6 +42,7 @@ def addon_renewal_text(addon: str, period: str) -> str:
     return _joined("Addon Renewal", addon) + period
 
 
+@lru_cache(PERIODS_REMEMBERED_MAX)
 def period_text(start: date, end: date | None) -> str:
     """`(23/11/2026 - 22/12/2026)` behind a space; nothing for what has no period."""
     return "" if end is None else f" ({start:%d/%m/%Y} - {end:%d/%m/%Y})"
