@@ -27,7 +27,8 @@ ANSWER_SECONDS_MAX = 15
 # few orders, they read the tables from end to end, however many rows come: with 2,500 orders that was two thirds of
 # Postgres' work. Whatever a worker asks has its index. (Before Postgres 18 a scan that cannot be avoided then looks
 # dear enough to be compiled, which takes longer than any of ours: hence no jit.)
-PLANNING = {"enable_seqscan": "off", "jit": "off"}
+# The plan being the same whatever the arguments are, it is made once: a lonely order would wait for planning each time.
+PLANNING = {"enable_seqscan": "off", "jit": "off", "plan_cache_mode": "force_generic_plan"}
 
 
 class ConnectionLost(Exception):

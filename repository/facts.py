@@ -1,11 +1,10 @@
-"""What a batch must know and lock before it decides: one statement a table, and none for a table nobody asks about."""
+"""What a batch must know before it decides, in one statement; and what it must lock for that."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-
-import asyncpg
+from typing import Any
 
 from repository import queries
 from repository.database import Connection
@@ -24,76 +23,83 @@ class Moment:
     catalogue_version: int
 
 
-async def moment(connection: Connection) -> Moment:
-    row = await connection.fetchrow(SQL["moment"])
-    assert row is not None, "the migrations make the one row of the catalogue"
-    return Moment(row["now"], row["today"], row["version"])
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the database says, at one moment. What is not there is simply absent."""
+
+    moment: Moment
+    facts: Facts
+    totals: Totals
 
 
 async def lock_clients(connection: Connection, wanted: Wanted) -> None:
     """Let clients whose history decides have one order at a time."""
     assert connection.is_in_transaction()
-    await _fetch(connection, "lock_clients", wanted.history_clients)
+    await _lock(connection, "lock_clients", wanted.history_clients)
 
 
 async def lock_totals(connection: Connection, wanted: Wanted) -> None:
     """Let nobody else use up what these requests may: products, then promotions, each by id."""
     assert connection.is_in_transaction()
-    await _fetch(connection, "lock_stock", wanted.stock_products)
-    await _fetch(connection, "lock_promotion_uses", wanted.limited_promotions)
+    await _lock(connection, "lock_stock", wanted.stock_products)
+    await _lock(connection, "lock_promotion_uses", wanted.limited_promotions)
 
 
-async def totals(connection: Connection, wanted: Wanted) -> Totals:
-    """Read how stock, promotions and histories stand. What is not locked may be used up the moment after."""
-    stock = await _fetch(connection, "stock", wanted.stock_products)
-    uses = await _fetch(connection, "promotion_uses", wanted.limited_promotions)
-    history = await _fetch(connection, "history", wanted.history_clients)
-    return Totals(
-        stock={row["product_id"]: row["quantity"] for row in stock},
-        promotion_uses={row["promotion_id"]: row["uses"] for row in uses},
-        earlier_orders=frozenset(row["client_id"] for row in history),
+async def _lock(connection: Connection, query: str, ids: Collection[int]) -> None:
+    if ids:
+        await connection.fetch(SQL[query], sorted(ids))
+
+
+async def see(connection: Connection, wanted: Wanted) -> Seen:
+    """Read everything that the requests name. Of totals, what is not locked may be used up the moment after."""
+    domains = sorted(wanted.domains)
+    row = await connection.fetchrow(
+        SQL["see"],
+        sorted(wanted.clients),
+        sorted(wanted.contacts),
+        sorted(wanted.services),
+        sorted(wanted.addons),
+        [client_id for client_id, _ in domains],
+        [name for _, name in domains],
+        sorted(wanted.owned_products_clients),
+        sorted(wanted.stock_products),
+        sorted(wanted.limited_promotions),
+        sorted(wanted.history_clients),
+    )
+    assert row is not None, "the migrations make the one row of the catalogue"
+    facts = Facts(
+        today=row["today"],
+        clients={client[0]: Client(*client) for client in row["clients"]},
+        contacts=dict(row["contacts"]),
+        services={service.id: service for service in map(_service, row["services"])},
+        addons={addon.id: addon for addon in map(_addon, row["addons"])},
+        domains=_domains(row["domains"]),
+        owned_products={client_id: frozenset(products) for client_id, products in row["owned_products"]},
+    )
+    totals = Totals(
+        stock=dict(row["stock"]),
+        promotion_uses=dict(row["uses"]),
+        earlier_orders=frozenset(client_id for client_id, _ in row["history"]),
         used_promotions=frozenset(
-            (row["client_id"], promotion) for row in history for promotion in row["promotions"] or ()
+            (client_id, promotion) for client_id, promotions in row["history"] for promotion in promotions or ()
         ),
     )
+    return Seen(Moment(row["now"], row["today"], row["version"]), facts, totals)
 
 
-async def read(connection: Connection, wanted: Wanted, today: date) -> Facts:
-    """Read everything that the requests name. What is not there is simply absent."""
-    return Facts(
-        today=today,
-        clients={row["id"]: Client(**row) for row in await _fetch(connection, "clients", wanted.clients)},
-        contacts={row["id"]: row["client_id"] for row in await _fetch(connection, "contacts", wanted.contacts)},
-        services={row["id"]: _service(row) for row in await _fetch(connection, "services", wanted.services)},
-        addons={row["id"]: _addon(row) for row in await _fetch(connection, "service_addons", wanted.addons)},
-        domains=await _domains(connection, wanted.domains),
-        owned_products={
-            row["client_id"]: frozenset(row["products"])
-            for row in await _fetch(connection, "owned_products", wanted.owned_products_clients)
-        },
-    )
+def _service(columns: tuple[Any, ...]) -> OwnedService:
+    service_id, client_id, product_id, cycle, *others = columns
+    return OwnedService(service_id, client_id, product_id, BillingCycle(cycle), *others)
 
 
-async def _fetch(connection: Connection, query: str, ids: Collection[int]) -> list[asyncpg.Record]:
-    return await connection.fetch(SQL[query], sorted(ids)) if ids else []
+def _addon(columns: tuple[Any, ...]) -> OwnedAddon:
+    own_id, client_id, service_id, addon_id, cycle, *others = columns
+    return OwnedAddon(own_id, client_id, service_id, addon_id, BillingCycle(cycle), *others)
 
 
-def _service(row: asyncpg.Record) -> OwnedService:
-    return OwnedService(**{**row, "cycle": BillingCycle(row["cycle"])})
-
-
-def _addon(row: asyncpg.Record) -> OwnedAddon:
-    return OwnedAddon(**{**row, "cycle": BillingCycle(row["cycle"])})
-
-
-async def _domains(
-    connection: Connection, wanted: Collection[tuple[int, str]]
-) -> dict[tuple[int, str], tuple[OwnedDomain, ...]]:
-    if not wanted:
-        return {}
-    clients, names = zip(*sorted(wanted), strict=True)
-    found = defaultdict[tuple[int, str], list[OwnedDomain]](list)
-    for row in await connection.fetch(SQL["domains"], clients, names):
-        extras = frozenset(map(Extra, row["extras"]))
-        found[row["client_id"], row["name"]].append(OwnedDomain(**{**row, "extras": extras}))
-    return {key: tuple(domains) for key, domains in found.items()}
+def _domains(found: Iterable[tuple[Any, ...]]) -> dict[tuple[int, str], tuple[OwnedDomain, ...]]:
+    named = defaultdict[tuple[int, str], list[OwnedDomain]](list)
+    for own_id, client_id, name, years, recurring, status, expires, extras in found:
+        domain = OwnedDomain(own_id, client_id, name, years, recurring, status, expires, frozenset(map(Extra, extras)))
+        named[domain.client_id, domain.name].append(domain)
+    return {key: tuple(domains) for key, domains in named.items()}

@@ -1,4 +1,4 @@
-"""Who asked what, and what they were told: claim, recall, remember."""
+"""Who asked what, and what they were told: claim, recall. An answer is written with its order: orders.py."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -111,21 +111,6 @@ async def judge_anew(connection: Connection, requests: Sequence[tuple[Claimed, C
             [request_id for request_id, _ in again],
             [claim.fingerprint for _, claim in again],
             [claim.fingerprint_version for _, claim in again],
-        )
-
-
-async def remember(connection: Connection, answers: Iterable[Answer]) -> None:
-    """Keep replies and events beside the orders, in the same transaction: they are what a repeat says again."""
-    assert connection.is_in_transaction()
-    answers = list(answers)
-    if answers:
-        await connection.execute(
-            SQL["remember"],
-            [answer.request_id for answer in answers],
-            [answer.outcome for answer in answers],
-            [answer.replays for answer in answers],
-            [answer.reply for answer in answers],
-            ["\n".join(answer.events) for answer in answers],  # JSON writes a line end inside a text as \\n
         )
 
 

@@ -1,4 +1,4 @@
-"""Orders, and all that is born with them: one set-based statement for a whole batch."""
+"""Orders, all that is born with them, and their answers: one set-based statement for a whole batch."""
 
 import base64
 from collections import Counter
@@ -10,9 +10,9 @@ import asyncpg
 
 from repository import queries
 from repository.database import Connection
+from repository.inbox import Answer
 from repository.order_numbers import order_number
 from repository.sealed import seal_field
-from schemas.catalog import Catalog
 from schemas.order import (
     InvoiceLine,
     PlacedOrder,
@@ -45,40 +45,12 @@ class OrderToPlace:
     order: PricedOrder
 
 
-async def place(
-    connection: Connection,
-    orders: Sequence[OrderToPlace],
-    catalog: Catalog,
-    terms: Terms,
-    seal: Seal,
-) -> list[PlacedOrder]:
-    """Write the orders of a batch and return the ids they were given, in the same order.
-
-    The caller holds the transaction: nobody may ever see half an order.
-    """
-    assert connection.is_in_transaction()
+async def allocate(connection: Connection, orders: Sequence[OrderToPlace], key: bytes) -> list[PlacedOrder]:
+    """Give ids to orders and all born with them, in the same order. Nothing is written yet."""
     if not orders:
         return []
-    placed = await _allocate(connection, [one.order for one in orders], catalog.order_number_key)
-    pairs = list(zip(orders, placed, strict=True))
-    items: dict[str, list[Row]] = {table: [] for table in ITEM_TABLES}
-    for one, ids in pairs:
-        for item, item_id in zip(one.order.items, ids.item_ids, strict=True):
-            table, row = _item_row(one.order, ids, item, item_id, seal)
-            items[table].append(row)
-    await connection.execute(
-        SQL["place"],
-        [_order_row(one, ids, catalog.version) for one, ids in pairs],
-        *(items[table] for table in ITEM_TABLES),
-        [_invoice_row(one.order, ids, terms) for one, ids in pairs if ids.invoice_id],
-        [row for one, ids in pairs if ids.invoice_id for row in _invoice_line_rows(one.order, ids)],
-    )
-    return placed
-
-
-async def _allocate(connection: Connection, orders: Sequence[PricedOrder], key: bytes) -> list[PlacedOrder]:
-    kinds = Counter(type(item) for order in orders for item in order.items)
-    invoices = sum(order.bill.invoiced for order in orders)
+    kinds = Counter(type(item) for one in orders for item in one.order.items)
+    invoices = sum(one.order.bill.invoiced for one in orders)
     row = await connection.fetchrow(
         SQL["allocate"], len(orders), kinds[PricedService], kinds[PricedAddon], kinds[PricedDomain], invoices
     )
@@ -93,13 +65,48 @@ async def _allocate(connection: Connection, orders: Sequence[PricedOrder], key: 
         PlacedOrder(
             order_id=order_id,
             order_number=order_number(order_id, key),
-            invoice_id=next(invoice_ids) if order.bill.invoiced else 0,
+            invoice_id=next(invoice_ids) if one.order.bill.invoiced else 0,
             item_ids=tuple(
-                item.target_id if isinstance(item, PricedRenewal) else next(ids[type(item)]) for item in order.items
+                item.target_id if isinstance(item, PricedRenewal) else next(ids[type(item)]) for item in one.order.items
             ),
         )
-        for order_id, order in zip(row["orders"], orders, strict=True)
+        for order_id, one in zip(row["orders"], orders, strict=True)
     ]
+
+
+async def place(  # noqa: PLR0913  # all that one statement writes
+    connection: Connection,
+    orders: Sequence[tuple[OrderToPlace, PlacedOrder]],
+    answers: Sequence[Answer],
+    *,
+    catalogue_version: int,
+    terms: Terms,
+    seal: Seal,
+) -> None:
+    """Write orders under the ids that they were given, and remember what requests were answered, placed or not.
+
+    The caller holds the transaction: nobody may ever see half an order, nor one whose answer is not known.
+    """
+    assert connection.is_in_transaction()
+    if not answers:
+        return
+    items: dict[str, list[Row]] = {table: [] for table in ITEM_TABLES}
+    for one, ids in orders:
+        for item, item_id in zip(one.order.items, ids.item_ids, strict=True):
+            table, row = _item_row(one.order, ids, item, item_id, seal)
+            items[table].append(row)
+    await connection.execute(
+        SQL["place"],
+        [_order_row(one, ids, catalogue_version) for one, ids in orders],
+        *(items[table] for table in ITEM_TABLES),
+        [_invoice_row(one.order, ids, terms) for one, ids in orders if ids.invoice_id],
+        [row for one, ids in orders if ids.invoice_id for row in _invoice_line_rows(one.order, ids)],
+        [answer.request_id for answer in answers],
+        [answer.outcome for answer in answers],
+        [answer.replays for answer in answers],
+        [answer.reply for answer in answers],
+        ["\n".join(answer.events) for answer in answers],  # JSON writes a line end inside a text as \\n
+    )
 
 
 async def use_up(connection: Connection, orders: Sequence[PricedOrder]) -> None:

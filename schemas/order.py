@@ -104,7 +104,7 @@ class OrderRequest:
 # ---------------------------------------------------------------- what is known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Client:
     id: int
     first_name: str
@@ -244,7 +244,7 @@ class Charge:
 
     @property
     def discount(self) -> Decimal:
-        return (self.promotion_discount or Decimal(0)) + self.group_discount
+        return self.group_discount + self.promotion_discount if self.promotion_discount else self.group_discount
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ lock      clients whose history decides      repository/facts.py
 facts     what must we know?                 repository/facts.py
 decide    a priced order, or a rejection     domain/decide.py, pure
 place     orders and all born with them      repository/orders.py
-remember  replies and events                 repository/inbox.py
+remember  replies and events                 repository/orders.py, in one statement with place
 use up    stock, limited promotions          repository/orders.py
 publish ─ ack                                consumer.py
 """
@@ -21,13 +21,13 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from repository import catalog as catalogue
 from repository import facts, inbox, orders, recorded
 from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection, Database
-from repository.facts import Moment
+from repository.facts import Moment, Seen
 from repository.inbox import Claim, Claimed
 from repository.orders import OrderToPlace, UsedUp
 from repository.revisions import check_migrated
 from schemas import rejections
 from schemas.catalog import Catalog
-from schemas.order import OrderRequest, PricedOrder, Terms
+from schemas.order import OrderRequest, PricedOrder, Terms, Wanted
 from schemas.rejections import Fault, Rejection
 from worker import copies, endings, metrics
 from worker.authentication import Caller
@@ -90,17 +90,17 @@ class House:
         """The database's time, where it cannot be asked: by how its clock stood to ours when it was asked last."""
         return datetime.now(UTC) + self._ahead
 
-    async def moment(self, connection: Connection, catalog: Catalog) -> Moment:
-        """Ask the database for its time, and whether its catalogue is still this one.
+    async def see(self, connection: Connection, wanted: Wanted, catalog: Catalog) -> Seen:
+        """Ask the database for facts, for its time, and whether its catalogue is still this one.
 
         Raises:
             CatalogueMoved: it is another.
         """
-        moment = await facts.moment(connection)
-        self._ahead = moment.now - datetime.now(UTC)
-        if moment.catalogue_version != catalog.version:
+        seen = await facts.see(connection, wanted)
+        self._ahead = seen.moment.now - datetime.now(UTC)
+        if seen.moment.catalogue_version != catalog.version:
             raise CatalogueMoved
-        return moment
+        return seen
 
     async def reload(self) -> None:
         async with self.database.transaction() as connection:
@@ -218,14 +218,17 @@ async def _settle(
         async with house.database.transaction() as connection:
             claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]
             claimed = await inbox.claim(connection, claims)
-            moment = await house.moment(connection, catalog)
-            settled, pruned, to_judge = _sort_out(commands, claimed, house.keys, moment)
+            needed = wanted([command.request for command in commands], catalog)
+            await facts.lock_clients(connection, needed)
+            if is_contended:
+                await facts.lock_totals(connection, needed)
+            seen = await house.see(connection, needed, catalog)
+            settled, pruned, to_judge = _sort_out(commands, claimed, house.keys, seen.moment)
             settled += await _recall(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
-            verdicts = await _decide(connection, to_judge, moment, catalog, house.terms, is_contended=is_contended)
-            settled += await _place(connection, verdicts, moment, catalog, house)
+            verdicts = _decide(to_judge, seen, catalog, house.terms)
+            settled += await _place(connection, verdicts, seen.moment, catalog, house)
             await inbox.supersede(connection, _superseded(verdicts, claimed))
-            await inbox.remember(connection, [ending.answer for ending in settled if ending.answer])
             await inbox.mark_published(connection, marks)
             await orders.use_up(connection, [verdict for *_, verdict in verdicts if isinstance(verdict, PricedOrder)])
     except BaseException:
@@ -241,7 +244,7 @@ async def _settle_nothing(catalog: Catalog, house: House) -> dict[int, Ending]:
         CatalogueMoved: it was an older one.
     """
     async with house.database.connection() as connection:
-        await house.moment(connection, catalog)
+        await house.see(connection, wanted([], catalog), catalog)
     return {}
 
 
@@ -319,26 +322,13 @@ def _is_own_redelivery(delivery: Delivery, replays: int) -> bool:
     return delivery.redelivered and copies.count_of(delivery.properties.headers, copies.REPLAYS) == replays
 
 
-async def _decide(  # noqa: PLR0913  # all that decides
-    connection: Connection,
-    to_judge: Sequence[ToJudge],
-    moment: Moment,
-    catalog: Catalog,
-    terms: Terms,
-    *,
-    is_contended: bool,
-) -> list[Verdict]:
-    """Lock and read what the requests name, then judge them one after the other: each sees what those before took."""
-    needed = wanted((command.request for command, _ in to_judge), catalog)
-    await facts.lock_clients(connection, needed)
-    if is_contended:
-        await facts.lock_totals(connection, needed)
-    totals = await facts.totals(connection, needed)
-    known = await facts.read(connection, needed, moment.today)
+def _decide(to_judge: Sequence[ToJudge], seen: Seen, catalog: Catalog, terms: Terms) -> list[Verdict]:
+    """Judge requests one after the other: each sees what those before it took."""
+    totals = seen.totals
     verdicts: list[Verdict] = []
     for command, row in to_judge:
         try:
-            verdict, totals = decide(command.request, known, totals, catalog, terms)
+            verdict, totals = decide(command.request, seen.facts, totals, catalog, terms)
         except PASSING_FAULTS:
             raise
         except Exception as error:  # noqa: BLE001  # a bug in a pure rule: the transaction is as it was; the others go on
@@ -351,7 +341,7 @@ async def _decide(  # noqa: PLR0913  # all that decides
 async def _place(
     connection: Connection, verdicts: Sequence[Verdict], moment: Moment, catalog: Catalog, house: House
 ) -> list[Ending]:
-    """Write the priced orders; say no to the others."""
+    """Write the priced orders; say no to the others; remember what was said."""
     said: list[Ending] = []
     to_place: list[tuple[Reading, OrderToPlace]] = []
     for command, row, verdict in verdicts:
@@ -361,7 +351,13 @@ async def _place(
             said.append(endings.rejected(command.reading, verdict, moment.now, row.request_id))
         else:
             to_place.append((command.reading, OrderToPlace(row.request_id, command.caller.asked_by, verdict)))
-    placed = await orders.place(connection, [one for _, one in to_place], catalog, house.terms, house.keys.seal)
+    orders_to_place = [one for _, one in to_place]
+    placed = await orders.allocate(connection, orders_to_place, catalog.order_number_key)
     for (reading, one), ids in zip(to_place, placed, strict=True):
         said.append(endings.placed(reading, one.request_id, one.order, ids, moment.now))
+    pairs = list(zip(orders_to_place, placed, strict=True))
+    answers = [ending.answer for ending in said if ending.answer]
+    await orders.place(
+        connection, pairs, answers, catalogue_version=catalog.version, terms=house.terms, seal=house.keys.seal
+    )
     return said

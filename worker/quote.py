@@ -30,9 +30,6 @@ async def quote(request: OrderRequest, database: Database, terms: Terms) -> Pric
     """Decide on a request as a worker would at this moment. Stock and uses may be gone by the time it is sent."""
     async with database.snapshot() as connection:
         catalog = await catalogue.read(connection)
-        moment = await facts.moment(connection)
-        needed = wanted([request], catalog)
-        totals = await facts.totals(connection, needed)
-        known = await facts.read(connection, needed, moment.today)
-    verdict, _ = decide(request, known, totals, catalog, terms)
+        seen = await facts.see(connection, wanted([request], catalog))
+    verdict, _ = decide(request, seen.facts, seen.totals, catalog, terms)
     return verdict

@@ -42,23 +42,6 @@ SET fingerprint = request.fingerprint, fingerprint_version = request.fingerprint
 FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS request (id, fingerprint, fingerprint_version)
 WHERE inbox.id = request.id
 
--- name: remember
--- $1 request ids, $2 outcomes, $3 replays, $4 replies, $5 events: one element each an answer, its events a line each.
--- Not one JSON array, as for the tables of orders: to take texts of thousands of characters out of it costs more than
--- all the rest of the statement.
-INSERT INTO answers (request_id, outcome, replays, reply, events)
-SELECT answer.request_id, answer.outcome, answer.replays, answer.reply, string_to_array(answer.events, E'\n')
-FROM unnest($1::bigint[], $2::text[], $3::integer[], $4::json[], $5::text[])
-    AS answer (request_id, outcome, replays, reply, events)
-ON CONFLICT (request_id) DO UPDATE
-SET
-    outcome = EXCLUDED.outcome,
-    replays = EXCLUDED.replays,
-    reply = EXCLUDED.reply,
-    events = EXCLUDED.events,
-    answered_at = now(),
-    published_at = NULL
-
 -- name: mark_published
 -- $1 request ids. One that somebody else is at is skipped: waiting for it here could deadlock, and a mark that is missing
 -- costs one more publishing of the same ids by the sweep.

@@ -8,10 +8,12 @@ SELECT
     ARRAY(SELECT nextval('invoices_id_seq') FROM generate_series(1, $5::integer)) AS invoices
 
 -- name: place
--- Write the orders of a batch with all that is born with them: one round trip, whatever is in it. Foreign keys are
--- checked when the whole is written.
+-- Write the orders of a batch with all that is born with them, and what their requests were answered: one round trip,
+-- whatever is in it. Foreign keys are checked when the whole is written.
 -- Each a json array, with keys as the columns below: $1 orders, $2 services, $3 addons of services, $4 domains,
 -- $5 renewals, $6 invoices, $7 invoice lines.
+-- $8 ids of requests, $9 outcomes, $10 replays, $11 replies, $12 events: one element each an answer, its events a line
+-- each. Not one json array: to take texts of thousands of characters out of it costs more than all the rest.
 WITH
 ordered AS (
     INSERT INTO orders (
@@ -171,6 +173,20 @@ new_invoice_lines AS (
         amount numeric,
         taxed boolean
     )
+),
+remembered AS (
+    INSERT INTO answers (request_id, outcome, replays, reply, events)
+    SELECT request_id, outcome, replays, reply, string_to_array(events, E'\n')
+    FROM unnest($8::bigint[], $9::text[], $10::integer[], $11::json[], $12::text[])
+        AS answer (request_id, outcome, replays, reply, events)
+    ON CONFLICT (request_id) DO UPDATE
+    SET
+        outcome = EXCLUDED.outcome,
+        replays = EXCLUDED.replays,
+        reply = EXCLUDED.reply,
+        events = EXCLUDED.events,
+        answered_at = now(),
+        published_at = NULL
 )
 SELECT
 

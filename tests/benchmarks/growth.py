@@ -30,9 +30,6 @@ class Size:
 FULL = Size(5, 2_500, 1_000_000, 1_000, 200_000, (100, 1_000), 30_000)
 QUICK = Size(2, 1_000, 50_000, 1_000, 10_000, (100,), 10_000)
 
-# Items in a batch of larger orders: as many as a batch of single ones has rows, and enough batches to measure by.
-BATCH_ITEMS = 500
-
 
 async def with_the_table(bench: Bench, report: Report) -> None:
     size = QUICK if report.is_quick else FULL
@@ -102,9 +99,7 @@ async def with_the_order(bench: Bench, report: Report) -> None:
         tell(f"growth with the order, round {number + 1} of {size.rounds}")
         single.append(await _of_items(bench, 1, size.orders))
         for items in size.items:
-            batch = max(1, BATCH_ITEMS // items)
-            several = size.items_in_all // items
-            larger[items].append(await _of_items(bench, items, several, ORDERS_BATCH_SIZE=str(batch)))
+            larger[items].append(await _of_items(bench, items, size.items_in_all // items))
     for items, rounds in larger.items():
         # Seconds an item: the larger order's against the single one's.
         ratios = tuple(one.rate / (many.rate * items) for one, many in zip(single, rounds, strict=True))
@@ -114,9 +109,9 @@ async def with_the_order(bench: Bench, report: Report) -> None:
         report.figures.append(Figure(name, ratios, Aim(1), note=note, more_is_better=False))
 
 
-async def _of_items(bench: Bench, items: int, orders: int, **settings: str) -> Measured:
+async def _of_items(bench: Bench, items: int, orders: int) -> Measured:
     async with bench.database() as url:
-        return await carry_out_all(bench, url, list(itertools.islice(of_items(items), orders)), *OURS, **settings)
+        return await carry_out_all(bench, url, list(itertools.islice(of_items(items), orders)), *OURS)
 
 
 def _figure(name: str, few: Sequence[Measured], many: Sequence[Measured]) -> Figure:

@@ -17,6 +17,7 @@ import asyncpg
 
 from repository.database import _to_json
 from repository.inbox import SQL as INBOX
+from repository.orders import SQL as ORDERS
 from tests.benchmarks import link
 from worker import __main__ as program
 from worker import consumer
@@ -52,8 +53,7 @@ def _recording_method(name: str) -> None:
         batch = _batch.get(None)
         # The pool's own words when it takes a connection back are none of the worker's statements.
         if batch is not None and not query.startswith("SELECT pg_advisory_unlock_all"):
-            ready = _each_ready if query == INBOX["remember"] else _ready
-            batch.statements.append((name, query, tuple(map(ready, arguments))))
+            batch.statements.append((name, query, _ready(arguments) if query == ORDERS["place"] else arguments))
             if query == INBOX["claim"]:
                 ids = {(row["caller"], row["message_id"]): row["id"] for row in answer}
                 batch.claimed = [ids[key] for key in zip(arguments[0], arguments[1], strict=True)]
@@ -62,15 +62,10 @@ def _recording_method(name: str) -> None:
     setattr(asyncpg.Connection, name, method)
 
 
-def _ready(argument: Any) -> Any:
-    """Write as JSON what goes out as JSON, so that a replay need not."""
-    is_json = isinstance(argument, list) and (not argument or isinstance(argument[0], dict))
-    return _to_json(argument) if is_json else argument
-
-
-def _each_ready(argument: Any) -> Any:
-    """Write as JSON what goes out as an array of JSON."""
-    return [_to_json(one) if isinstance(one, dict) else one for one in argument]
+def _ready(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Write as JSON what goes out as JSON, so that a replay need not: the rows of seven tables, and the replies."""
+    *tables, request_ids, outcomes, replays, replies, events = arguments
+    return (*map(_to_json, tables), request_ids, outcomes, replays, list(map(_to_json, replies)), events)
 
 
 async def _carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:

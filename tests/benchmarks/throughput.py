@@ -87,7 +87,8 @@ def _check(who: str, ours: contents.Contents, others: contents.Contents) -> None
 
 
 def _figures(rounds: Rounds) -> list[Figure]:
-    rates = _rates(rounds.ours)
+    rates, bare = _rates(rounds.ours), _rates(rounds.bare)
+    middle = statistics.median(bare)
 
     def against(name: str, others: Sequence[float], what: str, aim: float) -> Figure:
         return _ratio(f"throughput against {name}", rates, others, f"{what} {statistics.median(others):.0f}", aim)
@@ -95,12 +96,18 @@ def _figures(rounds: Rounds) -> list[Figure]:
     return [
         against("FastStream + SQLAlchemy", _rates(rounds.peer), "they", 8),
         against("the database alone", rounds.pgbench, "pgbench", 0.6),
-        against("broker and database alone", _rates(rounds.bare), "these", 0.7),
+        against("broker and database alone", bare, "these", 0.7),
         _cpu(rounds, "program", Aim(450)),
         _cpu(rounds, "postgres", None),
         _cpu(rounds, "broker", None),
         *(
             _ratio(f"scale: {processes} processes against 1", _rates(team), rates, f"1: {statistics.median(rates):.0f}")
+            for processes, team in rounds.teams.items()
+        ),
+        *(
+            _ratio(
+                f"{processes} processes against broker and database alone", _rates(team), bare, f"these {middle:.0f}"
+            )
             for processes, team in rounds.teams.items()
         ),
     ]
