@@ -2,31 +2,34 @@
 
 import logging
 import sys
-from importlib import metadata
+from collections.abc import Iterable, Mapping
+from importlib import import_module, metadata
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from worker.commands import (
-    catalog,
-    credentials,
-    dead,
-    demo,
-    doctor,
-    events,
-    migrate,
-    out,
-    price,
-    prune,
-    publish,
-    secrets,
-    show,
-    status,
-    topology,
-    work,
-)
+from worker.commands import out
 from worker.settings import SettingsError
+
+# Name → what is run, in the module of that name. A group of commands is an `app` of its own.
+COMMANDS: Mapping[str, str] = {
+    "demo": "demo.demo",
+    "worker": "work.work",
+    "migrate": "migrate.migrate",
+    "topology": "topology.app",
+    "catalog": "catalog.app",
+    "credentials": "credentials.app",
+    "price": "price.price",
+    "publish": "publish.publish",
+    "events": "events.events",
+    "dead": "dead.app",
+    "secrets": "secrets.app",
+    "prune": "prune.prune",
+    "show": "show.show",
+    "status": "status.status",
+    "doctor": "doctor.doctor",
+}
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
@@ -35,17 +38,6 @@ def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
         raise typer.Exit
 
 
-app = typer.Typer(
-    name="orders",
-    help="Takes AddOrder requests from RabbitMQ, prices and places them in Postgres, and tells the world.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-)
-
-
-@app.callback()
 def program(
     *,
     version: Annotated[  # acts by its callback
@@ -55,21 +47,30 @@ def program(
     pass
 
 
-app.command("demo")(demo.demo)
-app.command("worker")(work.work)
-app.command("migrate")(migrate.migrate)
-app.add_typer(topology.app, name="topology")
-app.add_typer(catalog.app, name="catalog")
-app.add_typer(credentials.app, name="credentials")
-app.command("price")(price.price)
-app.command("publish")(publish.publish)
-app.command("events")(events.events)
-app.add_typer(dead.app, name="dead")
-app.add_typer(secrets.app, name="secrets")
-app.command("prune")(prune.prune)
-app.command("show")(show.show)
-app.command("status")(status.status)
-app.command("doctor")(doctor.doctor)
+def app_of(names: Iterable[str]) -> typer.Typer:
+    """Make the program with these commands."""
+    app = typer.Typer(
+        name="orders",
+        help="Takes AddOrder requests from RabbitMQ, prices and places them in Postgres, and tells the world.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        callback=program,
+    )
+    for name in names:
+        module, _, attribute = COMMANDS[name].partition(".")
+        command = getattr(import_module(f"worker.commands.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
+def _asked_for(arguments: list[str]) -> Iterable[str]:
+    """Load the command that is asked for and no other: all of them take as long again to import."""
+    return arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
 
 
 def main() -> None:
@@ -78,7 +79,7 @@ def main() -> None:
     logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     try:
-        app(prog_name="orders")
+        app_of(_asked_for(sys.argv[1:]))(prog_name="orders")
     except SettingsError as error:
         Console(stderr=True).print(f"[red]settings:[/] {error}", highlight=False)
         sys.exit(2)

@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 
 from repository.order_numbers import ORDERS_MAX, order_number
 from schemas import replies
+from schemas.events import event_id
 from schemas.order import Item, OrderRequest
 from schemas.replies import Reply, ResponseType
 from worker import copies
-from worker.__main__ import app
+from worker.__main__ import COMMANDS, app_of
 from worker.broker.addresses import nodes_of, user_of
 from worker.key_ring import KeyRing
 from worker.messages import Delivery, Properties
@@ -224,6 +225,13 @@ def test_a_log_line_is_one_write_so_that_processes_that_share_a_pipe_do_not_mix_
 
 
 def test_the_program_tells_its_version() -> None:
-    said = CliRunner().invoke(app, ["--version"])
+    said = CliRunner().invoke(app_of(COMMANDS), ["--version"])
 
     assert (said.exit_code, said.output) == (0, f"{metadata.version('order-processor')}\n")
+
+
+# ---------------------------------------------------------------- ids of events
+
+
+def test_the_id_of_an_event_is_the_same_for_ever() -> None:
+    assert event_id("publisher:storefront", "cart-1", "order.added") == "ec997ab2-5832-54d7-b20c-cfd1b6ba031b"
