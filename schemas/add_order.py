@@ -272,7 +272,7 @@ class AddOrderRequest(BaseModel):
 
         What is about a domain only names none: without a `domaintype` it is ignored (addorder.md 3).
         """
-        return sorted({key for name in _MAKES_AN_ITEM for key in getattr(self, name)})
+        return sorted({key for name in _MAKES_AN_ITEM & self.model_fields_set for key in getattr(self, name)})
 
 
 # ---------------------------------------------------------------- the shapes of parameters

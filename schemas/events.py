@@ -1,5 +1,6 @@
 """What we publish: CloudEvents 1.0, for results and for follow-ups (messages.md, "Events")."""
 
+import hashlib
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ INVOICE_CREATED = "email.invoice-created"
 ORDER_CONFIRMATION = "email.order-confirmation"
 
 # Names of ids are made under this namespace; it must never change.
-_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "order-processor:/orders")
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "order-processor:/orders").bytes
 
 Data = dict[str, Any]  # JSON to be
 
@@ -66,8 +67,9 @@ class Cause:
 
 
 def event_id(*names: object) -> str:
-    """Derive an id from what it stands for, so that saying it again gives the same id."""
-    return str(uuid.uuid5(_NAMESPACE, orjson.dumps([str(name) for name in names]).decode()))
+    """Derive an id from what it stands for, so that saying it again gives the same id: a UUIDv5, as uuid5 makes it."""
+    digest = hashlib.sha1(_NAMESPACE + orjson.dumps([str(name) for name in names]), usedforsecurity=False).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=5))
 
 
 def placed_events(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> tuple[Event, ...]:

@@ -20,9 +20,13 @@ def make_bill(items: tuple[PricedItem, ...], sale: Sale) -> Bill:
     Raises:
         Rejected: total_too_large.
     """
-    subtotal = sum((item.charge.first for item in items), sale.zero)
-    discount = sum((item.charge.discount for item in items), sale.zero)
-    taxed = sum((item.charge.first - item.charge.discount for item in items if item.charge.taxed), sale.zero)
+    subtotal = discount = taxed = sale.zero
+    for item in items:
+        first, off = item.charge.first, item.charge.discount
+        subtotal += first
+        discount += off
+        if item.charge.taxed:
+            taxed += first - off
     check_size(subtotal)
     taxes = tax_amounts(taxed, sale)
     total = subtotal - discount
