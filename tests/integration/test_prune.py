@@ -47,11 +47,12 @@ async def let_be_old(shop: Shop, *message_ids: str, days: int = 100) -> None:
 
 
 async def placed(shop: Shop, count: int) -> list[Asked]:
-    """Have so many orders placed, published and marked so. No worker is left."""
+    """Have so many orders placed one after the other, published and marked so. No worker is left."""
     worker = await shop.start_worker()
-    asked = [await shop.publish(ORDER, message_id=f"order-{number}") for number in range(count)]
-    for one in asked:
-        await shop.reply(one)
+    asked = []
+    for number in range(count):
+        asked.append(await shop.publish(ORDER, message_id=f"order-{number}"))
+        await shop.reply(asked[-1])
     worker.stop()
     return asked
 
