@@ -1,21 +1,10 @@
 """How the process logs: one structured line an event, to standard error, without locals or bodies."""
 
-import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Literal
 
-import orjson
 import structlog
-
-
-def _to_json(line: Mapping[str, Any], default: Callable[[Any], Any]) -> str:
-    """Write a line down: there is one for every delivery, and orjson takes a third of the time."""
-    try:
-        return orjson.dumps(line, default=default).decode()
-    except TypeError:  # half a surrogate pair, or a number beyond 64 bits
-        return json.dumps(line, default=default)
 
 
 def configure(log_format: Literal["json", "console"]) -> None:
@@ -29,7 +18,7 @@ def configure(log_format: Literal["json", "console"]) -> None:
         [
             # Locals of a frame may hold a client's password.
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-            structlog.processors.JSONRenderer(_to_json),
+            structlog.processors.JSONRenderer(),
         ]
         if log_format == "json"
         else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NoReturn
 
-from repository import inbox
+from repository import inbox, orders
 from worker import __main__ as program
 from worker import carry_out, consumer
 from worker.broker import pipeline
@@ -90,7 +90,7 @@ def dying_at_confirm(set_result: Function, time: int) -> Function:
 POINTS: dict[str, tuple[object, str, Dying]] = {
     "after delivery": (consumer, "carry_out", dying_before),
     "after claim": (inbox, "claim", dying_after),
-    "before commit": (inbox, "mark_published", dying_after),
+    "before commit": (orders, "use_up", dying_after),
     "after commit": (carry_out, "_settle", dying_after),
     **{f"after publish {number}": (Publisher, "publish_all", dying_after_publish(number)) for number in PUBLISHES},
     "after a confirm, with others on their way": (pipeline.Confirm, "set_result", dying_at_confirm),

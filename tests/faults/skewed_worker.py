@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from worker import __main__ as program
+from worker.commands import work  # noqa: F401  # with all that a worker is made of, to be skewed
 
 PACKAGES = ("worker", "repository", "schemas")
 

@@ -89,6 +89,9 @@ async def test_sweeps_and_marks_go_by_the_database(shop: Shop, ahead: int) -> No
     dying = await shop.start_worker("tests.faults.killing_worker", "after commit")
     fresh = await shop.publish(ORDER)
     await asyncio.to_thread(dying.process.wait, SECONDS_MAX)
+    async with asyncio.timeout(SECONDS_MAX):
+        while not await shop.waiting(topology.REQUESTS):  # the broker has yet to see that its consumer died
+            await asyncio.sleep(0.02)
     await shop.purge(topology.REQUESTS)
 
     worker = await shop.start_worker(SKEWED, str(ahead))
