@@ -1,0 +1,53 @@
+"""Rows that come without names are read into the fields that they are for."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from repository import facts
+from repository.database import Connection, Database
+from schemas.order import Wanted
+
+NOTHING = frozenset[Any]()
+
+
+async def test_every_column_is_read_into_the_field_of_its_name(shop_url: str) -> None:
+    async with Database(shop_url) as database, database.connection() as connection:
+        ids = {
+            table: frozenset(row["id"] for row in await connection.fetch(f"SELECT id FROM {table}"))
+            for table in ("clients", "services", "service_addons")
+        }
+        names = await connection.fetch("SELECT client_id, name FROM domains")
+        seen = await facts.see(
+            connection,
+            Wanted(
+                clients=ids["clients"],
+                contacts=NOTHING,
+                services=ids["services"],
+                addons=ids["service_addons"],
+                domains=frozenset((row["client_id"], row["name"]) for row in names),
+                stock_products=NOTHING,
+                limited_promotions=NOTHING,
+                history_clients=NOTHING,
+                owned_products_clients=NOTHING,
+            ),
+        )
+
+        domains = [domain for found in seen.facts.domains.values() for domain in found]
+        await check(connection, "SELECT * FROM clients", seen.facts.clients.values())
+        await check(connection, "SELECT * FROM services", seen.facts.services.values())
+        await check(connection, ADDONS, seen.facts.addons.values())
+        await check(connection, "SELECT * FROM domains", domains)
+
+
+ADDONS = "SELECT service_addons.*, client_id FROM service_addons JOIN services ON services.id = service_id"
+
+
+async def check(connection: Connection, sql: str, seen: Iterable[Any]) -> None:
+    there = {row["id"]: row for row in await connection.fetch(sql)}
+    read = {one.id: asdict(one) for one in seen}
+
+    assert read.keys() == there.keys() != set()
+    for own_id, fields in read.items():
+        extras = {"extras": sorted(fields["extras"])} if "extras" in fields else {}
+        assert {**fields, **extras} == {name: there[own_id][name] for name in fields}
