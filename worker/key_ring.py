@@ -5,17 +5,13 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 import orjson
 from cryptography.fernet import Fernet, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from schemas.order import OrderRequest
-
-# Moves when the same request would be written down differently. An unknown version counts as the same content.
-_FORMAT = "1"
+from schemas.canonical import ADD_ORDER, FORMAT, canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +26,22 @@ class KeyRing:
     """Several keys, the current one first: it signs and encrypts; the others are still understood."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._signing = {f"{_FORMAT}:{_key_id(key)}": _derive(key, b"orders fingerprint") for key in keys}
+        self._signing = {f"{FORMAT}:{_key_id(key)}": _derive(key, b"orders fingerprint") for key in keys}
         self._version = next(iter(self._signing))
         self._box = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, b"orders at rest"))) for key in keys])
 
-    def fingerprint(self, request: OrderRequest) -> Fingerprint:
+    def fingerprint(self, request: object, action: str = ADD_ORDER) -> Fingerprint:
         """Sign the parsed request: the same for every encoding, order of names and set of credentials."""
-        return Fingerprint(self._sign(_canonical(request), self._version), self._version)
+        return Fingerprint(self._sign(canonical(request, action), self._version), self._version)
 
-    def is_same(self, request: OrderRequest, digest: bytes, version: str) -> bool:
-        """Whether a remembered fingerprint is this request's. One under a key that is gone counts as the same."""
+    def is_same(self, request: object, digest: bytes, version: str, action: str = ADD_ORDER) -> bool:
+        """Whether a remembered fingerprint is this request's.
+
+        One of another format, or under a key that is gone, counts as the same: nobody can tell any more.
+        """
         if version not in self._signing:
             return True
-        return hmac.compare_digest(self._sign(_canonical(request), version), digest)
+        return hmac.compare_digest(self._sign(canonical(request, action), version), digest)
 
     def keyed_hash(self, *texts: str) -> bytes:
         """Hash a secret under the current key, to remember that it was verified without remembering it."""
@@ -64,18 +63,6 @@ class KeyRing:
 
     def _sign(self, content: bytes, version: str) -> bytes:
         return hmac.digest(self._signing[version], content, hashlib.sha256)
-
-
-def _canonical(request: OrderRequest) -> bytes:
-    return orjson.dumps(request, default=_json_value, option=orjson.OPT_SORT_KEYS)
-
-
-def _json_value(value: object) -> object:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, frozenset):
-        return sorted(value)
-    raise TypeError(type(value).__name__)
 
 
 def _key_id(key: bytes) -> str:
