@@ -21,10 +21,10 @@ from deploy.local.servers import Servers, local_servers
 from repository import catalog as catalogue
 from repository import migrate, scratch
 from repository.database import Database
-from schemas import catalog_file
+from schemas import catalog_file, topology
 from tests.shop import Shop, make_vhost, vhost_of
-from worker.broker import topology
 from worker.broker.connection import connect
+from worker.broker.topology import apply_topology
 
 PHP_PACKAGE = "php-cli"
 TEMPLATE = f"orders_test_template_{uuid.uuid4().hex[:12]}"  # of this run: another may go on beside it
@@ -111,7 +111,7 @@ async def amqp_url(servers: Servers, request: pytest.FixtureRequest) -> AsyncIte
         return
     url = make_vhost(servers.amqp_url, broker.import_definitions)
     async with connect(url, "orders tests") as connection:
-        await topology.apply(connection)  # finds nothing that differs: definitions say what is declared
+        await apply_topology(connection)  # finds nothing that differs: definitions say what is declared
     yield url
     with suppress(LocalServerError):  # with a broker that is gone, so is its virtual host
         broker.control("delete_vhost", vhost_of(url))
@@ -120,7 +120,7 @@ async def amqp_url(servers: Servers, request: pytest.FixtureRequest) -> AsyncIte
 async def _take_over(url: str) -> str:
     """Declare our topology. The queues are emptied for each shop, so they must be nobody's."""
     async with connect(url, "orders tests") as connection:
-        await topology.apply(connection)
+        await apply_topology(connection)
         async with connection.channel() as channel:
             requests = await channel.declare_queue(topology.REQUESTS, passive=True)
     if requests.declaration_result.consumer_count:

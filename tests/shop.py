@@ -23,8 +23,8 @@ import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange, AbstractIncomingMessage
 
-from schemas import wire
-from worker.broker import topology, users
+from schemas import topology, wire
+from worker.broker import users
 from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
 

@@ -22,11 +22,12 @@ from tenacity import (
 )
 
 from repository.database import AWAY_FAULTS, LOCKED_OUT, PASSING_FAULTS
+from schemas import topology
 from worker import copies, endings, metrics, redaction
-from worker.broker import topology
 from worker.broker.addresses import nodes_of
 from worker.broker.connection import BROKER_FAULTS, REFUSALS, BrokerRefused, connect
 from worker.broker.publisher import Publisher
+from worker.broker.topology import apply_topology, check_topology
 from worker.carry_out import House, carry_out
 from worker.edge import Reading
 from worker.endings import Ending, EndingKind
@@ -133,7 +134,7 @@ class Session:
             connect(url, "orders worker, consuming") as consuming,
             connect(url, "orders worker, publishing") as publishing,
         ):
-            await (topology.apply if settings.topology == "apply" else topology.check)(publishing)
+            await (apply_topology if settings.topology == "apply" else check_topology)(publishing)
             async with Publisher.on(publishing, url) as publisher:
                 await publisher.probe()
                 _check_copies(publisher, settings.trusted_publishers)

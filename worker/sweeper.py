@@ -6,9 +6,9 @@ import time
 import structlog
 
 from repository import inbox
+from schemas import topology
 from schemas.events import Event
 from worker import endings, metrics
-from worker.broker import topology
 from worker.broker.publisher import CONFIRM_SECONDS_MAX, Publisher
 from worker.carry_out import House
 

@@ -20,9 +20,9 @@ import asyncpg
 import uvloop
 
 from repository.inbox import SQL as INBOX
+from schemas import topology
 from tests.benchmarks.link import Link
 from tests.benchmarks.recording import Batch
-from worker.broker import topology
 from worker.consumer import BATCHES_IN_FLIGHT
 from worker.settings import Settings
 

@@ -17,12 +17,12 @@ import asyncpg
 import orjson
 from pamqp import commands
 
+from schemas import topology
 from tests.benchmarks import link
 from tests.benchmarks.figures import Aim, Figure, Report
 from tests.benchmarks.link import Delivered, Link
 from tests.benchmarks.load import Order, mixed
 from tests.benchmarks.servers import OURS, Bench, BenchmarkFailed, tell
-from worker.broker import topology
 
 RATE = 50  # a second
 ANSWER_SECONDS_MAX = 10.0

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from schemas import topology
 from tests.benchmarks import link
-from worker.broker import topology
 from worker.messages import ADD_ORDER
 
 PUBLISHER = "storefront"

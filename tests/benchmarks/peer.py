@@ -35,6 +35,7 @@ from repository.database import Database
 from repository.inbox import Answer
 from repository.order_numbers import order_number
 from repository.orders import OrderToPlace, Row, _invoice_line_rows, _invoice_row, _item_row, _order_row
+from schemas import topology
 from schemas.catalog import BillingCycle, Catalog, Extra
 from schemas.order import (
     Client,
@@ -53,7 +54,6 @@ from schemas.order import (
 from schemas.rejections import Rejection
 from worker import endings
 from worker.authentication import Authenticator
-from worker.broker import topology
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
 from worker.edge import Edge, Reading

@@ -29,12 +29,12 @@ from deploy.local.servers import LOCAL, Servers
 from repository import catalog as catalogue
 from repository import migrate, scratch
 from repository.database import PLANNING, Database
-from schemas import catalog_file
+from schemas import catalog_file, topology
 from tests.benchmarks.link import Link
 from tests.benchmarks.load import MORE_CLIENTS, PUBLISHER
 from tests.shop import SECRET_KEY, Logins, make_vhost, vhost_of
-from worker.broker import topology
 from worker.broker.connection import connect
+from worker.broker.topology import apply_topology
 
 FOLLOW_UPS = tuple(f"orders.{event}" for event in topology.FOLLOW_UPS)
 START_SECONDS_MAX = 15.0  # for a program to bring its first order to an end
@@ -160,7 +160,7 @@ class Bench:
             channel = await connection.channel()
             for queue in topology.QUEUES:
                 await channel.queue_delete(queue.name)
-            await topology.apply(connection)
+            await apply_topology(connection)
 
     @asynccontextmanager
     async def storefront(self) -> AsyncIterator[Link]:

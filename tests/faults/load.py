@@ -12,8 +12,8 @@ from typing import Any, Self
 import aio_pika
 from aio_pika.abc import AbstractExchange
 
+from schemas import topology
 from tests.shop import user_of
-from worker.broker import topology
 from worker.broker.connection import BROKER_FAULTS, connect
 from worker.messages import ADD_ORDER
 

@@ -15,9 +15,9 @@ import asyncpg
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import QueueEmpty
 
+from schemas import topology
 from tests.faults.load import Ledger
 from tests.shop import Worker
-from worker.broker import topology
 from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.dead_letters import opened
 

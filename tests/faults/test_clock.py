@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from schemas import topology
 from tests.faults.load import Storefront
 from tests.faults.oracle import Oracle
 from tests.shop import SECONDS_MAX, Shop
-from worker.broker import topology
 
 SKEWED = "tests.faults.skewed_worker"
 DAY_SECONDS = 86_400

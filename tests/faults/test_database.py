@@ -15,11 +15,11 @@ import asyncpg
 
 from deploy.local import processes
 from deploy.local.postgres import Postgres
+from schemas import topology
 from tests.faults.load import Storefront
 from tests.faults.oracle import Oracle
 from tests.faults.proxy import Proxy
 from tests.shop import Shop, Worker
-from worker.broker import topology
 from worker.consumer import BATCHES_IN_FLIGHT, PAUSE_SECONDS_MAX
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}

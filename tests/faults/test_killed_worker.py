@@ -7,11 +7,11 @@ from collections import Counter
 
 import pytest
 
+from schemas import topology
 from tests.faults.killing_worker import POINTS
 from tests.faults.load import Storefront
 from tests.faults.oracle import Oracle
 from tests.shop import SECONDS_MAX, Shop, Worker
-from worker.broker import topology
 
 ORDER = {"clientid": 1, "pid": [1, 5], "billingcycle": ["monthly", "annually"], "paymentmethod": "paypal"}
 FOLLOW_UPS = ("email.invoice-created", "email.order-confirmation")

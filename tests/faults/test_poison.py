@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from schemas import topology
 from tests.faults.conftest import DELAY_SECONDS
 from tests.faults.load import Ledger
 from tests.faults.oracle import Oracle
 from tests.shop import Shop, Worker
-from worker.broker import topology
 
 FAULTY = "tests.faults.faulty_worker"
 ORDER = {"clientid": 1, "pid": [7], "paymentmethod": "paypal"}

@@ -3,8 +3,8 @@
 import asyncio
 import json
 
+from schemas import topology
 from tests.shop import SECONDS_MAX, Shop
-from worker.broker import topology
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 FAULTY = "tests.faults.faulty_worker"

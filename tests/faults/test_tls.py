@@ -13,7 +13,7 @@ from deploy.local.host import free_port, make_own_folder, servable
 from repository import catalog as catalogue
 from repository import migrate, scratch
 from repository.database import AWAY_FAULTS, Database, Refused
-from schemas import catalog_file
+from schemas import catalog_file, topology
 from tests.faults.tls_servers import (
     ADDRESS,
     Authority,
@@ -24,7 +24,6 @@ from tests.faults.tls_servers import (
 )
 from tests.integration.test_operator_commands import Ended, run
 from tests.shop import SECONDS_MAX, SECRET_KEY, Shop, make_vhost, vhost_of
-from worker.broker import topology
 from worker.broker.connection import BROKER_FAULTS, Untrusted, connect
 from worker.commands.doctor import Level, Role, ways
 from worker.settings import Settings, SettingsError

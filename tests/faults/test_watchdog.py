@@ -2,9 +2,10 @@
 
 import asyncio
 
+from schemas import topology
 from tests.shop import SECONDS_MAX, Shop
-from worker.broker import topology
 from worker.broker.connection import connect
+from worker.broker.topology import apply_topology
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 DEAF = "tests.faults.deaf_worker"
@@ -39,7 +40,7 @@ async def test_a_worker_whose_queue_is_deleted_says_so_at_once(shop: Shop) -> No
         async with connection.channel() as channel:
             await channel.queue_delete(topology.REQUESTS)  # takes the consumer with it, and leaves the connection
         status = await asyncio.to_thread(worker.process.wait, SECONDS_MAX)
-        await topology.apply(connection)
+        await apply_topology(connection)
     asked = await shop.publish(ORDER)
     await shop.start_worker()
 

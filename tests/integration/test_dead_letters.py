@@ -14,9 +14,9 @@ from typing import Any
 import aio_pika
 import pytest
 
+from schemas import topology
 from tests.integration.test_commands import orders
 from tests.shop import PASSWORD, Shop
-from worker.broker import topology
 from worker.broker.connection import connect
 from worker.broker.dead_letters import AnotherOperator
 

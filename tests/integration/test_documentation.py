@@ -16,12 +16,11 @@ import aio_pika
 import pytest
 import typer.main
 
-from schemas import wire
+from schemas import topology, wire
 from tests.documentation import examples_of, one_line, shape_of
 from tests.shop import SECONDS_MAX, Shop
 from worker import __main__ as program
 from worker import copies
-from worker.broker import topology
 from worker.settings import Settings
 
 PROJECT = Path(__file__).parents[2]

@@ -21,10 +21,10 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from deploy.local.servers import Servers
 from repository import scratch
+from schemas import topology
 from tests.integration import hostile
 from tests.integration.hostile import ALONE, BAD, CASES, FORGED, GOOD, HUSH, READABLE, Case, short, table
 from tests.shop import Shop, Worker
-from worker.broker import topology
 from worker.broker.connection import connect
 
 ENDING_SECONDS_MAX = 2.0

@@ -16,10 +16,10 @@ from aio_pika import Message
 from aio_pika.abc import AbstractChannel
 
 from repository import migrate, revisions
-from schemas import wire
+from schemas import topology, wire
 from tests.shop import Shop, form
-from worker.broker import topology
 from worker.broker.connection import connect
+from worker.broker.topology import apply_topology
 from worker.commands.doctor import Level, clock
 
 COLUMNS = 80
@@ -428,7 +428,7 @@ async def test_the_doctor_names_a_queue_that_is_missing_and_one_that_differs(sho
         async with connect(shop.logins.administrator, "orders tests") as connection:
             async with connection.channel() as channel:
                 await channel.queue_delete("orders.retry.5s")
-            await topology.apply(connection)
+            await apply_topology(connection)
 
     assert "orders.retry.5s: does not exist" in says_of(missing, "topology")
     assert (level_of(differs, "topology"), differs["ok"]) == ({"wrong"}, False)

@@ -11,9 +11,10 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelPreconditionFailed
 from aiormq.exceptions import ChannelAccessRefused
 
+from schemas import topology
 from tests.shop import DIRECT_REPLY, Logins, Shop
-from worker.broker import topology
 from worker.broker.connection import connect
+from worker.broker.topology import check_topology
 from worker.broker.users import USERS
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
@@ -142,7 +143,7 @@ async def test_a_storefront_cannot_publish_as_somebody_else(logins: Logins) -> N
 @pytest.mark.parametrize("user", [user.name for user in USERS])
 async def test_without_any_right_to_the_queues_everyone_can_see_that_they_are_there(logins: Logins, user: str) -> None:
     async with connect(getattr(logins, user), "orders tests") as connection:
-        await topology.check(connection)
+        await check_topology(connection)
 
 
 @pytest.mark.usefixtures("logins")

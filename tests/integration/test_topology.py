@@ -8,9 +8,10 @@ import pytest
 from aio_pika import Message
 from aio_pika.abc import AbstractConnection
 
+from schemas import topology
 from tests.shop import SECONDS_MAX, Shop
-from worker.broker import topology
 from worker.broker.connection import connect
+from worker.broker.topology import TopologyError, apply_topology, check_topology
 
 
 @pytest.fixture
@@ -19,12 +20,12 @@ async def connection(amqp_url: str) -> AsyncIterator[AbstractConnection]:
         yield opened
         async with opened.channel() as channel:
             await channel.queue_delete("orders.retry.5s")
-        await topology.apply(opened)
+        await apply_topology(opened)
 
 
 async def test_applying_again_changes_nothing(connection: AbstractConnection) -> None:
-    await topology.apply(connection)
-    await topology.check(connection)
+    await apply_topology(connection)
+    await check_topology(connection)
 
 
 async def test_a_queue_that_differs_is_named_with_its_difference_and_the_mend(connection: AbstractConnection) -> None:
@@ -32,8 +33,8 @@ async def test_a_queue_that_differs_is_named_with_its_difference_and_the_mend(co
         await channel.queue_delete("orders.retry.5s")
         await channel.declare_queue("orders.retry.5s", durable=True, arguments={"x-queue-type": "quorum"})
 
-    with pytest.raises(topology.TopologyError) as error:
-        await topology.apply(connection)
+    with pytest.raises(TopologyError) as error:
+        await apply_topology(connection)
 
     [line] = str(error.value).splitlines()
     assert line.startswith("orders.retry.5s: inequivalent arg 'x-")
@@ -44,8 +45,8 @@ async def test_a_queue_that_is_missing_is_named_by_the_check(connection: Abstrac
     async with connection.channel() as channel:
         await channel.queue_delete("orders.retry.5s")
 
-    with pytest.raises(topology.TopologyError) as error:
-        await topology.check(connection)
+    with pytest.raises(TopologyError) as error:
+        await check_topology(connection)
 
     assert str(error.value) == (
         "orders.retry.5s: does not exist. Run `orders topology apply`, or set ORDERS_TOPOLOGY=apply."
@@ -56,8 +57,8 @@ async def test_an_exchange_that_is_missing_is_named_by_the_check(connection: Abs
     async with connection.channel() as channel:
         await channel.exchange_delete("orders.retry.1m")
 
-    with pytest.raises(topology.TopologyError) as error:
-        await topology.check(connection)
+    with pytest.raises(TopologyError) as error:
+        await check_topology(connection)
 
     assert str(error.value) == (
         "orders.retry.1m: does not exist. Run `orders topology apply`, or set ORDERS_TOPOLOGY=apply."
@@ -70,8 +71,8 @@ async def test_an_exchange_that_differs_is_named_with_its_difference(connection:
         await channel.declare_exchange("orders.retry.1m", "topic", durable=True)
 
     try:
-        with pytest.raises(topology.TopologyError) as error:
-            await topology.apply(connection)
+        with pytest.raises(TopologyError) as error:
+            await apply_topology(connection)
     finally:
         async with connection.channel() as channel:
             await channel.exchange_delete("orders.retry.1m")
@@ -84,7 +85,7 @@ async def test_a_binding_that_is_missing_is_made_again_by_applying(connection: A
     async with connection.channel() as channel:
         await (await channel.get_queue(topology.DEAD)).unbind(topology.DEAD, "")
 
-    await topology.apply(connection)
+    await apply_topology(connection)
 
     async with connection.channel(on_return_raises=True) as channel:
         dead = await channel.get_exchange(topology.DEAD)
@@ -135,7 +136,7 @@ async def test_a_rejected_request_stays_where_it_is_as_long_as_no_queue_takes_it
     asked = await shop.publish({"clientid": 99_999, "pid": 7, "paymentmethod": "paypal"})
     await shop.until(lambda: any(line["event"] == "worker.paused" for line in worker.log))
 
-    await topology.apply(connection)
+    await apply_topology(connection)
 
     assert json.loads(await shop.reply(asked))["code"] == "client_not_found"
     [letter] = await shop.dead_letters()

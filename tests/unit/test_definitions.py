@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from worker.broker import topology
+from schemas import topology
 from worker.broker.users import USERS, definitions, password_hash
 from worker.commands.topology import PASSWORDS, app
 from worker.settings import Settings, SettingsError

@@ -17,8 +17,9 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelLockedResource
 
+from schemas import topology
 from worker import copies
-from worker.broker import pipeline, topology
+from worker.broker import pipeline
 from worker.broker.connection import delivery_of
 from worker.messages import Delivery, Outgoing, Properties
 

@@ -1,85 +1,18 @@
-"""Every exchange, queue and binding there is, declared from this one place (messages.md, "Topology")."""
+"""Declare the topology, and see that it is there."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
-COMMANDS = "orders"
-REQUESTS = "orders.requests"
-SUSPECTS = "orders.suspects"
-DEAD = "orders.dead"
-UNROUTED = "orders.unrouted"
-EVENTS = "orders.events"
-FOLLOW_UPS = ("email.invoice-created", "email.order-confirmation")
-
-# Delay of each retry queue, in milliseconds. One queue a delay: mixed delays in one queue block each other.
-RETRY_DELAYS = {"orders.retry.5s": 5_000, "orders.retry.1m": 60_000, "orders.retry.10m": 600_000}
-
-# The broker's last net, far above our own attempts. RabbitMQ 3.10 has no default and 4.x drops at 20.
-WORK_DELIVERY_LIMIT = 100
-BROWSED_DELIVERY_LIMIT = 1_000_000  # queues that people look into: looking counts as a delivery
+from schemas.topology import EXCHANGES, QUEUES, Exchange, Queue
 
 
 class TopologyError(Exception):
     """What differs from this page, a line each, with the mend."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    name: str
-    type: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """A durable quorum queue. `bindings` are pairs of exchange and routing key."""
-
-    name: str
-    delivery_limit: int
-    bindings: tuple[tuple[str, str], ...] = ()
-    more_arguments: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        return {"x-queue-type": "quorum", "x-delivery-limit": self.delivery_limit, **self.more_arguments}
-
-
-def _dead_lettering_to(exchange: str) -> dict[str, str]:
-    # At least once: the broker gives a message up only when the target has confirmed it; that needs reject-publish.
-    return {
-        "x-dead-letter-exchange": exchange,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-    }
-
-
-EXCHANGES = (
-    Exchange(UNROUTED, "fanout"),
-    Exchange(COMMANDS, "topic", {"alternate-exchange": UNROUTED}),
-    Exchange(DEAD, "fanout"),
-    Exchange(EVENTS, "topic"),
-    *(Exchange(name, "fanout") for name in RETRY_DELAYS),
-)
-
-QUEUES = (
-    Queue(UNROUTED, BROWSED_DELIVERY_LIMIT, ((UNROUTED, ""),)),
-    Queue(DEAD, BROWSED_DELIVERY_LIMIT, ((DEAD, ""),)),
-    Queue(REQUESTS, WORK_DELIVERY_LIMIT, ((COMMANDS, "order.*"),), _dead_lettering_to(DEAD)),
-    Queue(SUSPECTS, WORK_DELIVERY_LIMIT, (), _dead_lettering_to(DEAD)),
-    *(
-        # Without a dead-letter routing key, so that the command's own survives the delay.
-        Queue(name, BROWSED_DELIVERY_LIMIT, ((name, ""),), {**_dead_lettering_to(COMMANDS), "x-message-ttl": delay})
-        for name, delay in RETRY_DELAYS.items()
-    ),
-    *(Queue(f"orders.{event}", BROWSED_DELIVERY_LIMIT, ((EVENTS, event),)) for event in FOLLOW_UPS),
-)
-
-
-async def apply(connection: AbstractConnection) -> None:
+async def apply_topology(connection: AbstractConnection) -> None:
     """Declare everything; what exists already is compared.
 
     Raises:
@@ -94,7 +27,7 @@ async def apply(connection: AbstractConnection) -> None:
         raise TopologyError("\n".join(faults))
 
 
-async def check(connection: AbstractConnection) -> None:
+async def check_topology(connection: AbstractConnection) -> None:
     """See that every exchange and queue exists. Needs no permission to configure, and changes nothing.
 
     Raises:
@@ -156,38 +89,3 @@ def _exists(kind: str, name: str) -> Step:
             await channel.declare_exchange(name, passive=True)
 
     return step
-
-
-def definitions(vhost: str = "/") -> dict[str, Any]:
-    """The same facts as RabbitMQ's own definitions.json, for `rabbitmqctl import_definitions` or load_definitions."""
-    return {
-        "vhosts": [{"name": vhost}],
-        "exchanges": [
-            {
-                "name": exchange.name,
-                "vhost": vhost,
-                "type": exchange.type,
-                "durable": True,
-                "auto_delete": False,
-                "internal": False,
-                "arguments": dict(exchange.arguments),
-            }
-            for exchange in EXCHANGES
-        ],
-        "queues": [
-            {"name": queue.name, "vhost": vhost, "durable": True, "auto_delete": False, "arguments": queue.arguments}
-            for queue in QUEUES
-        ],
-        "bindings": [
-            {
-                "source": exchange,
-                "vhost": vhost,
-                "destination": queue.name,
-                "destination_type": "queue",
-                "routing_key": routing_key,
-                "arguments": {},
-            }
-            for queue in QUEUES
-            for exchange, routing_key in queue.bindings
-        ],
-    }

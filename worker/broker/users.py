@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from worker.broker import topology
+from schemas import topology
 from worker.broker.dead_letters import OPERATORS_LOCK
 
 NOTHING = "^$"

@@ -21,11 +21,11 @@ from repository import catalog as catalogue
 from repository import scratch
 from repository import show as archive
 from repository.database import Database
-from schemas import catalog_file
-from worker.broker import topology
+from schemas import catalog_file, topology
 from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, opened
+from worker.broker.topology import apply_topology
 from worker.commands import fail
 from worker.commands.publish import Storefront
 from worker.commands.requests import Request
@@ -144,7 +144,7 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
     }
     async with Database(database_url) as database, connect(amqp_url, "orders demo") as broker:
         await _load_catalogue(database, files("deploy").joinpath("sample", "catalog.json").read_text(encoding="utf-8"))
-        await topology.apply(broker)
+        await apply_topology(broker)
         await _purge(broker)
         env_file = _write_env_file(environment)
         worker = _start_worker(environment, detached=keep)

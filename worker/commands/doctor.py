@@ -24,11 +24,11 @@ from repository import show as archive
 from repository.database import PASSING_FAULTS, Connection, Database
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from repository.show import Condition
-from worker.broker import topology
+from schemas import topology
 from worker.broker.addresses import nodes_of, user_of
 from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.dead_letters import OPERATORS_LOCK, AnotherOperator, opened
-from worker.broker.topology import TopologyError
+from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.commands import echo, out
 from worker.messages import ADD_ORDER
@@ -254,7 +254,7 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
 
 async def _topology(connection: AbstractConnection) -> AsyncIterator[Finding]:
     try:
-        await topology.check(connection)
+        await check_topology(connection)
     except TopologyError as error:
         for line in str(error).splitlines():
             yield Finding("topology", Level.WRONG, line)

@@ -8,7 +8,7 @@ import typer
 from aio_pika.abc import AbstractIncomingMessage
 from rich.text import Text
 
-from worker.broker import topology
+from schemas import topology
 from worker.broker.connection import connect
 from worker.commands import broker_errors, out
 from worker.redaction import plain

@@ -14,7 +14,7 @@ from rich.markup import escape
 from repository.audit import Operation
 from repository.database import Database
 from repository.revisions import check_migrated
-from worker.broker import topology
+from schemas import topology
 from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, DeadLetters, opened

@@ -11,7 +11,7 @@ import typer
 from aio_pika.abc import AbstractIncomingMessage
 from rich.progress import Progress
 
-from worker.broker import topology
+from schemas import topology
 from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.commands import broker_errors, err, fail, out

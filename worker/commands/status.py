@@ -17,7 +17,7 @@ from repository import show as archive
 from repository.database import PASSING_FAULTS, Database
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from repository.show import Activity
-from worker.broker import topology
+from schemas import topology
 from worker.broker.connection import BROKER_FAULTS, connect
 from worker.commands import echo, err, out
 from worker.settings import Settings, SettingsError

@@ -11,8 +11,9 @@ from aio_pika.abc import AbstractConnection
 from rich.box import SIMPLE
 from rich.table import Table
 
-from worker.broker import topology
+from schemas import topology
 from worker.broker.connection import connect
+from worker.broker.topology import apply_topology, check_topology
 from worker.broker.users import NO_PASSWORDS, USERS, definitions
 from worker.commands import broker_errors, err, out
 from worker.settings import Settings, SettingsError
@@ -39,14 +40,14 @@ def show() -> None:
 @app.command()
 def apply() -> None:
     """Declare everything; what exists already is compared, and a difference is named."""
-    _run(topology.apply)
+    _run(apply_topology)
     err.print(f"{len(topology.EXCHANGES)} exchanges and {len(topology.QUEUES)} queues are as they should be")
 
 
 @app.command()
 def check() -> None:
     """See that everything exists. Changes nothing."""
-    _run(topology.check)
+    _run(check_topology)
     err.print("every exchange and queue exists")
 
 
