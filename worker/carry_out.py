@@ -31,6 +31,7 @@ from schemas.order import OrderRequest, PricedOrder, Terms, Wanted
 from schemas.rejections import Fault, Rejection
 from worker import copies, endings, metrics
 from worker.authentication import Caller
+from worker.broker.messages import Delivery
 from worker.domain.cart import rows_of
 from worker.domain.decide import decide
 from worker.domain.recall import recall
@@ -38,7 +39,6 @@ from worker.domain.wanted import wanted
 from worker.edge import Edge, Reading
 from worker.endings import Ending
 from worker.key_ring import KeyRing
-from worker.messages import Delivery
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
 MARKS_MIN = 20  # fewer wait for the sweeper, a second at most: light traffic has no statement to spare

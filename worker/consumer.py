@@ -26,13 +26,13 @@ from schemas import topology
 from worker import copies, endings, metrics, redaction
 from worker.broker.addresses import nodes_of
 from worker.broker.connection import BROKER_FAULTS, REFUSALS, BrokerRefused, connect
+from worker.broker.messages import Delivery
 from worker.broker.publisher import Publisher
 from worker.broker.topology import apply_topology, check_topology
 from worker.carry_out import House, carry_out
 from worker.edge import Reading
 from worker.endings import Ending, EndingKind
 from worker.hand import Hand
-from worker.messages import Delivery
 from worker.settings import Settings
 from worker.sweeper import Sweeper
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from worker.messages import Delivery, Outgoing, Properties, is_message_id
+from worker.broker.messages import Delivery, Outgoing, Properties, is_message_id
 
 # What we add. Whatever a publisher sends under these names is dropped: they are ours to say.
 OURS = "x-orders-"

@@ -11,8 +11,8 @@ from schemas.order import OrderRequest
 from schemas.rejections import Rejected, Rejection
 from schemas.replies import ResponseType
 from worker.authentication import Authenticator, Caller
+from worker.broker.messages import ADD_ORDER, MESSAGE_ID_CHARS_MAX, UNREADABLE, Delivery, is_message_id
 from worker.key_ring import Fingerprint, KeyRing
-from worker.messages import ADD_ORDER, MESSAGE_ID_CHARS_MAX, UNREADABLE, Delivery, is_message_id
 
 ACTION = "addorder"
 # What a content_encoding may say of a body that is not encoded. Celery's kombu, for one, names the charset there.

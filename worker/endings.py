@@ -14,9 +14,9 @@ from schemas.order import PlacedOrder, PricedOrder
 from schemas.rejections import Rejection
 from schemas.replies import Reply
 from worker import copies
+from worker.broker.messages import Outgoing, Properties
 from worker.copies import CauseOfDeath
 from worker.edge import Reading, content_hash, traceparent_of
-from worker.messages import Outgoing, Properties
 
 # Answers are never sent into our own queues (messages.md, "A request").
 OWN_QUEUES = "orders."

@@ -9,7 +9,7 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from worker import copies
 from worker.broker.connection import delivery_of
-from worker.messages import Delivery
+from worker.broker.messages import Delivery
 
 # A batch of large requests is a small one: what they are read into must fit into memory.
 BATCH_BYTES_MAX = 512 * 1024

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from worker.messages import Properties
+from worker.broker.messages import Properties
 
 FORMAT = 1
 _FIELDS = Properties.__dataclass_fields__.keys() - {"headers", "timestamp"}

@@ -9,10 +9,10 @@ from repository.database import Database
 from schemas import add_order, wire
 from schemas.order import OrderRequest, PricedOrder, Terms
 from schemas.rejections import Rejected, Rejection
+from worker.broker.messages import ADD_ORDER
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
 from worker.edge import check_action, check_size
-from worker.messages import ADD_ORDER
 
 
 def read(body: bytes, content_type: str | None, *, bytes_max: int) -> OrderRequest | Rejection:

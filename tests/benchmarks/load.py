@@ -13,7 +13,7 @@ from typing import Any
 
 from schemas import topology
 from tests.benchmarks import link
-from worker.messages import ADD_ORDER
+from worker.broker.messages import ADD_ORDER
 
 PUBLISHER = "storefront"
 

@@ -12,11 +12,11 @@ from schemas import wire
 from schemas.order import Terms
 from tests.shop import SECRET_KEY
 from worker.authentication import Authenticator
+from worker.broker.messages import ADD_ORDER, Delivery, Properties
 from worker.carry_out import House, carry_out
 from worker.edge import Edge
 from worker.endings import EndingKind
 from worker.key_ring import KeyRing
-from worker.messages import ADD_ORDER, Delivery, Properties
 
 PUBLISHER = "storefront"  # as the tests' storefront is called at the broker
 WORD = "pattern-"  # what message ids and domains of the pattern begin with

@@ -54,12 +54,12 @@ from schemas.order import (
 from schemas.rejections import Rejection
 from worker import endings
 from worker.authentication import Authenticator
+from worker.broker.messages import Delivery, Outgoing, Properties
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
 from worker.edge import Edge, Reading
 from worker.endings import Ending
 from worker.key_ring import KeyRing
-from worker.messages import Delivery, Outgoing, Properties
 from worker.settings import Settings
 
 IN_FLIGHT = 40  # messages, each with a connection of its own

@@ -7,7 +7,7 @@ import sys
 
 from repository import database
 from worker import __main__ as program
-from worker.broker import mends, publisher
+from worker.broker import publisher, workarounds
 
 HEARTBEAT_SECONDS = 4  # 10 in the program; fewer, and aiormq's rounding would be most of it
 STATEMENT_SECONDS_MAX = 3  # 10
@@ -18,7 +18,7 @@ REPLY_SECONDS_MAX = 2  # 5
 
 
 def main() -> None:
-    mends.HEARTBEAT_SECONDS = HEARTBEAT_SECONDS
+    workarounds.HEARTBEAT_SECONDS = HEARTBEAT_SECONDS
     database.STATEMENT_SECONDS_MAX = database.LOCK_SECONDS_MAX = STATEMENT_SECONDS_MAX
     database.ANSWER_SECONDS_MAX = ANSWER_SECONDS_MAX
     database.CONNECT_SECONDS_MAX = CONNECT_SECONDS_MAX

@@ -14,10 +14,10 @@ from typing import Any, NoReturn
 from repository import inbox, orders
 from worker import __main__ as program
 from worker import carry_out, consumer
-from worker.broker import pipeline
+from worker.broker import batch
+from worker.broker.messages import Outgoing
 from worker.broker.publisher import Publisher
 from worker.hand import Hand
-from worker.messages import Outgoing
 
 Function = Callable[..., Any]
 AsyncFunction = Callable[..., Awaitable[Any]]
@@ -78,7 +78,7 @@ def dying_at_confirm(set_result: Function, time: int) -> Function:
     """Die when a message is confirmed that was sent together with others, which are not."""
     times = itertools.count(1)
 
-    def confirm(one: pipeline.Confirm, told: object) -> None:
+    def confirm(one: batch.Confirm, told: object) -> None:
         if one.batch.left > 1 and next(times) == time:
             die()
         set_result(one, told)
@@ -93,7 +93,7 @@ POINTS: dict[str, tuple[object, str, Dying]] = {
     "before commit": (orders, "use_up", dying_after),
     "after commit": (carry_out, "_settle", dying_after),
     **{f"after publish {number}": (Publisher, "publish_all", dying_after_publish(number)) for number in PUBLISHES},
-    "after a confirm, with others on their way": (pipeline.Confirm, "set_result", dying_at_confirm),
+    "after a confirm, with others on their way": (batch.Confirm, "set_result", dying_at_confirm),
     "before ack": (Hand, "finish", dying_before),
     "after ack": (Hand, "finish", dying_after),
 }

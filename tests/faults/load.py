@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractExchange
 from schemas import topology
 from tests.shop import user_of
 from worker.broker.connection import BROKER_FAULTS, connect
-from worker.messages import ADD_ORDER
+from worker.broker.messages import ADD_ORDER
 
 CONFIRM_SECONDS_MAX = 5.0
 AGAIN_SECONDS = 0.1  # between two tries of one request

@@ -21,8 +21,8 @@ from schemas.replies import Reply, ResponseType
 from worker import copies
 from worker.__main__ import COMMANDS, app_of
 from worker.broker.addresses import nodes_of, user_of
+from worker.broker.messages import Delivery, Properties
 from worker.key_ring import KeyRing
-from worker.messages import Delivery, Properties
 from worker.settings import Settings, SettingsError
 
 KEY = b"an order-number key of a database"

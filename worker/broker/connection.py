@@ -19,9 +19,9 @@ from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelAccessRefused
 from pamqp.commands import Basic
 
-from worker.broker import mends
+from worker.broker import workarounds
 from worker.broker.addresses import nodes_of
-from worker.messages import Delivery, Properties
+from worker.broker.messages import Delivery, Properties
 
 CONNECT_SECONDS_MAX = 10
 CLOSE_SECONDS_MAX = 5
@@ -69,7 +69,7 @@ async def _connect(url: str, name: str) -> AbstractConnection:
         return await aio_pika.connect(
             url,
             timeout=CONNECT_SECONDS_MAX,
-            heartbeat=mends.HEARTBEAT_SECONDS,
+            heartbeat=workarounds.HEARTBEAT_SECONDS,
             client_properties={"connection_name": name},
         )
     except OSError as error:

@@ -19,9 +19,9 @@ from aiormq.exceptions import ChannelLockedResource
 
 from schemas import topology
 from worker import copies
-from worker.broker import pipeline
+from worker.broker import batch
 from worker.broker.connection import delivery_of
-from worker.messages import Delivery, Outgoing, Properties
+from worker.broker.messages import Delivery, Outgoing, Properties
 
 OPERATORS_LOCK = "orders.operators-lock"
 CONFIRM_SECONDS_MAX = 30
@@ -219,7 +219,7 @@ class DeadLetters:
             exchange=exchange, routing_key=routing_key, body=body, properties=properties, mandatory=True
         )
         async with asyncio.timeout(CONFIRM_SECONDS_MAX):
-            for _, error in await pipeline.publish(await self._publishing.get_underlay_channel(), [outgoing]):
+            for _, error in await batch.publish(await self._publishing.get_underlay_channel(), [outgoing]):
                 raise error
 
     @asynccontextmanager

@@ -11,10 +11,10 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, PublishError
 
-from worker.broker import pipeline
+from worker.broker import batch
 from worker.broker.addresses import user_of
 from worker.broker.connection import BROKER_FAULTS, connect
-from worker.messages import Outgoing, Properties
+from worker.broker.messages import Outgoing, Properties
 
 # All confirms of one batch. During a memory or disk alarm the broker confirms nothing.
 CONFIRM_SECONDS_MAX = 30
@@ -60,7 +60,7 @@ class Replier:
     async def _send(self, outgoing: Outgoing) -> None:
         async with asyncio.timeout(REPLY_SECONDS_MAX):
             channel = await self._ready()
-            await pipeline.publish(await channel.get_underlay_channel(), [outgoing])
+            await batch.publish(await channel.get_underlay_channel(), [outgoing])
 
     async def _ready(self) -> AbstractChannel:
         async with self._opening:
@@ -132,7 +132,7 @@ class Publisher:
         channel = await self._channel.get_underlay_channel()
         waiting = [self._sendable(outgoing) for outgoing in messages]
         while waiting:
-            refused = await pipeline.publish(channel, waiting)
+            refused = await batch.publish(channel, waiting)
             waiting = [outgoing for outgoing, error in refused if self._may_be_sent_again(outgoing, error)]
             if waiting:
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -170,7 +170,7 @@ async def may_impersonate(connection: AbstractConnection) -> bool:
     try:
         async with asyncio.timeout(PROBE_SECONDS_MAX):
             probe = _probe(Properties(message_id=str(uuid.uuid4()), user_id=str(uuid.uuid4())))
-            await pipeline.publish(await channel.get_underlay_channel(), [probe])
+            await batch.publish(await channel.get_underlay_channel(), [probe])
     except ChannelPreconditionFailed:
         return False
     finally:

@@ -13,11 +13,11 @@ import orjson
 import typer
 
 from worker.broker.dead_letters import DeadLetter, DeadLetters
+from worker.broker.messages import Delivery, Properties
 from worker.commands import err, fail
 from worker.commands.choice import Action, Client, Code, Filter, Reason, Since, Until, named
 from worker.commands.operating import Where, WhichQueue, check_found, run_on
 from worker.letter_file import NotALine, line_of, message_in
-from worker.messages import Delivery, Properties
 
 STANDARD = Path("-")
 OWNER_ONLY = 0o600

@@ -28,10 +28,10 @@ from schemas import topology
 from worker.broker.addresses import nodes_of, user_of
 from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.dead_letters import OPERATORS_LOCK, AnotherOperator, opened
+from worker.broker.messages import ADD_ORDER
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.commands import echo, out
-from worker.messages import ADD_ORDER
 from worker.redaction import plain
 from worker.settings import Settings, SettingsError
 

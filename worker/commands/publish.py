@@ -14,9 +14,9 @@ from rich.progress import Progress
 from schemas import topology
 from worker.broker.addresses import user_of
 from worker.broker.connection import connect
+from worker.broker.messages import ADD_ORDER
 from worker.commands import broker_errors, err, fail, out
 from worker.commands.requests import Files, Forms, Request, requests_in
-from worker.messages import ADD_ORDER
 from worker.settings import Settings
 
 DIRECT_REPLY = "amq.rabbitmq.reply-to"

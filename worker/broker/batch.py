@@ -21,7 +21,7 @@ from pamqp import commands, encode, frame
 from pamqp.constants import FRAME_BODY, FRAME_END_CHAR, FRAME_HEADER
 from pamqp.header import ContentHeader
 
-from worker.messages import Outgoing, Properties
+from worker.broker.messages import Outgoing, Properties
 
 PERSISTENT = 2
 CLASS_BASIC = 60  # AMQP's number for what publishes and delivers

@@ -8,8 +8,8 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from worker.broker import pipeline
-from worker.messages import Outgoing, Properties
+from worker.broker import batch
+from worker.broker.messages import Outgoing, Properties
 
 CHANNEL = 3
 BODY = b"0123456789"
@@ -38,7 +38,7 @@ def test_frames_say_what_the_library_would_say(properties: Properties) -> None:
         exchange="orders.events", routing_key="order.added", body=BODY, properties=properties, mandatory=True
     )
 
-    written = pipeline.frames(outgoing, message_id, CHANNEL, PIECE_BYTES)
+    written = batch.frames(outgoing, message_id, CHANNEL, PIECE_BYTES)
 
     expected = Basic.Properties(
         message_id=message_id,

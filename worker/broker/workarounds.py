@@ -11,7 +11,7 @@ from aiormq.exceptions import AMQPConnectionError
 from pamqp import encode
 from pamqp.commands import Basic
 
-from worker.messages import UNREADABLE
+from worker.broker.messages import UNREADABLE
 
 HEARTBEAT_SECONDS = 10
 # After so long without a frame the broker is taken for gone. It is looked at twice a heartbeat: noticed within two.
