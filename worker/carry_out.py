@@ -29,8 +29,9 @@ from schemas import rejections
 from schemas.catalog import Catalog
 from schemas.order import OrderRequest, PricedOrder, Terms, Wanted
 from schemas.rejections import Fault, Rejection
-from worker import copies, endings, metrics
+from worker import endings, metrics
 from worker.authentication import Caller
+from worker.broker import headers
 from worker.broker.messages import Delivery
 from worker.domain.cart import rows_of
 from worker.domain.decide import decide
@@ -196,7 +197,7 @@ def _command(reading: Reading) -> Command | None:
     if reading.request is None or reading.caller is None or fingerprint is None or message_id is None:
         return None
     claim = Claim(reading.caller.name, message_id, fingerprint.digest, fingerprint.version)
-    superseded = copies.superseded(reading.delivery.properties.headers)
+    superseded = headers.superseded(reading.delivery.properties.headers)
     supersedes = tuple(replace(claim, message_id=one, is_asked=False) for one in superseded if one != message_id)
     return Command(reading, reading.caller, reading.request, claim, supersedes)
 
@@ -319,7 +320,7 @@ def _superseded(verdicts: Sequence["Verdict"], claimed: Mapping[tuple[str, str],
 
 def _is_own_redelivery(delivery: Delivery, replays: int) -> bool:
     """Whether the broker hands over the very message again that was rejected: not one sent or replayed anew."""
-    return delivery.redelivered and copies.count_of(delivery.properties.headers, copies.REPLAYS) == replays
+    return delivery.redelivered and headers.count_of(delivery.properties.headers, headers.REPLAYS) == replays
 
 
 def _decide(to_judge: Sequence[ToJudge], seen: Seen, catalog: Catalog, terms: Terms) -> list[Verdict]:

@@ -23,7 +23,8 @@ from tenacity import (
 
 from repository.database import AWAY_FAULTS, LOCKED_OUT, PASSING_FAULTS
 from schemas import topology
-from worker import copies, endings, metrics, redaction
+from worker import endings, metrics, redaction
+from worker.broker import headers
 from worker.broker.addresses import nodes_of
 from worker.broker.connection import BROKER_FAULTS, REFUSALS, BrokerRefused, connect
 from worker.broker.messages import Delivery
@@ -267,7 +268,7 @@ class Session:
 
     async def _carry_out(self, batch: Sequence[Delivery]) -> list[Ending]:
         """Carry out a batch; what the broker has handed over too often is moved first, to be taken alone."""
-        suspects = [delivery for delivery in batch if copies.deliveries_before(delivery) >= DELIVERIES_MAX]
+        suspects = [delivery for delivery in batch if headers.deliveries_before(delivery) >= DELIVERIES_MAX]
         if suspects:
             # While Postgres is away every worker gives everything back once: that tells nothing about a message.
             await self._house.database.probe()
@@ -278,15 +279,15 @@ class Session:
     async def _carry_out_suspect(self, batch: Sequence[Delivery]) -> list[Ending]:
         """Carry out a suspect alone; one that ended none of its deliveries here either is set aside."""
         [suspect] = batch
-        delivery = copies.unmoved(suspect)
-        if copies.deliveries_before(suspect) < SUSPECT_DELIVERIES_MAX:
+        delivery = headers.unmoved(suspect)
+        if headers.deliveries_before(suspect) < SUSPECT_DELIVERIES_MAX:
             try:
                 return await carry_out([delivery], self._house)
             except AWAY_FAULTS as error:
                 # It goes back as a copy that was never handed over: an outage is not what it is suspected of.
                 self._end(error)
                 return [endings.suspected(Reading(delivery), self._house.now())]
-        attempts = copies.count_of(suspect.properties.headers, copies.ATTEMPTS)
+        attempts = headers.count_of(suspect.properties.headers, headers.ATTEMPTS)
         return [endings.failed(Reading(delivery), "killed_its_workers", self._house.now(), attempts)]
 
 

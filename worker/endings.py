@@ -13,9 +13,9 @@ from schemas.events import Cause, Event
 from schemas.order import PlacedOrder, PricedOrder
 from schemas.rejections import Rejection
 from schemas.replies import Reply
-from worker import copies
+from worker.broker import headers, republish
 from worker.broker.messages import Outgoing, Properties
-from worker.copies import CauseOfDeath
+from worker.broker.republish import CauseOfDeath
 from worker.edge import Reading, content_hash, traceparent_of
 
 # Answers are never sent into our own queues (messages.md, "A request").
@@ -104,8 +104,8 @@ def refused_again(reading: Reading, answer: Answer, now: datetime, *, remember: 
     reason = "malformed" if code in _UNREADABLE else "rejected"
     told = {"reason": reason, "code": code}
     ending = _answered(EndingKind.REJECTED, reading, answer, _recalled(answer), told, remember=remember)
-    attempts = copies.count_of(reading.delivery.properties.headers, copies.ATTEMPTS)
-    letter = copies.dead_letter(reading.delivery, now, CauseOfDeath(reason, code, message), attempts)
+    attempts = headers.count_of(reading.delivery.properties.headers, headers.ATTEMPTS)
+    letter = republish.dead_letter(reading.delivery, now, CauseOfDeath(reason, code, message), attempts)
     return Ending(
         reading=reading,
         kind=ending.kind,
@@ -118,7 +118,7 @@ def refused_again(reading: Reading, answer: Answer, now: datetime, *, remember: 
 
 def set_back(reading: Reading, error: BaseException, now: datetime) -> Ending:
     """Count an attempt for a message that failed alone: it waits for its next one, or has had its last."""
-    attempts = min(copies.count_of(reading.delivery.properties.headers, copies.ATTEMPTS), len(DELAYS)) + 1
+    attempts = min(headers.count_of(reading.delivery.properties.headers, headers.ATTEMPTS), len(DELAYS)) + 1
     reason = type(error).__name__
     if attempts > len(DELAYS):
         return failed(reading, reason, now, attempts)
@@ -126,7 +126,7 @@ def set_back(reading: Reading, error: BaseException, now: datetime) -> Ending:
     return Ending(
         reading=reading,
         kind=EndingKind.RETRIED,
-        messages=(copies.delayed(reading.delivery, now, delay, attempts),),
+        messages=(republish.delayed(reading.delivery, now, delay, attempts),),
         told={"reason": reason, "attempts": attempts, "delay": delay},
     )
 
@@ -136,7 +136,7 @@ def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Endin
     event = events.failed_event(
         reason, cause_of(reading, now), content_hash(reading.delivery.body), _replays(reading), attempts
     )
-    letter = copies.dead_letter(reading.delivery, now, CauseOfDeath("failed", "internal_error", reason), attempts)
+    letter = republish.dead_letter(reading.delivery, now, CauseOfDeath("failed", "internal_error", reason), attempts)
     return Ending(
         reading=reading,
         kind=EndingKind.FAILED,
@@ -147,7 +147,7 @@ def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Endin
 
 def suspected(reading: Reading, now: datetime) -> Ending:
     """Move a message that was handed over again and again without an end: it may be what kills the process."""
-    return Ending(reading=reading, kind=EndingKind.SUSPECTED, messages=(copies.suspect(reading.delivery, now),))
+    return Ending(reading=reading, kind=EndingKind.SUSPECTED, messages=(republish.suspect(reading.delivery, now),))
 
 
 def _recalled(answer: Answer) -> tuple[Event, ...]:
@@ -201,4 +201,4 @@ def event_message(event: Event) -> Outgoing:
 
 
 def _replays(reading: Reading) -> int:
-    return copies.count_of(reading.delivery.properties.headers, copies.REPLAYS)
+    return headers.count_of(reading.delivery.properties.headers, headers.REPLAYS)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from worker import copies
+from worker.broker import headers
 from worker.broker.connection import delivery_of
 from worker.broker.messages import Delivery
 
@@ -106,4 +106,4 @@ class Hand:
 def _message_ids(delivery: Delivery) -> set[str]:
     """Name the ids that carrying out this delivery will claim."""
     own = delivery.properties.message_id
-    return {*([own] if own else ()), *copies.superseded(delivery.properties.headers)}
+    return {*([own] if own else ()), *headers.superseded(delivery.properties.headers)}

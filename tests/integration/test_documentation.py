@@ -20,7 +20,7 @@ from schemas import topology, wire
 from tests.documentation import examples_of, one_line, shape_of
 from tests.shop import SECONDS_MAX, Shop
 from worker import __main__ as program
-from worker import copies
+from worker.broker import headers
 from worker.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
@@ -157,8 +157,8 @@ def named(page: str) -> set[str]:
     "names",
     [
         {exchange.name for exchange in topology.EXCHANGES} | {queue.name for queue in topology.QUEUES},
-        {value for name, value in vars(copies).items() if isinstance(value, str) and value.startswith("x-orders-")}
-        - {copies.OURS},
+        {value for name, value in vars(headers).items() if isinstance(value, str) and value.startswith("x-orders-")}
+        - {headers.OURS},
     ],
     ids=["exchanges and queues", "headers"],
 )

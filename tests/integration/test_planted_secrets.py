@@ -27,8 +27,8 @@ from schemas import wire
 from tests.integration.test_operator_commands import administrator
 from tests.shop import PASSWORD, SECONDS_MAX, Shop, Worker
 from tests.unit.test_encodings import as_form, as_json, as_php
+from worker.broker.headers import OURS
 from worker.commands.events import line_of
-from worker.copies import OURS
 
 ENCODINGS = {"json": (as_json, wire.JSON), "form": (as_form, wire.FORM), "php": (as_php, wire.PHP)}
 BROKEN = "broken"  # the name-server prefix with which a service cannot be written

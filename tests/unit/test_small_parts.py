@@ -18,8 +18,8 @@ from schemas import replies
 from schemas.events import event_id
 from schemas.order import Item, OrderRequest
 from schemas.replies import Reply, ResponseType
-from worker import copies
 from worker.__main__ import COMMANDS, app_of
+from worker.broker import republish
 from worker.broker.addresses import nodes_of, user_of
 from worker.broker.messages import Delivery, Properties
 from worker.key_ring import KeyRing
@@ -126,8 +126,8 @@ def a_delivery(headers: Mapping[str, Any], **properties: Any) -> Delivery:
 
 
 def letter_of(headers: Mapping[str, Any], **properties: Any) -> Properties:
-    cause = copies.CauseOfDeath("rejected", "x", "y" * 5_000)
-    return copies.dead_letter(a_delivery(headers, **properties), NOW, cause, attempts=0).properties
+    cause = republish.CauseOfDeath("rejected", "x", "y" * 5_000)
+    return republish.dead_letter(a_delivery(headers, **properties), NOW, cause, attempts=0).properties
 
 
 def test_a_dead_letter_keeps_the_message_and_its_publisher() -> None:
@@ -168,7 +168,7 @@ def test_what_a_publisher_writes_under_our_names_is_not_believed() -> None:
 def test_a_replay_counts_itself_and_forgets_the_end() -> None:
     letter = letter_of({"x-orders-replays": 2, "mine": 7})
 
-    again = copies.replay(letter, 2)
+    again = republish.replay(letter, 2)
 
     assert again.headers == {
         "mine": 7,

@@ -18,8 +18,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelLockedResource
 
 from schemas import topology
-from worker import copies
-from worker.broker import batch
+from worker.broker import batch, headers, republish
 from worker.broker.connection import delivery_of
 from worker.broker.messages import Delivery, Outgoing, Properties
 
@@ -53,27 +52,27 @@ class DeadLetter:
         if self.is_unrouted:
             return "unrouted"
         # Without our header it came by the broker's own delivery limit: the worker never got to say why.
-        return self._text(copies.REASON) or "delivery_limit"
+        return self._text(headers.REASON) or "delivery_limit"
 
     @property
     def code(self) -> str:
-        return "" if self.is_unrouted else self._text(copies.CODE)
+        return "" if self.is_unrouted else self._text(headers.CODE)
 
     @property
     def message(self) -> str:
-        return f"no queue takes {self.routing_key}" if self.is_unrouted else self._text(copies.MESSAGE)
+        return f"no queue takes {self.routing_key}" if self.is_unrouted else self._text(headers.MESSAGE)
 
     @property
     def attempts(self) -> int:
-        return copies.count_of(self.delivery.properties.headers, copies.ATTEMPTS)
+        return headers.count_of(self.delivery.properties.headers, headers.ATTEMPTS)
 
     @property
     def first_seen(self) -> str:
-        return self._text(copies.FIRST_SEEN)
+        return self._text(headers.FIRST_SEEN)
 
     @property
     def died_at(self) -> str:
-        return "" if self.is_unrouted else self._text(copies.DIED_AT)
+        return "" if self.is_unrouted else self._text(headers.DIED_AT)
 
     @property
     def routing_key(self) -> str:
@@ -81,16 +80,16 @@ class DeadLetter:
         return (
             self.delivery.routing_key
             if self.is_unrouted
-            else self._text(copies.ROUTING_KEY) or self.delivery.routing_key
+            else self._text(headers.ROUTING_KEY) or self.delivery.routing_key
         )
 
     @property
     def replays(self) -> int:
-        return copies.count_of(self.delivery.properties.headers, copies.REPLAYS)
+        return headers.count_of(self.delivery.properties.headers, headers.REPLAYS)
 
     @property
     def dropped_headers(self) -> str:
-        return self._text(copies.DROPPED)
+        return self._text(headers.DROPPED)
 
     @property
     def is_unrouted(self) -> bool:
@@ -199,7 +198,7 @@ class DeadLetters:
 
         async def send(letter: DeadLetter) -> None:
             await pace.wait()
-            properties = copies.replay(letter.delivery.properties, letter.replays)
+            properties = republish.replay(letter.delivery.properties, letter.replays)
             await self.publish(letter.delivery.body, properties, routing_key or letter.routing_key)
 
         at_once = IN_FLIGHT_MAX if rate is None else max(1, min(IN_FLIGHT_MAX, int(rate)))

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repository import audit
-from worker import copies
+from worker.broker import republish
 from worker.broker.dead_letters import DeadLetter, DeadLetters
 from worker.commands import AsJson, echo, err, fail, out
 from worker.commands.choice import Filter
@@ -113,7 +113,7 @@ def _edited(text: str) -> str:
 async def _send(letters: DeadLetters, letter: DeadLetter, edited: Edited, new_id: str, why: str) -> bool:
     """Write down what is done, send the new request, and only then take the old one out."""
     settings = Settings.read()
-    properties = copies.edited(letter.delivery.properties, new_id, edited.content_type)
+    properties = republish.edited(letter.delivery.properties, new_id, edited.content_type)
     operation = operation_on(letter, "edit", why, settings, new_message_id=new_id, changes=edited.changes)
     async with audited(settings) as database:
 

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from worker import copies
+from worker.broker import headers
 from worker.broker.dead_letters import DeadLetter
 from worker.redaction import ReadableBody, Shown, plain, readable, redacted
 
@@ -130,8 +130,8 @@ def _properties(letter: DeadLetter) -> dict[str, Any]:
 
 def _headers(letter: DeadLetter) -> dict[str, Any]:
     """Return the publisher's headers; ours are told in words, and the broker counts every look into the queue."""
-    headers = letter.delivery.properties.headers
-    return {name: value for name, value in headers.items() if not name.startswith((copies.OURS, *COUNTS_OF_LOOKS))}
+    written = letter.delivery.properties.headers
+    return {name: value for name, value in written.items() if not name.startswith((headers.OURS, *COUNTS_OF_LOOKS))}
 
 
 def _body(body: ReadableBody, queue: str) -> RenderableType:

@@ -1,24 +1,28 @@
-"""A message that is set aside: the original bytes and properties, and why (messages.md, "Dead letters")."""
+"""A message sent on its way again, or set aside: its bytes, its properties, and why (messages.md, "Dead letters")."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from worker.broker.headers import (
+    ATTEMPTS,
+    CODE,
+    DELIVERY_COUNT,
+    DIED_AT,
+    DROPPED,
+    FIRST_SEEN,
+    MESSAGE,
+    OURS,
+    REASON,
+    REPLAYS,
+    ROUTING_KEY,
+    SUPERSEDED_MAX,
+    SUPERSEDES,
+    count_of,
+    superseded,
+)
 from worker.broker.messages import Delivery, Outgoing, Properties, is_message_id
-
-# What we add. Whatever a publisher sends under these names is dropped: they are ours to say.
-OURS = "x-orders-"
-REASON = "x-orders-reason"
-CODE = "x-orders-code"
-MESSAGE = "x-orders-message"
-ATTEMPTS = "x-orders-attempts"
-FIRST_SEEN = "x-orders-first-seen"
-DIED_AT = "x-orders-died-at"
-ROUTING_KEY = "x-orders-routing-key"
-REPLAYS = "x-orders-replays"
-DROPPED = "x-orders-dropped"
-SUPERSEDES = "x-orders-supersedes"  # of an edited message: the id that it had, or all that it had, oldest first
 
 # One header frame must fit in 128 KiB, and one that does not closes the connection on every redelivery.
 HEADERS_BYTES_MAX = 8 * 1024
@@ -26,33 +30,13 @@ MESSAGE_CHARS_MAX = 1_000
 FIRST_SEEN_CHARS_MAX = 32
 LEVELS_MAX = 8  # of lists and tables in a header
 NAME_BYTES_MAX = 128  # of a header; longer ones would be cut
-SUPERSEDED_MAX = 20  # edits of one message
-COUNT_MAX = 1_000_000  # of replays and attempts: headers are whatever a publisher wrote
 
 # CC and BCC would route the copy elsewhere too; the others are the broker's notes about a delivery that is over.
-DELIVERY_COUNT = "x-delivery-count"
 _LEFT_OUT = frozenset(
     {"CC", "BCC", DELIVERY_COUNT, "x-acquired-count", "x-death"}
     | {f"x-first-death-{what}" for what in ("exchange", "queue", "reason")}
     | {f"x-last-death-{what}" for what in ("exchange", "queue", "reason")}
 )
-
-
-def count_of(headers: Mapping[str, Any], name: str) -> int:
-    """Read a count from a header that anybody may have written."""
-    value = headers.get(name)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return 0
-    return min(max(value, 0), COUNT_MAX)
-
-
-def superseded(headers: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the requests, by message_id, that this one was edited from."""
-    written = headers.get(SUPERSEDES)
-    ids = written if isinstance(written, list) else [written]
-    if not all(map(is_message_id, ids)) or len(ids) > SUPERSEDED_MAX:
-        return ()
-    return tuple(dict.fromkeys(ids))
 
 
 class CauseOfDeath(NamedTuple):
@@ -87,17 +71,6 @@ def suspect(delivery: Delivery, now: datetime) -> Outgoing:
     headers = delivery.properties.headers
     ours = {ATTEMPTS: count_of(headers, ATTEMPTS), REPLAYS: count_of(headers, REPLAYS)}
     return _copy(delivery, now, "", "orders.suspects", ours)
-
-
-def unmoved(delivery: Delivery) -> Delivery:
-    """Give a delivery from orders.suspects back the routing key that it came with."""
-    routing_key = delivery.properties.headers.get(ROUTING_KEY)
-    return replace(delivery, routing_key=routing_key) if isinstance(routing_key, str) else delivery
-
-
-def deliveries_before(delivery: Delivery) -> int:
-    """Count how often the broker has handed this message over before, without an end."""
-    return count_of(delivery.properties.headers, DELIVERY_COUNT)
 
 
 def _copy(delivery: Delivery, now: datetime, exchange: str, routing_key: str, ours: Mapping[str, Any]) -> Outgoing:
