@@ -30,15 +30,15 @@ from schemas.catalog import Catalog
 from schemas.order import OrderRequest, PricedOrder, Terms, Wanted
 from schemas.rejections import Fault, Rejection
 from worker import endings, metrics
-from worker.authentication import Caller
 from worker.broker import headers
 from worker.broker.messages import Delivery
 from worker.domain.cart import rows_of
 from worker.domain.decide import decide
 from worker.domain.recall import recall
 from worker.domain.wanted import wanted
-from worker.edge import Edge, Reading
 from worker.endings import Ending
+from worker.intake.authentication import Caller
+from worker.intake.edge import Edge, Reading
 from worker.key_ring import KeyRing
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something

@@ -31,9 +31,9 @@ from worker.broker.messages import Delivery
 from worker.broker.publisher import Publisher
 from worker.broker.topology import apply_topology, check_topology
 from worker.carry_out import House, carry_out
-from worker.edge import Reading
 from worker.endings import Ending, EndingKind
 from worker.hand import Hand
+from worker.intake.edge import Reading
 from worker.settings import Settings
 from worker.sweeper import Sweeper
 

@@ -16,7 +16,7 @@ from schemas.replies import Reply
 from worker.broker import headers, republish
 from worker.broker.messages import Outgoing, Properties
 from worker.broker.republish import CauseOfDeath
-from worker.edge import Reading, content_hash, traceparent_of
+from worker.intake.edge import Reading, content_hash, traceparent_of
 
 # Answers are never sent into our own queues (messages.md, "A request").
 OWN_QUEUES = "orders."

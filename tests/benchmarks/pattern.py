@@ -11,11 +11,11 @@ from repository.database import Connection, Database
 from schemas import wire
 from schemas.order import Terms
 from tests.shop import SECRET_KEY
-from worker.authentication import Authenticator
 from worker.broker.messages import ADD_ORDER, Delivery, Properties
 from worker.carry_out import House, carry_out
-from worker.edge import Edge
 from worker.endings import EndingKind
+from worker.intake.authentication import Authenticator
+from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
 
 PUBLISHER = "storefront"  # as the tests' storefront is called at the broker

@@ -53,12 +53,12 @@ from schemas.order import (
 )
 from schemas.rejections import Rejection
 from worker import endings
-from worker.authentication import Authenticator
 from worker.broker.messages import Delivery, Outgoing, Properties
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
-from worker.edge import Edge, Reading
 from worker.endings import Ending
+from worker.intake.authentication import Authenticator
+from worker.intake.edge import Edge, Reading
 from worker.key_ring import KeyRing
 from worker.settings import Settings
 

@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 
 from schemas.catalog import Catalog, Credential
 from tests.unit.domain.builders import a_catalog
-from worker.authentication import Authenticator, Pair
+from worker.intake.authentication import Authenticator, Pair
 from worker.key_ring import KeyRing
 
 ASKING = [({"identifier": "shop", "secret": "planted"}, None)]

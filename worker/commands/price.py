@@ -11,11 +11,11 @@ from repository.database import Database
 from schemas.order import Charge, InvoiceLine, PricedAddon, PricedDomain, PricedItem, PricedOrder, PricedService
 from schemas.quotes import quote_data
 from schemas.rejections import Rejection
-from worker import quote
 from worker.commands import AsJson, echo, err, out
 from worker.commands.database import with_database
 from worker.commands.requests import Files, Forms, requests_in
 from worker.domain.dates import last_day
+from worker.intake import quote
 from worker.redaction import plain
 from worker.settings import Settings
 

@@ -19,12 +19,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from repository.database import Database
 from worker import health, logs, metrics
-from worker.authentication import Authenticator
 from worker.carry_out import House
 from worker.commands import broker_errors, fail
 from worker.commands.database import database_errors
 from worker.consumer import BATCHES_IN_FLIGHT, Consumer
-from worker.edge import Edge
+from worker.intake.authentication import Authenticator
+from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
 from worker.settings import Settings
 

@@ -10,8 +10,8 @@ from schemas.catalog import Catalog
 from schemas.order import OrderRequest
 from schemas.rejections import Rejected, Rejection
 from schemas.replies import ResponseType
-from worker.authentication import Authenticator, Caller
 from worker.broker.messages import ADD_ORDER, MESSAGE_ID_CHARS_MAX, UNREADABLE, Delivery, is_message_id
+from worker.intake.authentication import Authenticator, Caller
 from worker.key_ring import Fingerprint, KeyRing
 
 ACTION = "addorder"

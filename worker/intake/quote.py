@@ -12,7 +12,7 @@ from schemas.rejections import Rejected, Rejection
 from worker.broker.messages import ADD_ORDER
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
-from worker.edge import check_action, check_size
+from worker.intake.edge import check_action, check_size
 
 
 def read(body: bytes, content_type: str | None, *, bytes_max: int) -> OrderRequest | Rejection:
