@@ -12,11 +12,11 @@ from schemas import wire
 from schemas.order import Terms
 from tests.shop import SECRET_KEY
 from worker.broker.messages import ADD_ORDER, Delivery, Properties
-from worker.carry_out import House, carry_out
-from worker.endings import EndingKind
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
+from worker.pipeline.carry_out import House, carry_out
+from worker.pipeline.outcomes import EndingKind
 
 PUBLISHER = "storefront"  # as the tests' storefront is called at the broker
 WORD = "pattern-"  # what message ids and domains of the pattern begin with

@@ -52,14 +52,14 @@ from schemas.order import (
     Wanted,
 )
 from schemas.rejections import Rejection
-from worker import endings
 from worker.broker.messages import Delivery, Outgoing, Properties
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
-from worker.endings import Ending
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge, Reading
 from worker.key_ring import KeyRing
+from worker.pipeline import outcomes
+from worker.pipeline.outcomes import Ending
 from worker.settings import Settings
 
 IN_FLIGHT = 40  # messages, each with a connection of its own
@@ -232,14 +232,14 @@ class Peer:
         request_id, digest, is_new = (await session.execute(taken)).one()
         if not is_new:
             assert digest == fingerprint.digest, "the load repeats what it said"
-            return endings.repeated(reading, await self._answer(session, request_id))
+            return outcomes.repeated(reading, await self._answer(session, request_id))
         now, today, version = (await session.execute(MOMENT)).one()
         assert version == self._catalog.version, "nobody changes the catalogue meanwhile"
         needed = wanted([request], self._catalog)
         totals = await self._lock(session, needed)
         verdict, _ = decide(request, await self._facts(session, needed, today), totals, self._catalog, self._terms)
         if isinstance(verdict, Rejection):
-            ending = endings.rejected(reading, verdict, now, request_id)
+            ending = outcomes.rejected(reading, verdict, now, request_id)
         else:
             ending = await self._place(session, reading, OrderToPlace(request_id, caller.asked_by, verdict), now)
         assert ending.answer is not None, "a first answer is remembered"
@@ -320,7 +320,7 @@ class Peer:
         for product_id, units in one.order.stock_taken.items():
             taken = update(StockRow).where(StockRow.product_id == product_id)
             await session.execute(taken.values(quantity=StockRow.quantity - units))
-        return endings.placed(reading, one.request_id, one.order, ids, now)
+        return outcomes.placed(reading, one.request_id, one.order, ids, now)
 
     async def _allocate(self, session: AsyncSession, order: PricedOrder) -> PlacedOrder:
         """Take all ids in one statement: an order number stands for its id, and invoice lines name items."""

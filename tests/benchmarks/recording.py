@@ -20,11 +20,11 @@ from repository.inbox import SQL as INBOX
 from repository.orders import SQL as ORDERS
 from tests.benchmarks import link
 from worker import __main__ as program
-from worker import consumer
 from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
-from worker.carry_out import House, carry_out
-from worker.endings import Ending
+from worker.pipeline import consumer
+from worker.pipeline.carry_out import House, carry_out
+from worker.pipeline.outcomes import Ending
 
 Statement = tuple[str, str, tuple[Any, ...]]  # the method of the connection, the query, its arguments
 

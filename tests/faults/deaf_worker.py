@@ -8,8 +8,8 @@ import sys
 from aiormq.abc import DeliveredMessage
 
 from worker import __main__ as program
-from worker import consumer
-from worker.hand import Hand
+from worker.pipeline import consumer
+from worker.pipeline.delivery_buffer import Hand
 
 
 async def hear_nothing(_hand: Hand, _message: DeliveredMessage) -> None: ...

@@ -14,8 +14,8 @@ from typing import Any
 import asyncpg
 
 from worker import __main__ as program
-from worker import carry_out
 from worker.domain.decide import decide as decide_rightly
+from worker.pipeline import carry_out
 
 deadlocks: dict[str, int] = {}
 

@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 
 from repository import inbox, orders
 from worker import __main__ as program
-from worker import carry_out, consumer
 from worker.broker import batch
 from worker.broker.messages import Outgoing
 from worker.broker.publisher import Publisher
-from worker.hand import Hand
+from worker.pipeline import carry_out, consumer
+from worker.pipeline.delivery_buffer import Hand
 
 Function = Callable[..., Any]
 AsyncFunction = Callable[..., Awaitable[Any]]

@@ -6,7 +6,7 @@ import structlog
 from aiormq.abc import DeliveredMessage
 
 from worker import __main__ as program
-from worker.hand import Hand
+from worker.pipeline.delivery_buffer import Hand
 
 log = structlog.get_logger()
 put = Hand.put

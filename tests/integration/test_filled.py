@@ -17,8 +17,8 @@ from tests.benchmarks.pattern import delivery
 from tests.integration.test_commands import orders
 from tests.integration.test_prune import told
 from tests.shop import Shop
-from worker.carry_out import carry_out
-from worker.endings import EndingKind
+from worker.pipeline.carry_out import carry_out
+from worker.pipeline.outcomes import EndingKind
 
 ORDERS = 20_001  # a round of the pattern is begun and not ended
 

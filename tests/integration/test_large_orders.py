@@ -8,8 +8,8 @@ from repository.database import Database
 from tests.benchmarks import pattern
 from tests.benchmarks.pattern import delivery
 from tests.shop import Shop
-from worker.carry_out import carry_out
-from worker.endings import EndingKind
+from worker.pipeline.carry_out import carry_out
+from worker.pipeline.outcomes import EndingKind
 
 ITEMS = 900
 ORDERS = 12

@@ -7,8 +7,8 @@ from repository import queries
 from repository.database import Database
 from tests.benchmarks import pattern
 from tests.benchmarks.pattern import delivery
-from worker.carry_out import carry_out
-from worker.endings import Ending, EndingKind
+from worker.pipeline.carry_out import carry_out
+from worker.pipeline.outcomes import Ending, EndingKind
 
 ORDERS = queries.load("orders.sql")
 TAKE_ALL = "UPDATE product_stock SET quantity = 0 WHERE product_id = 11"

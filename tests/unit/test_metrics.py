@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from worker import health, metrics
-from worker.endings import EndingKind
 from worker.metrics import Condition
+from worker.pipeline.outcomes import EndingKind
 
 NAMES = {
     "orders_processed", "orders_processing_seconds", "orders_end_to_end_seconds", "orders_batch_size",

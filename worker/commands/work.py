@@ -19,13 +19,13 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from repository.database import Database
 from worker import health, logs, metrics
-from worker.carry_out import House
 from worker.commands import broker_errors, fail
 from worker.commands.database import database_errors
-from worker.consumer import BATCHES_IN_FLIGHT, Consumer
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
+from worker.pipeline.carry_out import House
+from worker.pipeline.consumer import BATCHES_IN_FLIGHT, Consumer
 from worker.settings import Settings
 
 OBJECTS_BEFORE_COLLECTING = 50_000  # some tens of orders; 700 by default, which costs a tenth of the time

@@ -8,9 +8,10 @@ import structlog
 from repository import inbox
 from schemas import topology
 from schemas.events import Event
-from worker import endings, metrics
+from worker import metrics
 from worker.broker.publisher import CONFIRM_SECONDS_MAX, Publisher
-from worker.carry_out import House
+from worker.pipeline import outcomes
+from worker.pipeline.carry_out import House
 
 FLUSH_SECONDS = 1.0  # without traffic, marks wait at most so long
 SWEEP_SECONDS = 15.0
@@ -64,6 +65,6 @@ class Sweeper:
         if not found:
             return
         events = [Event.from_body(body.encode()) for answer in found for body in answer.events]
-        await self._publisher.publish_all(map(endings.event_message, events))
+        await self._publisher.publish_all(map(outcomes.event_message, events))
         self._house.published += [answer.request_id for answer in found]
         log.warning("answers.swept", count=len(found))

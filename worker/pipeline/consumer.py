@@ -23,19 +23,20 @@ from tenacity import (
 
 from repository.database import AWAY_FAULTS, LOCKED_OUT, PASSING_FAULTS
 from schemas import topology
-from worker import endings, metrics, redaction
+from worker import metrics, redaction
 from worker.broker import headers
 from worker.broker.addresses import nodes_of
 from worker.broker.connection import BROKER_FAULTS, REFUSALS, BrokerRefused, connect
 from worker.broker.messages import Delivery
 from worker.broker.publisher import Publisher
 from worker.broker.topology import apply_topology, check_topology
-from worker.carry_out import House, carry_out
-from worker.endings import Ending, EndingKind
-from worker.hand import Hand
 from worker.intake.edge import Reading
+from worker.pipeline import outcomes
+from worker.pipeline.carry_out import House, carry_out
+from worker.pipeline.delivery_buffer import Hand
+from worker.pipeline.outcomes import Ending, EndingKind
+from worker.pipeline.sweeper import Sweeper
 from worker.settings import Settings
-from worker.sweeper import Sweeper
 
 BATCHES_IN_FLIGHT = 3  # so that Postgres works while the broker confirms
 SUSPECTS_AT_ONCE = 1
@@ -273,7 +274,7 @@ class Session:
             # While Postgres is away every worker gives everything back once: that tells nothing about a message.
             await self._house.database.probe()
         others = [delivery for delivery in batch if delivery not in suspects] if suspects else batch
-        moved = [endings.suspected(Reading(delivery), self._house.now()) for delivery in suspects]
+        moved = [outcomes.suspected(Reading(delivery), self._house.now()) for delivery in suspects]
         return moved + (await carry_out(others, self._house) if others else [])
 
     async def _carry_out_suspect(self, batch: Sequence[Delivery]) -> list[Ending]:
@@ -286,9 +287,9 @@ class Session:
             except AWAY_FAULTS as error:
                 # It goes back as a copy that was never handed over: an outage is not what it is suspected of.
                 self._end(error)
-                return [endings.suspected(Reading(delivery), self._house.now())]
+                return [outcomes.suspected(Reading(delivery), self._house.now())]
         attempts = headers.count_of(suspect.properties.headers, headers.ATTEMPTS)
-        return [endings.failed(Reading(delivery), "killed_its_workers", self._house.now(), attempts)]
+        return [outcomes.failed(Reading(delivery), "killed_its_workers", self._house.now(), attempts)]
 
 
 def _check_copies(publisher: Publisher, trusted: frozenset[str]) -> None:

@@ -29,17 +29,18 @@ from schemas import rejections
 from schemas.catalog import Catalog
 from schemas.order import OrderRequest, PricedOrder, Terms, Wanted
 from schemas.rejections import Fault, Rejection
-from worker import endings, metrics
+from worker import metrics
 from worker.broker import headers
 from worker.broker.messages import Delivery
 from worker.domain.cart import rows_of
 from worker.domain.decide import decide
 from worker.domain.recall import recall
 from worker.domain.wanted import wanted
-from worker.endings import Ending
 from worker.intake.authentication import Caller
 from worker.intake.edge import Edge, Reading
 from worker.key_ring import KeyRing
+from worker.pipeline import outcomes
+from worker.pipeline.outcomes import Ending
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
 MARKS_MIN = 20  # fewer wait for the sweeper, a second at most: light traffic has no statement to spare
@@ -142,7 +143,7 @@ async def carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
 def _crashed(reading: Reading, error: Exception, now: datetime) -> Ending:
     metrics.attempt_counted()
     log.error("order.crashed", message_id=reading.delivery.properties.message_id, exc_info=error)
-    return endings.set_back(reading, error, now)
+    return outcomes.set_back(reading, error, now)
 
 
 async def _at_once_again(batch: Sequence[Delivery], house: House) -> list[Ending]:
@@ -176,7 +177,7 @@ async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[E
             continue
         now = house.now()
         return [
-            endings.rejected(reading, reading.rejection, now) if reading.rejection else settled[reading.delivery.tag]
+            outcomes.rejected(reading, reading.rejection, now) if reading.rejection else settled[reading.delivery.tag]
             for reading in readings
         ]
     raise CatalogueMoved
@@ -268,15 +269,15 @@ def _sort_out(
         same = is_known and keys.is_same(command.request, row.fingerprint, row.fingerprint_version)
         refusal = _refusal(command, claimed, is_repeat=same)
         if refusal is not None:
-            settled.append(endings.rejected(reading, Rejection.of([refusal]), moment.now))
+            settled.append(outcomes.rejected(reading, Rejection.of([refusal]), moment.now))
         elif row.is_placed and answer is None:
             pruned.append((command, row))
         elif answer is None or not same:
             to_judge.append((command, row))
         elif row.is_placed:
-            settled.append(endings.repeated(reading, answer))
+            settled.append(outcomes.repeated(reading, answer))
         elif _is_own_redelivery(reading.delivery, answer.replays):
-            settled.append(endings.refused_again(reading, answer, moment.now))
+            settled.append(outcomes.refused_again(reading, answer, moment.now))
         else:
             to_judge.append((command, row))
     return settled, pruned, to_judge
@@ -290,7 +291,9 @@ async def _recall(connection: Connection, pruned: Sequence[Pruned], catalog: Cat
         assert row.order_id is not None, "what is placed and has no answer has its order"
         order = found[row.order_id]
         said.append(
-            endings.recalled(command.reading, row.request_id, *recall(command.request, order, catalog), order.placed_at)
+            outcomes.recalled(
+                command.reading, row.request_id, *recall(command.request, order, catalog), order.placed_at
+            )
         )
     return said
 
@@ -349,13 +352,13 @@ async def _place(
         if isinstance(verdict, Exception):
             said.append(_crashed(command.reading, verdict, moment.now))
         elif isinstance(verdict, Rejection):
-            said.append(endings.rejected(command.reading, verdict, moment.now, row.request_id))
+            said.append(outcomes.rejected(command.reading, verdict, moment.now, row.request_id))
         else:
             to_place.append((command.reading, OrderToPlace(row.request_id, command.caller.asked_by, verdict)))
     orders_to_place = [one for _, one in to_place]
     placed = await orders.allocate(connection, orders_to_place, catalog.order_number_key)
     for (reading, one), ids in zip(to_place, placed, strict=True):
-        said.append(endings.placed(reading, one.request_id, one.order, ids, moment.now))
+        said.append(outcomes.placed(reading, one.request_id, one.order, ids, moment.now))
     pairs = list(zip(orders_to_place, placed, strict=True))
     answers = [ending.answer for ending in said if ending.answer]
     await orders.place(
