@@ -15,7 +15,7 @@ from worker.broker.messages import ADD_ORDER, Delivery, Properties
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
-from worker.pipeline.carry_out import House, carry_out
+from worker.pipeline.carry_out import Context, carry_out
 from worker.pipeline.outcomes import EndingKind
 
 PUBLISHER = "storefront"  # as the tests' storefront is called at the broker
@@ -61,10 +61,10 @@ REJECTED = {"clientid": 1, "pid": [7], "paymentmethod": "bitcoin"}
 PLACED = len(FIRST) + ADDONS_ONLY + SERVICE_RENEWALS + DOMAIN_RENEWALS
 
 
-def house_of(database: Database) -> House:
+def context_of(database: Database) -> Context:
     """Make what carrying out needs, for a publisher that is trusted."""
     keys = KeyRing([SECRET_KEY.encode()])
-    return House(database, Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX), keys, Terms())
+    return Context(database, Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX), keys, Terms())
 
 
 def delivery(tag: int, message_id: str, body: Mapping[str, Any], **headers: object) -> Delivery:
@@ -75,25 +75,25 @@ def delivery(tag: int, message_id: str, body: Mapping[str, Any], **headers: obje
 
 
 async def place(database: Database) -> None:
-    house = house_of(database)
-    await house.open()
+    context = context_of(database)
+    await context.open()
     placed = [EndingKind.PLACED]
-    assert await _carry_out(house, FIRST) == placed * len(FIRST)
+    assert await _carry_out(context, FIRST) == placed * len(FIRST)
     async with database.transaction() as connection:
         second = await _second(connection)
-    assert await _carry_out(house, second) == placed * len(second)
-    assert await _carry_out(house, [REJECTED], "rejected-") == [EndingKind.REJECTED]
-    assert await _carry_out(house, FIRST[:1]) == [EndingKind.REPEATED]
+    assert await _carry_out(context, second) == placed * len(second)
+    assert await _carry_out(context, [REJECTED], "rejected-") == [EndingKind.REJECTED]
+    assert await _carry_out(context, FIRST[:1]) == [EndingKind.REPEATED]
 
 
-async def _carry_out(house: House, bodies: Sequence[Mapping[str, Any]], word: str = WORD) -> list[EndingKind]:
+async def _carry_out(context: Context, bodies: Sequence[Mapping[str, Any]], word: str = WORD) -> list[EndingKind]:
     """Carry out what a storefront would have sent, and mark it as published."""
     batch = [
         delivery(tag, f"{word}{hashlib.sha256(orjson.dumps(body)).hexdigest()}", body)
         for tag, body in enumerate(bodies)
     ]
-    ended = await carry_out(batch, house)
-    async with house.database.transaction() as connection:
+    ended = await carry_out(batch, context)
+    async with context.database.transaction() as connection:
         await inbox.mark_published(connection, [one.request_id for one in ended if one.request_id])
     return [one.kind for one in ended]
 

@@ -23,7 +23,7 @@ from worker import __main__ as program
 from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
 from worker.pipeline import consumer
-from worker.pipeline.carry_out import House, carry_out
+from worker.pipeline.carry_out import Context, carry_out
 from worker.pipeline.outcomes import Ending
 
 Statement = tuple[str, str, tuple[Any, ...]]  # the method of the connection, the query, its arguments
@@ -68,11 +68,11 @@ def _ready(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*map(_to_json, tables), request_ids, outcomes, replays, list(map(_to_json, replies)), events)
 
 
-async def _carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
+async def _carry_out(batch: Sequence[Delivery], context: Context) -> list[Ending]:
     recorded = Batch(len(batch))
     _batches.append(recorded)
     _batch.set(recorded)
-    ended = await carry_out(batch, house)
+    ended = await carry_out(batch, context)
     recorded.request_ids = [ending.request_id for ending in ended if ending.request_id]
     return ended
 

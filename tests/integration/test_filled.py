@@ -206,9 +206,9 @@ async def work(database: Database) -> None:
         *({"clientid": client, "pid": [7]} for client in clients),
         {"paymentmethod": "bitcoin", "pid": [7]},
     ]
-    house = pattern.house_of(database)
-    await house.open()
-    ended = await carry_out([delivery(tag, f"plans-{tag}", body) for tag, body in enumerate(bodies)], house)
+    context = pattern.context_of(database)
+    await context.open()
+    ended = await carry_out([delivery(tag, f"plans-{tag}", body) for tag, body in enumerate(bodies)], context)
     ended += await carry_out(
         [
             delivery(0, million.message_id(1), million.body_of(1) or {}),
@@ -216,7 +216,7 @@ async def work(database: Database) -> None:
             delivery(2, f"plans-{len(bodies) - 1}", {"pid": [7], "paymentmethod": "nothing"}),
             delivery(3, "plans-edited", {"pid": [7]}, **{"x-orders-supersedes": "plans-original"}),
         ],
-        house,
+        context,
     )
     assert {one.kind for one in ended} == {EndingKind.PLACED, EndingKind.REJECTED, EndingKind.REPEATED}
     async with database.transaction() as connection:
@@ -288,10 +288,10 @@ async def test_a_session_that_began_on_empty_tables_reads_none_of_them_through(s
             await connection.execute(
                 "VACUUM (ANALYZE)"
             )  # of a table without rows Postgres else guesses that it has some
-        house = pattern.house_of(database)
-        await house.open()
+        context = pattern.context_of(database)
+        await context.open()
         deliveries = [delivery(tag, f"first-{tag}", {"pid": [1], "addons": ["1"]}) for tag in range(20)]
-        ended = await carry_out(deliveries, house)
+        ended = await carry_out(deliveries, context)
         async with database.connection() as connection:
             await connection.execute("SELECT pg_stat_force_next_flush()")
             read_through = await connection.fetch(READ_THROUGH, list(GROWING))

@@ -23,10 +23,10 @@ async def test_a_batch_takes_as_many_large_orders_as_a_transaction_should_hold(s
     batch = [delivery(tag, f"large-{tag}", MANY_ITEMS) for tag in range(4)]
 
     async with Database(shop_url) as database:
-        house = pattern.house_of(database)
-        await house.open()
-        ended = await carry_out(batch, house)
-        others = await carry_out(batch[len(ended) :], house)
+        context = pattern.context_of(database)
+        await context.open()
+        ended = await carry_out(batch, context)
+        others = await carry_out(batch[len(ended) :], context)
 
     assert [(one.kind, one.reading.delivery.tag) for one in ended] == [(EndingKind.PLACED, 0), (EndingKind.PLACED, 1)]
     assert [(one.kind, one.reading.delivery.tag) for one in others] == [(EndingKind.PLACED, 2), (EndingKind.PLACED, 3)]
@@ -34,11 +34,11 @@ async def test_a_batch_takes_as_many_large_orders_as_a_transaction_should_hold(s
 
 async def test_what_is_large_is_counted_by_the_rows_that_it_makes(shop_url: str) -> None:
     async with Database(shop_url) as database:
-        house = pattern.house_of(database)
-        await house.open()
+        context = pattern.context_of(database)
+        await context.open()
         ended = await carry_out(
             [delivery(tag, f"large-{tag}", body) for tag, body in enumerate((MANY_COPIES, MANY_ADDONS, MANY_COPIES))],
-            house,
+            context,
         )
 
     assert [one.reading.delivery.tag for one in ended] == [0, 1]

@@ -48,12 +48,12 @@ async def carried_out_beside(
     rival: str, bodies: Sequence[Mapping[str, object]], database: Database
 ) -> tuple[list[Ending], str]:
     """Let another transaction take all between the decision and the commit. Returns what was waited for, too."""
-    house = pattern.house_of(database)
-    await house.open()
+    context = pattern.context_of(database)
+    await context.open()
     async with database.transaction() as rivals:
         await rivals.execute(rival)
         deciding = asyncio.create_task(
-            carry_out([delivery(tag, f"used-up-{tag}", body) for tag, body in enumerate(bodies)], house)
+            carry_out([delivery(tag, f"used-up-{tag}", body) for tag, body in enumerate(bodies)], context)
         )
         async with database.connection() as looking, asyncio.timeout(SECONDS_MAX):
             while not (waiting := await looking.fetch(WAITING)):

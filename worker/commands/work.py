@@ -24,7 +24,7 @@ from worker.commands.database import database_errors
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
-from worker.pipeline.carry_out import House
+from worker.pipeline.carry_out import Context
 from worker.pipeline.consumer import BATCHES_IN_FLIGHT, Consumer
 from worker.settings import Settings
 
@@ -117,8 +117,8 @@ async def _end(worker: asyncio.subprocess.Process, team: metrics.Team) -> int:
 async def consume(settings: Settings, supervisor: int | None = None) -> None:
     """Run one worker in this process. With the pid of a supervisor it ends when that is gone."""
     stopping = _stopping()
-    async with _heartbeat(stopping, supervisor), open_house(settings) as house:
-        await Consumer(settings, house).run(stopping)
+    async with _heartbeat(stopping, supervisor), open_context(settings) as context:
+        await Consumer(settings, context).run(stopping)
 
 
 @asynccontextmanager
@@ -149,12 +149,12 @@ def _stopping() -> asyncio.Event:
 
 
 @asynccontextmanager
-async def open_house(settings: Settings) -> AsyncIterator[House]:
+async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """Wire what carrying out needs. Nothing is connected yet: the servers may still be on their way."""
     keys = KeyRing(settings.keys())
     url = settings.require("postgres_url")
     async with Database(url, connections_max=BATCHES_IN_FLIGHT + 2) as database:
-        yield House(
+        yield Context(
             database=database,
             edge=Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max),
             keys=keys,

@@ -58,7 +58,7 @@ class CatalogueMoved(Exception):
 
 
 @dataclass(slots=True)
-class House:
+class Context:
     """What carrying out needs. `catalog` is there after the first reload, and replaced when its version moves."""
 
     database: Database
@@ -120,7 +120,7 @@ class Command:
     supersedes: tuple[Claim, ...] = ()  # requests that an operator made this one of
 
 
-async def carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
+async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Ending]:
     """Bring the deliveries of a batch to their endings, in the order of the batch: the first, and as many as fit.
 
     Orders of very many items do not all fit into one transaction; what is left over is for another batch.
@@ -131,13 +131,13 @@ async def carry_out(batch: Sequence[Delivery], house: House) -> list[Ending]:
         AWAY_FAULTS: the database is away. Nothing is known to have happened, and no attempt is counted.
     """
     try:
-        return await _at_once_again(batch, house)
+        return await _at_once_again(batch, context)
     except AWAY_FAULTS:
         raise
     except Exception as error:  # noqa: BLE001  # where a bug becomes an ending, and is logged
         if len(batch) > 1:
-            return [ending for delivery in batch for ending in await carry_out([delivery], house)]
-        return [_crashed(Reading(batch[0]), error, house.now())]
+            return [ending for delivery in batch for ending in await carry_out([delivery], context)]
+        return [_crashed(Reading(batch[0]), error, context.now())]
 
 
 def _crashed(reading: Reading, error: Exception, now: datetime) -> Ending:
@@ -146,7 +146,7 @@ def _crashed(reading: Reading, error: Exception, now: datetime) -> Ending:
     return outcomes.set_back(reading, error, now)
 
 
-async def _at_once_again(batch: Sequence[Delivery], house: House) -> list[Ending]:
+async def _at_once_again(batch: Sequence[Delivery], context: Context) -> list[Ending]:
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(PASSING_FAULTS),
         stop=stop_after_attempt(TRIES_AT_ONCE),
@@ -154,28 +154,28 @@ async def _at_once_again(batch: Sequence[Delivery], house: House) -> list[Ending
         reraise=True,
     ):
         with attempt:
-            return await _carry_out_together(batch, house)
+            return await _carry_out_together(batch, context)
     raise AssertionError("the retrying above returns or raises")
 
 
-async def _carry_out_together(batch: Sequence[Delivery], house: House) -> list[Ending]:
+async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> list[Ending]:
     is_contended = False
     for _ in range(ROUNDS_MAX):
-        catalog = house.catalog
-        readings = _as_many_as_fit(await house.edge.read(batch, catalog), catalog)
+        catalog = context.catalog
+        readings = _as_many_as_fit(await context.edge.read(batch, catalog), catalog)
         commands = [command for reading in readings if (command := _command(reading))]
         try:
             if commands:
-                settled = await _settle(commands, catalog, house, is_contended=is_contended)
+                settled = await _settle(commands, catalog, context, is_contended=is_contended)
             else:
-                settled = await _settle_nothing(catalog, house)
+                settled = await _settle_nothing(catalog, context)
         except CatalogueMoved:
-            await house.reload()
+            await context.reload()
             continue
         except UsedUp:
             is_contended = True
             continue
-        now = house.now()
+        now = context.now()
         return [
             outcomes.rejected(reading, reading.rejection, now) if reading.rejection else settled[reading.delivery.tag]
             for reading in readings
@@ -204,7 +204,7 @@ def _command(reading: Reading) -> Command | None:
 
 
 async def _settle(
-    commands: Sequence[Command], catalog: Catalog, house: House, *, is_contended: bool
+    commands: Sequence[Command], catalog: Catalog, context: Context, *, is_contended: bool
 ) -> dict[int, Ending]:
     """Carry out what can be judged, in one transaction. Returns the endings by delivery tag.
 
@@ -215,38 +215,38 @@ async def _settle(
         CatalogueMoved: nothing was written.
         UsedUp: somebody else took the last of something meanwhile; nothing was written. Not with `is_contended`.
     """
-    marks = house.take_marks()
+    marks = context.take_marks()
     try:
-        async with house.database.transaction() as connection:
+        async with context.database.transaction() as connection:
             claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]
             claimed = await inbox.claim(connection, claims)
             needed = wanted([command.request for command in commands], catalog)
             await facts.lock_clients(connection, needed)
             if is_contended:
                 await facts.lock_totals(connection, needed)
-            seen = await house.see(connection, needed, catalog)
-            settled, pruned, to_judge = _sort_out(commands, claimed, house.keys, seen.moment)
+            seen = await context.see(connection, needed, catalog)
+            settled, pruned, to_judge = _sort_out(commands, claimed, context.keys, seen.moment)
             settled += await _recall(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
-            verdicts = _decide(to_judge, seen, catalog, house.terms)
-            settled += await _place(connection, verdicts, seen.moment, catalog, house)
+            verdicts = _decide(to_judge, seen, catalog, context.terms)
+            settled += await _place(connection, verdicts, seen.moment, catalog, context)
             await inbox.supersede(connection, _superseded(verdicts, claimed))
             await inbox.mark_published(connection, marks)
             await orders.use_up(connection, [verdict for *_, verdict in verdicts if isinstance(verdict, PricedOrder)])
     except BaseException:
-        house.published += marks
+        context.published += marks
         raise
     return {ending.reading.delivery.tag: ending for ending in settled}
 
 
-async def _settle_nothing(catalog: Catalog, house: House) -> dict[int, Ending]:
+async def _settle_nothing(catalog: Catalog, context: Context) -> dict[int, Ending]:
     """See that today's catalogue was asked, though nothing got past the edge: its credentials say who may ask.
 
     Raises:
         CatalogueMoved: it was an older one.
     """
-    async with house.database.connection() as connection:
-        await house.see(connection, wanted([], catalog), catalog)
+    async with context.database.connection() as connection:
+        await context.see(connection, wanted([], catalog), catalog)
     return {}
 
 
@@ -343,7 +343,7 @@ def _decide(to_judge: Sequence[ToJudge], seen: Seen, catalog: Catalog, terms: Te
 
 
 async def _place(
-    connection: Connection, verdicts: Sequence[Verdict], moment: Moment, catalog: Catalog, house: House
+    connection: Connection, verdicts: Sequence[Verdict], moment: Moment, catalog: Catalog, context: Context
 ) -> list[Ending]:
     """Write the priced orders; say no to the others; remember what was said."""
     said: list[Ending] = []
@@ -362,6 +362,6 @@ async def _place(
     pairs = list(zip(orders_to_place, placed, strict=True))
     answers = [ending.answer for ending in said if ending.answer]
     await orders.place(
-        connection, pairs, answers, catalogue_version=catalog.version, terms=house.terms, seal=house.keys.seal
+        connection, pairs, answers, catalogue_version=catalog.version, terms=context.terms, seal=context.keys.seal
     )
     return said

@@ -32,7 +32,7 @@ from worker.broker.publisher import Publisher
 from worker.broker.topology import apply_topology, check_topology
 from worker.intake.edge import Reading
 from worker.pipeline import outcomes
-from worker.pipeline.carry_out import House, carry_out
+from worker.pipeline.carry_out import Context, carry_out
 from worker.pipeline.delivery_buffer import Hand
 from worker.pipeline.outcomes import Ending, EndingKind
 from worker.pipeline.sweeper import Sweeper
@@ -69,9 +69,9 @@ class Stuck(BrokerRefused):
 class Consumer:
     """Consumes until told to stop, through any number of sessions with the broker."""
 
-    def __init__(self, settings: Settings, house: House) -> None:
+    def __init__(self, settings: Settings, context: Context) -> None:
         self._settings = settings
-        self._house = house
+        self._context = context
         self._nodes = deque(nodes_of(settings.require("amqp_url")))
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -102,8 +102,8 @@ class Consumer:
     async def _probe_and_consume(self, stopping: asyncio.Event) -> None:
         began = time.monotonic()
         try:
-            await self._house.open()
-            async with Session.open(self._settings, self._house, ",".join(self._nodes)) as session:
+            await self._context.open()
+            async with Session.open(self._settings, self._context, ",".join(self._nodes)) as session:
                 await session.run(stopping)
         except REFUSALS as error:
             raise BrokerRefused(f"RabbitMQ refuses: {error}; see `orders doctor`") from error
@@ -120,9 +120,11 @@ class Session:
     An acknowledgement on a connection that publishes would be stuck behind a memory or disk alarm.
     """
 
-    def __init__(self, settings: Settings, house: House, consuming: AbstractConnection, publisher: Publisher) -> None:
+    def __init__(
+        self, settings: Settings, context: Context, consuming: AbstractConnection, publisher: Publisher
+    ) -> None:
         self._settings = settings
-        self._house = house
+        self._context = context
         self._consuming = consuming
         self._publisher = publisher
         self._hands: list[Hand] = []
@@ -130,7 +132,7 @@ class Session:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, house: House, url: str) -> AsyncIterator["Session"]:
+    async def open(cls, settings: Settings, context: Context, url: str) -> AsyncIterator["Session"]:
         """Connect, see that the topology is there and that the broker takes messages."""
         async with (
             connect(url, "orders worker, consuming") as consuming,
@@ -140,7 +142,7 @@ class Session:
             async with Publisher.on(publishing, url) as publisher:
                 await publisher.probe()
                 _check_copies(publisher, settings.trusted_publishers)
-                session = cls(settings, house, consuming, publisher)
+                session = cls(settings, context, consuming, publisher)
                 for connection in (consuming, publishing):
                     connection.close_callbacks.add(session.on_close)
                 yield session
@@ -159,7 +161,7 @@ class Session:
         Raises:
             AWAY: the fault that ended the session. What was not finished goes back to the broker, once.
         """
-        sweeper = Sweeper(self._house, self._publisher, self._settings.drain_seconds)
+        sweeper = Sweeper(self._context, self._publisher, self._settings.drain_seconds)
         async with (
             self._intake(topology.REQUESTS, self._settings.prefetch) as requests,
             self._intake(topology.SUSPECTS, SUSPECTS_AT_ONCE) as suspects,
@@ -244,7 +246,7 @@ class Session:
                 await self._publisher.publish_all(message for ending in ended for message in ending.messages)
                 await hand.finish([ending.reading.delivery for ending in ended])
                 self._tell_in_flight()
-                self._house.published += [ending.request_id for ending in ended if ending.request_id]
+                self._context.published += [ending.request_id for ending in ended if ending.request_id]
                 seconds = time.perf_counter() - began
                 for ending in ended:
                     count_ending(ending, seconds)
@@ -272,10 +274,10 @@ class Session:
         suspects = [delivery for delivery in batch if headers.deliveries_before(delivery) >= DELIVERIES_MAX]
         if suspects:
             # While Postgres is away every worker gives everything back once: that tells nothing about a message.
-            await self._house.database.probe()
+            await self._context.database.probe()
         others = [delivery for delivery in batch if delivery not in suspects] if suspects else batch
-        moved = [outcomes.suspected(Reading(delivery), self._house.now()) for delivery in suspects]
-        return moved + (await carry_out(others, self._house) if others else [])
+        moved = [outcomes.suspected(Reading(delivery), self._context.now()) for delivery in suspects]
+        return moved + (await carry_out(others, self._context) if others else [])
 
     async def _carry_out_suspect(self, batch: Sequence[Delivery]) -> list[Ending]:
         """Carry out a suspect alone; one that ended none of its deliveries here either is set aside."""
@@ -283,13 +285,13 @@ class Session:
         delivery = headers.unmoved(suspect)
         if headers.deliveries_before(suspect) < SUSPECT_DELIVERIES_MAX:
             try:
-                return await carry_out([delivery], self._house)
+                return await carry_out([delivery], self._context)
             except AWAY_FAULTS as error:
                 # It goes back as a copy that was never handed over: an outage is not what it is suspected of.
                 self._end(error)
-                return [outcomes.suspected(Reading(delivery), self._house.now())]
+                return [outcomes.suspected(Reading(delivery), self._context.now())]
         attempts = headers.count_of(suspect.properties.headers, headers.ATTEMPTS)
-        return [outcomes.failed(Reading(delivery), "killed_its_workers", self._house.now(), attempts)]
+        return [outcomes.failed(Reading(delivery), "killed_its_workers", self._context.now(), attempts)]
 
 
 def _check_copies(publisher: Publisher, trusted: frozenset[str]) -> None:

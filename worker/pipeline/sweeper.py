@@ -11,7 +11,7 @@ from schemas.events import Event
 from worker import metrics
 from worker.broker.publisher import CONFIRM_SECONDS_MAX, Publisher
 from worker.pipeline import outcomes
-from worker.pipeline.carry_out import House
+from worker.pipeline.carry_out import Context
 
 FLUSH_SECONDS = 1.0  # without traffic, marks wait at most so long
 SWEEP_SECONDS = 15.0
@@ -27,8 +27,8 @@ class Sweeper:
     older and still not marked as published is nobody's.
     """
 
-    def __init__(self, house: House, publisher: Publisher, drain_seconds: float) -> None:
-        self._house = house
+    def __init__(self, context: Context, publisher: Publisher, drain_seconds: float) -> None:
+        self._context = context
         self._publisher = publisher
         self._older_than_seconds = CONFIRM_SECONDS_MAX + drain_seconds
 
@@ -44,27 +44,27 @@ class Sweeper:
 
     async def flush(self) -> None:
         """Mark what was published since the last batch. Under load the batches themselves carry the marks."""
-        marks, self._house.published = self._house.published, []
+        marks, self._context.published = self._context.published, []
         if not marks:
             return
         try:
-            async with self._house.database.transaction() as connection:
+            async with self._context.database.transaction() as connection:
                 await inbox.mark_published(connection, marks)
         except BaseException:
-            self._house.published += marks
+            self._context.published += marks
             raise
 
     async def _measure(self) -> None:
-        async with self._house.database.connection() as connection:
+        async with self._context.database.connection() as connection:
             metrics.unpublished(*await inbox.unpublished(connection))
         metrics.dead_letters(await self._publisher.waiting(topology.DEAD))
 
     async def _sweep(self) -> None:
-        async with self._house.database.transaction() as connection:
+        async with self._context.database.transaction() as connection:
             found = await inbox.sweep(connection, older_than_seconds=self._older_than_seconds, most=SWEEP_ANSWERS_MAX)
         if not found:
             return
         events = [Event.from_body(body.encode()) for answer in found for body in answer.events]
         await self._publisher.publish_all(map(outcomes.event_message, events))
-        self._house.published += [answer.request_id for answer in found]
+        self._context.published += [answer.request_id for answer in found]
         log.warning("answers.swept", count=len(found))
