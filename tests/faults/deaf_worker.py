@@ -9,16 +9,16 @@ from aiormq.abc import DeliveredMessage
 
 from worker import __main__ as program
 from worker.pipeline import consumer
-from worker.pipeline.delivery_buffer import Hand
+from worker.pipeline.delivery_buffer import DeliveryBuffer
 
 
-async def hear_nothing(_hand: Hand, _message: DeliveredMessage) -> None: ...
+async def hear_nothing(_buffer: DeliveryBuffer, _message: DeliveredMessage) -> None: ...
 
 
 def main() -> None:
     consumer.WATCH_SECONDS, consumer.SILENT_SECONDS_MAX = 0.2, 1.0  # 15 and 60 in the program
     if "impatient" not in sys.argv:
-        setattr(Hand, "put", hear_nothing)  # noqa: B010  # a method, which is not to be assigned
+        setattr(DeliveryBuffer, "put", hear_nothing)  # noqa: B010  # a method, which is not to be assigned
     sys.argv = ["orders", "worker"]
     program.main()
 

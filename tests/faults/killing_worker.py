@@ -17,7 +17,7 @@ from worker.broker import batch
 from worker.broker.messages import Outgoing
 from worker.broker.publisher import Publisher
 from worker.pipeline import carry_out, consumer
-from worker.pipeline.delivery_buffer import Hand
+from worker.pipeline.delivery_buffer import DeliveryBuffer
 
 Function = Callable[..., Any]
 AsyncFunction = Callable[..., Awaitable[Any]]
@@ -94,8 +94,8 @@ POINTS: dict[str, tuple[object, str, Dying]] = {
     "after commit": (carry_out, "_settle", dying_after),
     **{f"after publish {number}": (Publisher, "publish_all", dying_after_publish(number)) for number in PUBLISHES},
     "after a confirm, with others on their way": (batch.Confirm, "set_result", dying_at_confirm),
-    "before ack": (Hand, "finish", dying_before),
-    "after ack": (Hand, "finish", dying_after),
+    "before ack": (DeliveryBuffer, "finish", dying_before),
+    "after ack": (DeliveryBuffer, "finish", dying_after),
 }
 
 

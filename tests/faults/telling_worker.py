@@ -6,19 +6,19 @@ import structlog
 from aiormq.abc import DeliveredMessage
 
 from worker import __main__ as program
-from worker.pipeline.delivery_buffer import Hand
+from worker.pipeline.delivery_buffer import DeliveryBuffer
 
 log = structlog.get_logger()
-put = Hand.put
+put = DeliveryBuffer.put
 
 
-async def put_and_tell(hand: Hand, message: DeliveredMessage) -> None:
+async def put_and_tell(buffer: DeliveryBuffer, message: DeliveredMessage) -> None:
     log.info("delivery.received", message_id=message.header.properties.message_id, redelivered=message.redelivered)
-    await put(hand, message)
+    await put(buffer, message)
 
 
 def main() -> None:
-    setattr(Hand, "put", put_and_tell)  # noqa: B010  # a method, which is not to be assigned
+    setattr(DeliveryBuffer, "put", put_and_tell)  # noqa: B010  # a method, which is not to be assigned
     sys.argv = ["orders", "worker"]
     program.main()
 

@@ -33,7 +33,7 @@ from worker.broker.topology import apply_topology, check_topology
 from worker.intake.edge import Reading
 from worker.pipeline import outcomes
 from worker.pipeline.carry_out import Context, carry_out
-from worker.pipeline.delivery_buffer import Hand
+from worker.pipeline.delivery_buffer import DeliveryBuffer
 from worker.pipeline.outcomes import Ending, EndingKind
 from worker.pipeline.sweeper import Sweeper
 from worker.settings import Settings
@@ -127,7 +127,7 @@ class Session:
         self._context = context
         self._consuming = consuming
         self._publisher = publisher
-        self._hands: list[Hand] = []
+        self._buffers: list[DeliveryBuffer] = []
         self._fault: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
 
     @classmethod
@@ -171,13 +171,13 @@ class Session:
             try:
                 async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as tasks:
                     for _ in range(BATCHES_IN_FLIGHT):
-                        tasks.create_task(self._lane(requests.hand, self._carry_out))
-                    tasks.create_task(self._lane(suspects.hand, self._carry_out_suspect))
+                        tasks.create_task(self._lane(requests.buffer, self._carry_out))
+                    tasks.create_task(self._lane(suspects.buffer, self._carry_out_suspect))
                     beside = [
                         tasks.create_task(self._beside(sweeper.run)),
                         tasks.create_task(self._beside(self._probe)),
-                        tasks.create_task(self._watch(requests.hand, topology.REQUESTS)),
-                        tasks.create_task(self._watch(suspects.hand, topology.SUSPECTS)),
+                        tasks.create_task(self._watch(requests.buffer, topology.REQUESTS)),
+                        tasks.create_task(self._watch(suspects.buffer, topology.SUSPECTS)),
                     ]
                     await self._until_over(stopping)
                     seconds = FINISH_SECONDS_MAX if self._fault.done() else self._settings.drain_seconds
@@ -192,16 +192,16 @@ class Session:
                 raise self._fault.result()
             await sweeper.flush()
 
-    async def _watch(self, hand: Hand, queue: str) -> None:
+    async def _watch(self, buffer: DeliveryBuffer, queue: str) -> None:
         """End the session, and with it the process, when a queue has messages and none of them comes.
 
         Connected and in silence it would wait for ever, and nobody would know.
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            silent_seconds = time.monotonic() - hand.arrived_at
+            silent_seconds = time.monotonic() - buffer.arrived_at
             try:
-                if not hand and silent_seconds > SILENT_SECONDS_MAX and await self._publisher.waiting(queue):
+                if not buffer and silent_seconds > SILENT_SECONDS_MAX and await self._publisher.waiting(queue):
                     self._end(Stuck(f"{queue} has messages, and none has come for {silent_seconds:.0f} s"))
             except AWAY as error:
                 self._end(error)
@@ -226,25 +226,25 @@ class Session:
         below = await channel.get_underlay_channel()  # aio-pika would make a message of its own of each delivery
         below.on_consumer_cancel_callbacks.add(self.on_cancel)
         await below.basic_qos(prefetch_count=prefetch)
-        hand = Hand(below)
-        self._hands.append(hand)
-        consumer = await below.basic_consume(queue, hand.put)
-        yield Intake(hand, below, str(consumer.consumer_tag))
+        buffer = DeliveryBuffer(below)
+        self._buffers.append(buffer)
+        consumer = await below.basic_consume(queue, buffer.put)
+        yield Intake(buffer, below, str(consumer.consumer_tag))
         channel.close_callbacks.remove(self.on_close)
         with contextlib.suppress(*BROKER_FAULTS):
             await channel.close()
 
-    async def _lane(self, hand: Hand, carry_out_step: "Step") -> None:
+    async def _lane(self, buffer: DeliveryBuffer, carry_out_step: "Step") -> None:
         try:
-            while batch := await hand.take(self._settings.batch_size):
+            while batch := await buffer.take(self._settings.batch_size):
                 began = time.perf_counter()
                 metrics.batch_taken(len(batch))
                 self._tell_in_flight()
                 ended = await carry_out_step(batch)
                 tags = {ending.reading.delivery.tag for ending in ended}
-                hand.put_back([delivery for delivery in batch if delivery.tag not in tags])
+                buffer.put_back([delivery for delivery in batch if delivery.tag not in tags])
                 await self._publisher.publish_all(message for ending in ended for message in ending.messages)
-                await hand.finish([ending.reading.delivery for ending in ended])
+                await buffer.finish([ending.reading.delivery for ending in ended])
                 self._tell_in_flight()
                 self._context.published += [ending.request_id for ending in ended if ending.request_id]
                 seconds = time.perf_counter() - began
@@ -255,7 +255,7 @@ class Session:
             self._end(error)
 
     def _tell_in_flight(self) -> None:
-        metrics.in_flight(sum(map(len, self._hands)))
+        metrics.in_flight(sum(map(len, self._buffers)))
 
     async def _beside(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -310,7 +310,7 @@ Step = Callable[[Sequence[Delivery]], Awaitable[list[Ending]]]
 class Intake:
     """Where deliveries come in."""
 
-    hand: Hand
+    buffer: DeliveryBuffer
     channel: AbstractChannel
     consumer_tag: str
 
@@ -319,9 +319,9 @@ class Intake:
         if finish:
             with contextlib.suppress(*BROKER_FAULTS):
                 await self.channel.basic_cancel(self.consumer_tag)
-            self.hand.drain()
+            self.buffer.drain()
         else:
-            self.hand.give_back()
+            self.buffer.release()
 
 
 def _log_pause(state: RetryCallState) -> None:

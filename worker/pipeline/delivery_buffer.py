@@ -15,10 +15,10 @@ from worker.broker.messages import Delivery
 BATCH_BYTES_MAX = 512 * 1024
 
 
-class Hand:
+class DeliveryBuffer:
     """Hands out batches, and acknowledges the finished prefix: all before the oldest that is unfinished, in one go.
 
-    A tag never outlives its channel: a hand is made with the channel and ends with it.
+    A tag never outlives its channel: a buffer is made with the channel and ends with it.
     """
 
     def __init__(self, channel: AbstractChannel) -> None:
@@ -29,7 +29,7 @@ class Hand:
         self._message_ids: set[str] = set()  # of what is being carried out
         self._news = asyncio.Event()
         self._is_draining = False
-        self._is_giving_back = False
+        self._is_releasing = False
         self.arrived_at = time.monotonic()  # when the last one came; in the beginning, now
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class Hand:
 
     def put_back(self, deliveries: Sequence[Delivery]) -> None:
         """Take back what did not fit into a batch, to be first in the next."""
-        if deliveries and not self._is_giving_back:
+        if deliveries and not self._is_releasing:
             self._message_ids.difference_update(*map(_message_ids, deliveries))
             self._arrived.extendleft(reversed(deliveries))
             self._news.set()
@@ -96,9 +96,9 @@ class Hand:
         self._is_draining = True
         self._news.set()
 
-    def give_back(self) -> None:
-        """Hand out nothing more. What has not begun goes back to the broker when the channel closes."""
-        self._is_giving_back = True
+    def release(self) -> None:
+        """DeliveryBuffer out nothing more. What has not begun goes back to the broker when the channel closes."""
+        self._is_releasing = True
         self._arrived.clear()
         self.drain()
 
