@@ -16,7 +16,7 @@ from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
 from worker.pipeline.carry_out import Context, carry_out
-from worker.pipeline.outcomes import EndingKind
+from worker.pipeline.outcomes import OutcomeKind
 
 PUBLISHER = "storefront"  # as the tests' storefront is called at the broker
 WORD = "pattern-"  # what message ids and domains of the pattern begin with
@@ -77,16 +77,16 @@ def delivery(tag: int, message_id: str, body: Mapping[str, Any], **headers: obje
 async def place(database: Database) -> None:
     context = context_of(database)
     await context.open()
-    placed = [EndingKind.PLACED]
+    placed = [OutcomeKind.PLACED]
     assert await _carry_out(context, FIRST) == placed * len(FIRST)
     async with database.transaction() as connection:
         second = await _second(connection)
     assert await _carry_out(context, second) == placed * len(second)
-    assert await _carry_out(context, [REJECTED], "rejected-") == [EndingKind.REJECTED]
-    assert await _carry_out(context, FIRST[:1]) == [EndingKind.REPEATED]
+    assert await _carry_out(context, [REJECTED], "rejected-") == [OutcomeKind.REJECTED]
+    assert await _carry_out(context, FIRST[:1]) == [OutcomeKind.REPEATED]
 
 
-async def _carry_out(context: Context, bodies: Sequence[Mapping[str, Any]], word: str = WORD) -> list[EndingKind]:
+async def _carry_out(context: Context, bodies: Sequence[Mapping[str, Any]], word: str = WORD) -> list[OutcomeKind]:
     """Carry out what a storefront would have sent, and mark it as published."""
     batch = [
         delivery(tag, f"{word}{hashlib.sha256(orjson.dumps(body)).hexdigest()}", body)

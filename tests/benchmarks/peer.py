@@ -59,7 +59,7 @@ from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge, Reading
 from worker.key_ring import KeyRing
 from worker.pipeline import outcomes
-from worker.pipeline.outcomes import Ending
+from worker.pipeline.outcomes import Outcome
 from worker.settings import Settings
 
 IN_FLIGHT = 40  # messages, each with a connection of its own
@@ -215,7 +215,7 @@ class Peer:
             headers=dict(properties.headers),
         )
 
-    async def _carry_out(self, session: AsyncSession, reading: Reading) -> Ending:
+    async def _carry_out(self, session: AsyncSession, reading: Reading) -> Outcome:
         request, caller, fingerprint = reading.request, reading.caller, reading.fingerprint
         assert request is not None, "every request of the load can be read"
         assert caller is not None, "its publisher is trusted"
@@ -302,7 +302,7 @@ class Peer:
             owned_products={},
         )
 
-    async def _place(self, session: AsyncSession, reading: Reading, one: OrderToPlace, now: datetime) -> Ending:
+    async def _place(self, session: AsyncSession, reading: Reading, one: OrderToPlace, now: datetime) -> Outcome:
         ids = await self._allocate(session, one.order)
         rows: dict[type[Base], list[Row]] = {table: [] for table in INSERTED}
         rows[OrderRow].append({"status": "Pending", **_order_row(one, ids, self._catalog.version)})

@@ -24,7 +24,7 @@ from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
 from worker.pipeline import consumer
 from worker.pipeline.carry_out import Context, carry_out
-from worker.pipeline.outcomes import Ending
+from worker.pipeline.outcomes import Outcome
 
 Statement = tuple[str, str, tuple[Any, ...]]  # the method of the connection, the query, its arguments
 
@@ -68,7 +68,7 @@ def _ready(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*map(_to_json, tables), request_ids, outcomes, replays, list(map(_to_json, replies)), events)
 
 
-async def _carry_out(batch: Sequence[Delivery], context: Context) -> list[Ending]:
+async def _carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
     recorded = Batch(len(batch))
     _batches.append(recorded)
     _batch.set(recorded)

@@ -18,7 +18,7 @@ from tests.integration.test_commands import orders
 from tests.integration.test_prune import told
 from tests.shop import Shop
 from worker.pipeline.carry_out import carry_out
-from worker.pipeline.outcomes import EndingKind
+from worker.pipeline.outcomes import OutcomeKind
 
 ORDERS = 20_001  # a round of the pattern is begun and not ended
 
@@ -218,7 +218,7 @@ async def work(database: Database) -> None:
         ],
         context,
     )
-    assert {one.kind for one in ended} == {EndingKind.PLACED, EndingKind.REJECTED, EndingKind.REPEATED}
+    assert {one.kind for one in ended} == {OutcomeKind.PLACED, OutcomeKind.REJECTED, OutcomeKind.REPEATED}
     async with database.transaction() as connection:
         await inbox.mark_published(connection, [one.request_id for one in ended if one.request_id])
         await inbox.sweep(connection, older_than_seconds=60, most=100)
@@ -296,7 +296,7 @@ async def test_a_session_that_began_on_empty_tables_reads_none_of_them_through(s
             await connection.execute("SELECT pg_stat_force_next_flush()")
             read_through = await connection.fetch(READ_THROUGH, list(GROWING))
 
-    assert {one.kind for one in ended} == {EndingKind.PLACED}
+    assert {one.kind for one in ended} == {OutcomeKind.PLACED}
     assert read_through == []
 
 

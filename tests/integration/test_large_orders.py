@@ -9,7 +9,7 @@ from tests.benchmarks import pattern
 from tests.benchmarks.pattern import delivery
 from tests.shop import Shop
 from worker.pipeline.carry_out import carry_out
-from worker.pipeline.outcomes import EndingKind
+from worker.pipeline.outcomes import OutcomeKind
 
 ITEMS = 900
 ORDERS = 12
@@ -28,8 +28,11 @@ async def test_a_batch_takes_as_many_large_orders_as_a_transaction_should_hold(s
         ended = await carry_out(batch, context)
         others = await carry_out(batch[len(ended) :], context)
 
-    assert [(one.kind, one.reading.delivery.tag) for one in ended] == [(EndingKind.PLACED, 0), (EndingKind.PLACED, 1)]
-    assert [(one.kind, one.reading.delivery.tag) for one in others] == [(EndingKind.PLACED, 2), (EndingKind.PLACED, 3)]
+    assert [(one.kind, one.reading.delivery.tag) for one in ended] == [(OutcomeKind.PLACED, 0), (OutcomeKind.PLACED, 1)]
+    assert [(one.kind, one.reading.delivery.tag) for one in others] == [
+        (OutcomeKind.PLACED, 2),
+        (OutcomeKind.PLACED, 3),
+    ]
 
 
 async def test_what_is_large_is_counted_by_the_rows_that_it_makes(shop_url: str) -> None:

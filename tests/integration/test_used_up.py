@@ -8,7 +8,7 @@ from repository.database import Database
 from tests.benchmarks import pattern
 from tests.benchmarks.pattern import delivery
 from worker.pipeline.carry_out import carry_out
-from worker.pipeline.outcomes import Ending, EndingKind
+from worker.pipeline.outcomes import Outcome, OutcomeKind
 
 ORDERS = queries.load("orders.sql")
 TAKE_ALL = "UPDATE product_stock SET quantity = 0 WHERE product_id = 11"
@@ -25,7 +25,7 @@ async def test_who_buys_what_another_takes_meanwhile_is_refused(shop_url: str) -
     async with Database(shop_url) as database:
         ended, waited_for = await carried_out_beside(TAKE_ALL, [ONE_LEFT], database)
 
-    assert [(one.kind, one.told["code"]) for one in ended] == [(EndingKind.REJECTED, "out_of_stock")]
+    assert [(one.kind, one.log_fields["code"]) for one in ended] == [(OutcomeKind.REJECTED, "out_of_stock")]
     assert waited_for == ORDERS["take_stock"]
 
 
@@ -33,7 +33,7 @@ async def test_who_uses_a_code_that_another_uses_up_meanwhile_pays_the_full_pric
     async with Database(shop_url) as database:
         ended, waited_for = await carried_out_beside(USE_ALL, [LAST_USE], database)
 
-    assert [one.told["amount"] for one in ended] == ["4.00"]
+    assert [one.log_fields["amount"] for one in ended] == ["4.00"]
     assert waited_for == ORDERS["count_uses"]
 
 
@@ -41,12 +41,12 @@ async def test_the_neighbours_of_who_comes_too_late_are_placed(shop_url: str) ->
     async with Database(shop_url) as database:
         ended, _ = await carried_out_beside(TAKE_ALL, [OTHER, ONE_LEFT, OTHER], database)
 
-    assert [one.kind for one in ended] == [EndingKind.PLACED, EndingKind.REJECTED, EndingKind.PLACED]
+    assert [one.kind for one in ended] == [OutcomeKind.PLACED, OutcomeKind.REJECTED, OutcomeKind.PLACED]
 
 
 async def carried_out_beside(
     rival: str, bodies: Sequence[Mapping[str, object]], database: Database
-) -> tuple[list[Ending], str]:
+) -> tuple[list[Outcome], str]:
     """Let another transaction take all between the decision and the commit. Returns what was waited for, too."""
     context = pattern.context_of(database)
     await context.open()

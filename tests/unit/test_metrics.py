@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from worker import health, metrics
 from worker.metrics import Condition
-from worker.pipeline.outcomes import EndingKind
+from worker.pipeline.outcomes import OutcomeKind
 
 NAMES = {
     "orders_processed", "orders_processing_seconds", "orders_end_to_end_seconds", "orders_batch_size",
@@ -35,8 +35,8 @@ def test_the_names_are_those_of_the_interface() -> None:
 
 
 def test_every_kind_of_ending_counts_from_zero() -> None:
-    assert {*metrics.OVER, *metrics.NOT_OVER} == set(EndingKind)
-    for kind in EndingKind:
+    assert {*metrics.OVER, *metrics.NOT_OVER} == set(OutcomeKind)
+    for kind in OutcomeKind:
         assert REGISTRY.get_sample_value("orders_processed_total", {"ending": kind}) is not None
 
 
@@ -65,14 +65,14 @@ def test_a_label_takes_our_own_words_only(reason: str, code: str, counted: tuple
 @pytest.mark.parametrize(
     ("kind", "age", "seconds"),
     [
-        (EndingKind.PLACED, timedelta(seconds=20), 20.0),
-        (EndingKind.REJECTED, -timedelta(days=1), 0.0),  # the publisher's clock is ahead
-        (EndingKind.REPEATED, None, None),
-        (EndingKind.RETRIED, timedelta(seconds=20), None),  # it is not over
+        (OutcomeKind.PLACED, timedelta(seconds=20), 20.0),
+        (OutcomeKind.REJECTED, -timedelta(days=1), 0.0),  # the publisher's clock is ahead
+        (OutcomeKind.REPEATED, None, None),
+        (OutcomeKind.RETRIED, timedelta(seconds=20), None),  # it is not over
     ],
 )
 def test_an_ending_is_measured_end_to_end_if_it_is_one_and_tells_its_time(
-    kind: EndingKind, age: timedelta | None, seconds: float | None
+    kind: OutcomeKind, age: timedelta | None, seconds: float | None
 ) -> None:
     def measured() -> tuple[float, float]:
         return value("orders_end_to_end_seconds_count"), value("orders_end_to_end_seconds_sum")

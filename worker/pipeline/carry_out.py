@@ -40,7 +40,7 @@ from worker.intake.authentication import Caller
 from worker.intake.edge import Edge, Reading
 from worker.key_ring import KeyRing
 from worker.pipeline import outcomes
-from worker.pipeline.outcomes import Ending
+from worker.pipeline.outcomes import Outcome
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
 MARKS_MIN = 20  # fewer wait for the sweeper, a second at most: light traffic has no statement to spare
@@ -120,11 +120,11 @@ class Command:
     supersedes: tuple[Claim, ...] = ()  # requests that an operator made this one of
 
 
-async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Ending]:
-    """Bring the deliveries of a batch to their endings, in the order of the batch: the first, and as many as fit.
+async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
+    """Bring the deliveries of a batch to their outcomes, in the order of the batch: the first, and as many as fit.
 
     Orders of very many items do not all fit into one transaction; what is left over is for another batch.
-    What the endings publish is not sent yet. A passing fault is tried again at once; a batch that fails all the same is
+    What they publish is not sent yet. A passing fault is tried again at once; a batch that fails all the same is
     carried out one by one, so that the one at fault hurts no neighbour; one that fails alone has used up an attempt.
 
     Raises:
@@ -134,19 +134,19 @@ async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Ending]
         return await _at_once_again(batch, context)
     except AWAY_FAULTS:
         raise
-    except Exception as error:  # noqa: BLE001  # where a bug becomes an ending, and is logged
+    except Exception as error:  # noqa: BLE001  # where a bug becomes an outcome, and is logged
         if len(batch) > 1:
-            return [ending for delivery in batch for ending in await carry_out([delivery], context)]
+            return [outcome for delivery in batch for outcome in await carry_out([delivery], context)]
         return [_crashed(Reading(batch[0]), error, context.now())]
 
 
-def _crashed(reading: Reading, error: Exception, now: datetime) -> Ending:
+def _crashed(reading: Reading, error: Exception, now: datetime) -> Outcome:
     metrics.attempt_counted()
     log.error("order.crashed", message_id=reading.delivery.properties.message_id, exc_info=error)
     return outcomes.set_back(reading, error, now)
 
 
-async def _at_once_again(batch: Sequence[Delivery], context: Context) -> list[Ending]:
+async def _at_once_again(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(PASSING_FAULTS),
         stop=stop_after_attempt(TRIES_AT_ONCE),
@@ -158,7 +158,7 @@ async def _at_once_again(batch: Sequence[Delivery], context: Context) -> list[En
     raise AssertionError("the retrying above returns or raises")
 
 
-async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> list[Ending]:
+async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
     is_contended = False
     for _ in range(ROUNDS_MAX):
         catalog = context.catalog
@@ -205,8 +205,8 @@ def _command(reading: Reading) -> Command | None:
 
 async def _settle(
     commands: Sequence[Command], catalog: Catalog, context: Context, *, is_contended: bool
-) -> dict[int, Ending]:
-    """Carry out what can be judged, in one transaction. Returns the endings by delivery tag.
+) -> dict[int, Outcome]:
+    """Carry out what can be judged, in one transaction. Returns the outcomes by delivery tag.
 
     Stock and uses of promotions are taken at the end, and locked no sooner: else every batch in which somebody buys
     what everybody buys would wait for every other one. With `is_contended` they are locked before anything is decided.
@@ -236,10 +236,10 @@ async def _settle(
     except BaseException:
         context.published += marks
         raise
-    return {ending.reading.delivery.tag: ending for ending in settled}
+    return {outcome.reading.delivery.tag: outcome for outcome in settled}
 
 
-async def _settle_nothing(catalog: Catalog, context: Context) -> dict[int, Ending]:
+async def _settle_nothing(catalog: Catalog, context: Context) -> dict[int, Outcome]:
     """See that today's catalogue was asked, though nothing got past the edge: its credentials say who may ask.
 
     Raises:
@@ -257,9 +257,9 @@ Verdict = tuple[Command, Claimed, PricedOrder | Rejection | Exception]
 
 def _sort_out(
     commands: Sequence[Command], claimed: Mapping[tuple[str, str], Claimed], keys: KeyRing, moment: Moment
-) -> tuple[list[Ending], list[Pruned], list[ToJudge]]:
+) -> tuple[list[Outcome], list[Pruned], list[ToJudge]]:
     """Tell the requests that were answered before, and of them those whose order alone is left, from those to judge."""
-    settled: list[Ending] = []
+    settled: list[Outcome] = []
     pruned: list[Pruned] = []
     to_judge: list[ToJudge] = []
     for command in commands:
@@ -283,10 +283,10 @@ def _sort_out(
     return settled, pruned, to_judge
 
 
-async def _recall(connection: Connection, pruned: Sequence[Pruned], catalog: Catalog) -> list[Ending]:
+async def _recall(connection: Connection, pruned: Sequence[Pruned], catalog: Catalog) -> list[Outcome]:
     """Answer requests whose order was placed so long ago that its answer is not kept, from the order's own rows."""
     found = await recorded.read(connection, [row.order_id for _, row in pruned if row.order_id is not None])
-    said: list[Ending] = []
+    said: list[Outcome] = []
     for command, row in pruned:
         assert row.order_id is not None, "what is placed and has no answer has its order"
         order = found[row.order_id]
@@ -344,9 +344,9 @@ def _decide(to_judge: Sequence[ToJudge], seen: Seen, catalog: Catalog, terms: Te
 
 async def _place(
     connection: Connection, verdicts: Sequence[Verdict], moment: Moment, catalog: Catalog, context: Context
-) -> list[Ending]:
+) -> list[Outcome]:
     """Write the priced orders; say no to the others; remember what was said."""
-    said: list[Ending] = []
+    said: list[Outcome] = []
     to_place: list[tuple[Reading, OrderToPlace]] = []
     for command, row, verdict in verdicts:
         if isinstance(verdict, Exception):
@@ -360,7 +360,7 @@ async def _place(
     for (reading, one), ids in zip(to_place, placed, strict=True):
         said.append(outcomes.placed(reading, one.request_id, one.order, ids, moment.now))
     pairs = list(zip(orders_to_place, placed, strict=True))
-    answers = [ending.answer for ending in said if ending.answer]
+    answers = [outcome.answer for outcome in said if outcome.answer]
     await orders.place(
         connection, pairs, answers, catalogue_version=catalog.version, terms=context.terms, seal=context.keys.seal
     )

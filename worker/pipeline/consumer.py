@@ -1,4 +1,4 @@
-"""Deliveries → batches → endings → acks: sessions with the broker, pauses between them."""
+"""Deliveries → batches → outcomes → acks: sessions with the broker, pauses between them."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ from worker.intake.edge import Reading
 from worker.pipeline import outcomes
 from worker.pipeline.carry_out import Context, carry_out
 from worker.pipeline.delivery_buffer import DeliveryBuffer
-from worker.pipeline.outcomes import Ending, EndingKind
+from worker.pipeline.outcomes import Outcome, OutcomeKind
 from worker.pipeline.sweeper import Sweeper
 from worker.settings import Settings
 
@@ -111,7 +111,7 @@ class Consumer:
             self._nodes.rotate(-1)  # a node may answer, and still be in no state to work
             if time.monotonic() - began < SESSION_SECONDS_MIN:
                 raise
-            log.warning("worker.paused", **_told(error))
+            log.warning("worker.paused", **fault_fields(error))
 
 
 class Session:
@@ -241,16 +241,16 @@ class Session:
                 metrics.batch_taken(len(batch))
                 self._tell_in_flight()
                 ended = await carry_out_step(batch)
-                tags = {ending.reading.delivery.tag for ending in ended}
+                tags = {outcome.reading.delivery.tag for outcome in ended}
                 buffer.put_back([delivery for delivery in batch if delivery.tag not in tags])
-                await self._publisher.publish_all(message for ending in ended for message in ending.messages)
-                await buffer.finish([ending.reading.delivery for ending in ended])
+                await self._publisher.publish_all(message for outcome in ended for message in outcome.messages)
+                await buffer.finish([outcome.reading.delivery for outcome in ended])
                 self._tell_in_flight()
-                self._context.published += [ending.request_id for ending in ended if ending.request_id]
+                self._context.published += [outcome.request_id for outcome in ended if outcome.request_id]
                 seconds = time.perf_counter() - began
-                for ending in ended:
-                    count_ending(ending, seconds)
-                    log_ending(ending, seconds)
+                for outcome in ended:
+                    count_outcome(outcome, seconds)
+                    log_outcome(outcome, seconds)
         except AWAY as error:
             self._end(error)
 
@@ -269,7 +269,7 @@ class Session:
             await asyncio.sleep(PROBE_EVERY_SECONDS)
             await self._publisher.probe()
 
-    async def _carry_out(self, batch: Sequence[Delivery]) -> list[Ending]:
+    async def _carry_out(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """Carry out a batch; what the broker has handed over too often is moved first, to be taken alone."""
         suspects = [delivery for delivery in batch if headers.deliveries_before(delivery) >= DELIVERIES_MAX]
         if suspects:
@@ -279,7 +279,7 @@ class Session:
         moved = [outcomes.suspected(Reading(delivery), self._context.now()) for delivery in suspects]
         return moved + (await carry_out(others, self._context) if others else [])
 
-    async def _carry_out_suspect(self, batch: Sequence[Delivery]) -> list[Ending]:
+    async def _carry_out_suspect(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """Carry out a suspect alone; one that ended none of its deliveries here either is set aside."""
         [suspect] = batch
         delivery = headers.unmoved(suspect)
@@ -303,7 +303,7 @@ def _check_copies(publisher: Publisher, trusted: frozenset[str]) -> None:
         )
 
 
-Step = Callable[[Sequence[Delivery]], Awaitable[list[Ending]]]
+Step = Callable[[Sequence[Delivery]], Awaitable[list[Outcome]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,10 +326,10 @@ class Intake:
 
 def _log_pause(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.warning("worker.paused", **_told(error), probe=state.attempt_number)
+    log.warning("worker.paused", **fault_fields(error), probe=state.attempt_number)
 
 
-def _told(fault: BaseException | None) -> dict[str, str]:
+def fault_fields(fault: BaseException | None) -> dict[str, str]:
     """Tell which server is away, and of what kind the fault is. Not its text: that may quote what was to be written."""
     server = "RabbitMQ" if isinstance(fault, BROKERS_OWN_FAULTS) else "Postgres"
     return {"server": server, "fault": type(fault).__name__}
@@ -343,28 +343,28 @@ def _sleep_until(stopping: asyncio.Event) -> Callable[[float], Awaitable[None]]:
     return sleep
 
 
-_EVENTS = {kind: f"order.{kind}" for kind in EndingKind}
+_EVENTS = {kind: f"order.{kind}" for kind in OutcomeKind}
 
 
-def count_ending(ending: Ending, seconds: float) -> None:
-    metrics.ended(ending.kind, seconds, ending.reading.delivery.properties.timestamp)
-    if ending.kind is EndingKind.REJECTED:
-        metrics.dead_lettered(ending.told["reason"], ending.told["code"])
-    elif ending.kind is EndingKind.FAILED:
-        metrics.dead_lettered("failed", ending.told["code"])
+def count_outcome(outcome: Outcome, seconds: float) -> None:
+    metrics.ended(outcome.kind, seconds, outcome.reading.delivery.properties.timestamp)
+    if outcome.kind is OutcomeKind.REJECTED:
+        metrics.dead_lettered(outcome.log_fields["reason"], outcome.log_fields["code"])
+    elif outcome.kind is OutcomeKind.FAILED:
+        metrics.dead_lettered("failed", outcome.log_fields["code"])
 
 
-def log_ending(ending: Ending, seconds: float) -> None:
+def log_outcome(outcome: Outcome, seconds: float) -> None:
     """Write the one line of a delivery."""
-    properties = ending.reading.delivery.properties
-    caller = ending.reading.caller
-    unknown_names = ending.reading.unknown_names
+    properties = outcome.reading.delivery.properties
+    caller = outcome.reading.caller
+    unknown_names = outcome.reading.unknown_names
     unknown = {"unknown_parameters": redaction.names(unknown_names)} if unknown_names else {}
     log.info(
-        _EVENTS[ending.kind],
+        _EVENTS[outcome.kind],
         message_id=properties.message_id,
         caller=caller.name if caller else None,
         seconds=round(seconds, 4),
-        **ending.told,
+        **outcome.log_fields,
         **unknown,
     )

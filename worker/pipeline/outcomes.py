@@ -29,7 +29,7 @@ DELAYS = ("orders.retry.5s", "orders.retry.1m", "orders.retry.10m")
 _UNREADABLE = frozenset({"malformed", "request_too_large"})
 
 
-class EndingKind(StrEnum):
+class OutcomeKind(StrEnum):
     PLACED = "placed"
     REPEATED = "repeated"
     REJECTED = "rejected"
@@ -39,15 +39,15 @@ class EndingKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Outcome:
     """What to publish before the delivery may be acknowledged. `answer` is what the inbox is to remember."""
 
     reading: Reading
-    kind: EndingKind
+    kind: OutcomeKind
     messages: tuple[Outgoing, ...]
     request_id: int | None = None  # inbox row whose answer these messages publish
     answer: Answer | None = None
-    told: dict[str, Any] = field(default_factory=dict)  # for the log line
+    log_fields: dict[str, Any] = field(default_factory=dict)  # for the log line
 
 
 def cause_of(reading: Reading, now: datetime) -> Cause:
@@ -59,11 +59,11 @@ def cause_of(reading: Reading, now: datetime) -> Cause:
     )
 
 
-def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, now: datetime) -> Ending:
+def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, now: datetime) -> Outcome:
     said = events.placed_events(order, ids, cause_of(reading, now))
     answer = _answer(reading, request_id, order, ids, said)
-    told = {"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)}
-    return _answered(EndingKind.PLACED, reading, answer, said, told, remember=True)
+    log_fields = {"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)}
+    return _answered(OutcomeKind.PLACED, reading, answer, said, log_fields, remember=True)
 
 
 def _answer(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, said: Sequence[Event]) -> Answer:
@@ -76,19 +76,19 @@ def _answer(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOr
     )
 
 
-def recalled(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, placed_at: datetime) -> Ending:
+def recalled(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, placed_at: datetime) -> Outcome:
     """Say again what was said of an order whose answer is not kept any more: under the same ids; nothing is written."""
     said = events.placed_events(order, ids, cause_of(reading, placed_at))
     return repeated(reading, _answer(reading, request_id, order, ids, said))
 
 
-def repeated(reading: Reading, answer: Answer) -> Ending:
+def repeated(reading: Reading, answer: Answer) -> Outcome:
     """Say again what was said: the very same reply and events, and nothing is written."""
-    told = {"order_id": answer.reply.get("orderid")}
-    return _answered(EndingKind.REPEATED, reading, answer, _recalled(answer), told, remember=False)
+    log_fields = {"order_id": answer.reply.get("orderid")}
+    return _answered(OutcomeKind.REPEATED, reading, answer, _recalled(answer), log_fields, remember=False)
 
 
-def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: int | None = None) -> Ending:
+def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: int | None = None) -> Outcome:
     """Say no. With a `request_id` the answer is remembered, so that the broker's own redelivery repeats it."""
     fingerprint = reading.fingerprint
     content = fingerprint.digest.hex() if fingerprint else content_hash(reading.delivery.body)
@@ -98,56 +98,56 @@ def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: 
     return refused_again(reading, answer, now, remember=request_id is not None)
 
 
-def refused_again(reading: Reading, answer: Answer, now: datetime, *, remember: bool = False) -> Ending:
+def refused_again(reading: Reading, answer: Answer, now: datetime, *, remember: bool = False) -> Outcome:
     """Repeat a rejection: the reply, the event and the dead letter."""
     code, message = str(answer.reply["code"]), str(answer.reply["message"])
     reason = "malformed" if code in _UNREADABLE else "rejected"
-    told = {"reason": reason, "code": code}
-    ending = _answered(EndingKind.REJECTED, reading, answer, _recalled(answer), told, remember=remember)
+    log_fields = {"reason": reason, "code": code}
+    outcome = _answered(OutcomeKind.REJECTED, reading, answer, _recalled(answer), log_fields, remember=remember)
     attempts = headers.count_of(reading.delivery.properties.headers, headers.ATTEMPTS)
     letter = republish.dead_letter(reading.delivery, now, CauseOfDeath(reason, code, message), attempts)
-    return Ending(
+    return Outcome(
         reading=reading,
-        kind=ending.kind,
-        messages=(*ending.messages, letter),
-        request_id=ending.request_id,
-        answer=ending.answer,
-        told=ending.told,
+        kind=outcome.kind,
+        messages=(*outcome.messages, letter),
+        request_id=outcome.request_id,
+        answer=outcome.answer,
+        log_fields=outcome.log_fields,
     )
 
 
-def set_back(reading: Reading, error: BaseException, now: datetime) -> Ending:
+def set_back(reading: Reading, error: BaseException, now: datetime) -> Outcome:
     """Count an attempt for a message that failed alone: it waits for its next one, or has had its last."""
     attempts = min(headers.count_of(reading.delivery.properties.headers, headers.ATTEMPTS), len(DELAYS)) + 1
     reason = type(error).__name__
     if attempts > len(DELAYS):
         return failed(reading, reason, now, attempts)
     delay = DELAYS[attempts - 1]
-    return Ending(
+    return Outcome(
         reading=reading,
-        kind=EndingKind.RETRIED,
+        kind=OutcomeKind.RETRIED,
         messages=(republish.delayed(reading.delivery, now, delay, attempts),),
-        told={"reason": reason, "attempts": attempts, "delay": delay},
+        log_fields={"reason": reason, "attempts": attempts, "delay": delay},
     )
 
 
-def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Ending:
+def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Outcome:
     """Set aside what is nobody's fault but ours: the traceback is in the log, the kind of error in the headers."""
     event = events.failed_event(
         reason, cause_of(reading, now), content_hash(reading.delivery.body), _replays(reading), attempts
     )
     letter = republish.dead_letter(reading.delivery, now, CauseOfDeath("failed", "internal_error", reason), attempts)
-    return Ending(
+    return Outcome(
         reading=reading,
-        kind=EndingKind.FAILED,
+        kind=OutcomeKind.FAILED,
         messages=(event_message(event), letter),
-        told={"reason": reason, "code": "internal_error", "attempts": attempts},
+        log_fields={"reason": reason, "code": "internal_error", "attempts": attempts},
     )
 
 
-def suspected(reading: Reading, now: datetime) -> Ending:
+def suspected(reading: Reading, now: datetime) -> Outcome:
     """Move a message that was handed over again and again without an end: it may be what kills the process."""
-    return Ending(reading=reading, kind=EndingKind.SUSPECTED, messages=(republish.suspect(reading.delivery, now),))
+    return Outcome(reading=reading, kind=OutcomeKind.SUSPECTED, messages=(republish.suspect(reading.delivery, now),))
 
 
 def _recalled(answer: Answer) -> tuple[Event, ...]:
@@ -155,17 +155,23 @@ def _recalled(answer: Answer) -> tuple[Event, ...]:
 
 
 def _answered(  # noqa: PLR0913  # an answer, as it is kept and as it is said
-    kind: EndingKind, reading: Reading, answer: Answer, said: Sequence[Event], told: dict[str, Any], *, remember: bool
-) -> Ending:
+    kind: OutcomeKind,
+    reading: Reading,
+    answer: Answer,
+    said: Sequence[Event],
+    log_fields: dict[str, Any],
+    *,
+    remember: bool,
+) -> Outcome:
     messages = tuple(map(event_message, said))
     reply = _reply_message(reading, answer.reply)
-    return Ending(
+    return Outcome(
         reading=reading,
         kind=kind,
         messages=(reply, *messages) if reply else messages,
         request_id=answer.request_id or None,
         answer=answer if remember else None,
-        told=told,
+        log_fields=log_fields,
     )
 
 
