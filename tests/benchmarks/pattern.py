@@ -15,7 +15,8 @@ from worker.broker.messages import ADD_ORDER, Delivery, Properties
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
-from worker.pipeline.carry_out import Context, carry_out
+from worker.pipeline.carry_out import carry_out
+from worker.pipeline.context import Context
 from worker.pipeline.outcomes import OutcomeKind
 
 PUBLISHER = "storefront"  # as the tests' storefront is called at the broker

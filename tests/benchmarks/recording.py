@@ -23,7 +23,8 @@ from worker import __main__ as program
 from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
 from worker.pipeline import consumer
-from worker.pipeline.carry_out import Context, carry_out
+from worker.pipeline.carry_out import carry_out
+from worker.pipeline.context import Context
 from worker.pipeline.outcomes import Outcome
 
 Statement = tuple[str, str, tuple[Any, ...]]  # the method of the connection, the query, its arguments

@@ -11,39 +11,31 @@ use up    stock, limited promotions          repository/orders.py
 publish ─ ack                                consumer.py
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from repository import catalog as catalogue
-from repository import facts, inbox, orders, recorded
-from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection, Database
+from repository import facts, inbox, orders
+from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection
 from repository.facts import Moment, Seen
-from repository.inbox import Claim, Claimed
 from repository.orders import OrderToPlace, UsedUp
-from repository.revisions import check_migrated
-from schemas import rejections
 from schemas.catalog import Catalog
-from schemas.order import OrderRequest, PricedOrder, Terms, Wanted
-from schemas.rejections import Fault, Rejection
+from schemas.order import PricedOrder, Terms
+from schemas.rejections import Rejection
 from worker import metrics
-from worker.broker import headers
 from worker.broker.messages import Delivery
 from worker.domain.cart import rows_of
 from worker.domain.decide import decide
-from worker.domain.recall import recall
 from worker.domain.wanted import wanted
-from worker.intake.authentication import Caller
-from worker.intake.edge import Edge, Reading
-from worker.key_ring import KeyRing
+from worker.intake.edge import Reading
 from worker.pipeline import outcomes
+from worker.pipeline.context import CatalogueMoved, Context
 from worker.pipeline.outcomes import Outcome
+from worker.pipeline.repeats import Command, ToJudge, Verdict, command_of, recall_pruned, sort_out, superseded_by
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
-MARKS_MIN = 20  # fewer wait for the sweeper, a second at most: light traffic has no statement to spare
 # Services, addons, domains and renewals in one transaction: a fraction of a second. Orders that are larger go alone.
 BATCH_ROWS_MAX = 2_000
 TRIES_AT_ONCE = 3
@@ -51,73 +43,6 @@ TRY_WAIT_SECONDS = 0.05  # grows with each try, with jitter
 TRY_WAIT_SECONDS_MAX = 1.0
 
 log = structlog.get_logger()
-
-
-class CatalogueMoved(Exception):
-    """The catalogue that the batch was read with is not the database's any more."""
-
-
-@dataclass(slots=True)
-class Context:
-    """What carrying out needs. `catalog` is there after the first reload, and replaced when its version moves."""
-
-    database: Database
-    edge: Edge
-    keys: KeyRing
-    terms: Terms
-    catalog: Catalog = field(init=False)
-    published: list[int] = field(default_factory=list)  # inbox rows to mark with the next transaction
-    _ahead: timedelta = timedelta()  # how far the database's clock is ahead of this machine's
-
-    async def open(self) -> None:
-        """See that the database is there, takes work and has the tables that this program knows.
-
-        Raises:
-            AWAY_FAULTS: it does not answer, or takes no work.
-            NotMigrated: the tables are missing, or older than this program.
-        """
-        async with self.database.connection() as connection:
-            await check_migrated(connection)
-        await self.database.probe()
-        await self.reload()
-
-    def take_marks(self) -> list[int]:
-        """Take what is to be marked as published, if it is worth a statement. The sweeper takes the rest."""
-        if len(self.published) < MARKS_MIN:
-            return []
-        marks, self.published = self.published, []
-        return marks
-
-    def now(self) -> datetime:
-        """The database's time, where it cannot be asked: by how its clock stood to ours when it was asked last."""
-        return datetime.now(UTC) + self._ahead
-
-    async def see(self, connection: Connection, wanted: Wanted, catalog: Catalog) -> Seen:
-        """Ask the database for facts, for its time, and whether its catalogue is still this one.
-
-        Raises:
-            CatalogueMoved: it is another.
-        """
-        seen = await facts.see(connection, wanted)
-        self._ahead = seen.moment.now - datetime.now(UTC)
-        if seen.moment.catalogue_version != catalog.version:
-            raise CatalogueMoved
-        return seen
-
-    async def reload(self) -> None:
-        async with self.database.transaction() as connection:
-            self.catalog = await catalogue.read(connection)
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A request that may be judged: well-formed, and its caller known."""
-
-    reading: Reading
-    caller: Caller
-    request: OrderRequest
-    claim: Claim
-    supersedes: tuple[Claim, ...] = ()  # requests that an operator made this one of
 
 
 async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
@@ -163,7 +88,7 @@ async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> li
     for _ in range(ROUNDS_MAX):
         catalog = context.catalog
         readings = _as_many_as_fit(await context.edge.read(batch, catalog), catalog)
-        commands = [command for reading in readings if (command := _command(reading))]
+        commands = [command for reading in readings if (command := command_of(reading))]
         try:
             if commands:
                 settled = await _settle(commands, catalog, context, is_contended=is_contended)
@@ -193,16 +118,6 @@ def _as_many_as_fit(readings: Sequence[Reading], catalog: Catalog) -> Sequence[R
     return readings
 
 
-def _command(reading: Reading) -> Command | None:
-    message_id, fingerprint = reading.delivery.properties.message_id, reading.fingerprint
-    if reading.request is None or reading.caller is None or fingerprint is None or message_id is None:
-        return None
-    claim = Claim(reading.caller.name, message_id, fingerprint.digest, fingerprint.version)
-    superseded = headers.superseded(reading.delivery.properties.headers)
-    supersedes = tuple(replace(claim, message_id=one, is_asked=False) for one in superseded if one != message_id)
-    return Command(reading, reading.caller, reading.request, claim, supersedes)
-
-
 async def _settle(
     commands: Sequence[Command], catalog: Catalog, context: Context, *, is_contended: bool
 ) -> dict[int, Outcome]:
@@ -225,12 +140,12 @@ async def _settle(
             if is_contended:
                 await facts.lock_totals(connection, needed)
             seen = await context.see(connection, needed, catalog)
-            settled, pruned, to_judge = _sort_out(commands, claimed, context.keys, seen.moment)
-            settled += await _recall(connection, pruned, catalog)
+            settled, pruned, to_judge = sort_out(commands, claimed, context.keys, seen.moment)
+            settled += await recall_pruned(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = _decide(to_judge, seen, catalog, context.terms)
             settled += await _place(connection, verdicts, seen.moment, catalog, context)
-            await inbox.supersede(connection, _superseded(verdicts, claimed))
+            await inbox.supersede(connection, superseded_by(verdicts, claimed))
             await inbox.mark_published(connection, marks)
             await orders.use_up(connection, [verdict for *_, verdict in verdicts if isinstance(verdict, PricedOrder)])
     except BaseException:
@@ -248,82 +163,6 @@ async def _settle_nothing(catalog: Catalog, context: Context) -> dict[int, Outco
     async with context.database.connection() as connection:
         await context.see(connection, wanted([], catalog), catalog)
     return {}
-
-
-ToJudge = tuple[Command, Claimed]
-Pruned = tuple[Command, Claimed]
-Verdict = tuple[Command, Claimed, PricedOrder | Rejection | Exception]
-
-
-def _sort_out(
-    commands: Sequence[Command], claimed: Mapping[tuple[str, str], Claimed], keys: KeyRing, moment: Moment
-) -> tuple[list[Outcome], list[Pruned], list[ToJudge]]:
-    """Tell the requests that were answered before, and of them those whose order alone is left, from those to judge."""
-    settled: list[Outcome] = []
-    pruned: list[Pruned] = []
-    to_judge: list[ToJudge] = []
-    for command in commands:
-        row, reading = claimed[command.claim.key], command.reading
-        answer = row.answer
-        is_known = row.is_placed or answer is not None
-        same = is_known and keys.is_same(command.request, row.fingerprint, row.fingerprint_version)
-        refusal = _refusal(command, claimed, is_repeat=same)
-        if refusal is not None:
-            settled.append(outcomes.rejected(reading, Rejection.of([refusal]), moment.now))
-        elif row.is_placed and answer is None:
-            pruned.append((command, row))
-        elif answer is None or not same:
-            to_judge.append((command, row))
-        elif row.is_placed:
-            settled.append(outcomes.repeated(reading, answer))
-        elif _is_own_redelivery(reading.delivery, answer.replays):
-            settled.append(outcomes.refused_again(reading, answer, moment.now))
-        else:
-            to_judge.append((command, row))
-    return settled, pruned, to_judge
-
-
-async def _recall(connection: Connection, pruned: Sequence[Pruned], catalog: Catalog) -> list[Outcome]:
-    """Answer requests whose order was placed so long ago that its answer is not kept, from the order's own rows."""
-    found = await recorded.read(connection, [row.order_id for _, row in pruned if row.order_id is not None])
-    said: list[Outcome] = []
-    for command, row in pruned:
-        assert row.order_id is not None, "what is placed and has no answer has its order"
-        order = found[row.order_id]
-        said.append(
-            outcomes.recalled(
-                command.reading, row.request_id, *recall(command.request, order, catalog), order.placed_at
-            )
-        )
-    return said
-
-
-def _refusal(command: Command, claimed: Mapping[tuple[str, str], Claimed], *, is_repeat: bool) -> Fault | None:
-    """Tell why a request must not be placed, whatever it asks for: it was already, or what it was edited from was."""
-    row = claimed[command.claim.key]
-    if row.is_placed:
-        return None if is_repeat else rejections.message_id_reused()
-    if row.superseded_by is not None:
-        return rejections.superseded(row.superseded_by)
-    for claim in command.supersedes:
-        before = claimed[claim.key]
-        # Placed as it was, or in the form of another edit.
-        if before.order_id is not None or before.superseded_by is not None:
-            return rejections.supersedes_placed(claim.message_id)
-    return None
-
-
-def _superseded(verdicts: Sequence["Verdict"], claimed: Mapping[tuple[str, str], Claimed]) -> Iterator[tuple[int, int]]:
-    """Pair the requests that were edited with those that were placed in their stead, by inbox row."""
-    for command, row, verdict in verdicts:
-        if isinstance(verdict, PricedOrder):
-            for claim in command.supersedes:
-                yield claimed[claim.key].request_id, row.request_id
-
-
-def _is_own_redelivery(delivery: Delivery, replays: int) -> bool:
-    """Whether the broker hands over the very message again that was rejected: not one sent or replayed anew."""
-    return delivery.redelivered and headers.count_of(delivery.properties.headers, headers.REPLAYS) == replays
 
 
 def _decide(to_judge: Sequence[ToJudge], seen: Seen, catalog: Catalog, terms: Terms) -> list[Verdict]:

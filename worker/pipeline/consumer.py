@@ -32,7 +32,8 @@ from worker.broker.publisher import Publisher
 from worker.broker.topology import apply_topology, check_topology
 from worker.intake.edge import Reading
 from worker.pipeline import outcomes
-from worker.pipeline.carry_out import Context, carry_out
+from worker.pipeline.carry_out import carry_out
+from worker.pipeline.context import Context
 from worker.pipeline.delivery_buffer import DeliveryBuffer
 from worker.pipeline.outcomes import Outcome, OutcomeKind
 from worker.pipeline.sweeper import Sweeper

@@ -11,7 +11,7 @@ from schemas.events import Event
 from worker import metrics
 from worker.broker.publisher import CONFIRM_SECONDS_MAX, Publisher
 from worker.pipeline import outcomes
-from worker.pipeline.carry_out import Context
+from worker.pipeline.context import Context
 
 FLUSH_SECONDS = 1.0  # without traffic, marks wait at most so long
 SWEEP_SECONDS = 15.0
