@@ -23,7 +23,7 @@ from repository.inbox import SQL as INBOX
 from schemas import topology
 from tests.benchmarks.link import Link
 from tests.benchmarks.recording import Batch
-from worker.pipeline.consumer import BATCHES_IN_FLIGHT
+from worker.pipeline.session import BATCHES_IN_FLIGHT
 from worker.settings import Settings
 
 RECORDING = "BENCH_RECORDING"

@@ -22,7 +22,7 @@ from tests.benchmarks import link
 from worker import __main__ as program
 from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
-from worker.pipeline import consumer
+from worker.pipeline import session
 from worker.pipeline.carry_out import carry_out
 from worker.pipeline.context import Context
 from worker.pipeline.outcomes import Outcome
@@ -101,7 +101,7 @@ def main() -> None:
     file = Path(sys.argv[1])
     for name in ("execute", "fetch", "fetchrow"):
         _recording_method(name)
-    setattr(consumer, "carry_out", _carry_out)  # noqa: B010  # another module's, and a method: not to be assigned
+    setattr(session, "carry_out", _carry_out)  # noqa: B010  # another module's, and a method: not to be assigned
     setattr(Publisher, "publish_all", _publish_all)  # noqa: B010
     sys.argv = ["orders", "worker"]
     try:

@@ -8,7 +8,7 @@ import sys
 from aiormq.abc import DeliveredMessage
 
 from worker import __main__ as program
-from worker.pipeline import consumer
+from worker.pipeline import session
 from worker.pipeline.delivery_buffer import DeliveryBuffer
 
 
@@ -16,7 +16,7 @@ async def hear_nothing(_buffer: DeliveryBuffer, _message: DeliveredMessage) -> N
 
 
 def main() -> None:
-    consumer.WATCH_SECONDS, consumer.SILENT_SECONDS_MAX = 0.2, 1.0  # 15 and 60 in the program
+    session.WATCH_SECONDS, session.SILENT_SECONDS_MAX = 0.2, 1.0  # 15 and 60 in the program
     if "impatient" not in sys.argv:
         setattr(DeliveryBuffer, "put", hear_nothing)  # noqa: B010  # a method, which is not to be assigned
     sys.argv = ["orders", "worker"]

@@ -16,7 +16,7 @@ from worker import __main__ as program
 from worker.broker import batch
 from worker.broker.messages import Outgoing
 from worker.broker.publisher import Publisher
-from worker.pipeline import carry_out, consumer
+from worker.pipeline import carry_out, session
 from worker.pipeline.delivery_buffer import DeliveryBuffer
 
 Function = Callable[..., Any]
@@ -88,7 +88,7 @@ def dying_at_confirm(set_result: Function, time: int) -> Function:
 
 # Each point is a seam between two steps of the straight line.
 POINTS: dict[str, tuple[object, str, Dying]] = {
-    "after delivery": (consumer, "carry_out", dying_before),
+    "after delivery": (session, "carry_out", dying_before),
     "after claim": (inbox, "claim", dying_after),
     "before commit": (orders, "use_up", dying_after),
     "after commit": (carry_out, "_settle", dying_after),

@@ -20,7 +20,8 @@ from tests.faults.load import Storefront
 from tests.faults.oracle import Oracle
 from tests.faults.proxy import Proxy
 from tests.shop import Shop, Worker
-from worker.pipeline.consumer import BATCHES_IN_FLIGHT, PAUSE_SECONDS_MAX
+from worker.pipeline.consumer import PAUSE_SECONDS_MAX
+from worker.pipeline.session import BATCHES_IN_FLIGHT
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 WORKERS = 3

@@ -24,8 +24,9 @@ from worker.commands.database import database_errors
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
-from worker.pipeline.consumer import BATCHES_IN_FLIGHT, Consumer
+from worker.pipeline.consumer import Consumer
 from worker.pipeline.context import Context
+from worker.pipeline.session import BATCHES_IN_FLIGHT
 from worker.settings import Settings
 
 OBJECTS_BEFORE_COLLECTING = 50_000  # some tens of orders; 700 by default, which costs a tenth of the time

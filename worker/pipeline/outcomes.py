@@ -7,16 +7,21 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import structlog
+
 from repository.inbox import Answer
 from schemas import events, replies
 from schemas.events import Cause, Event
 from schemas.order import PlacedOrder, PricedOrder
 from schemas.rejections import Rejection
 from schemas.replies import Reply
+from worker import metrics, redaction
 from worker.broker import headers, republish
 from worker.broker.messages import Outgoing, Properties
 from worker.broker.republish import CauseOfDeath
 from worker.intake.edge import Reading, content_hash, traceparent_of
+
+log = structlog.get_logger()
 
 # Answers are never sent into our own queues (messages.md, "A request").
 OWN_QUEUES = "orders."
@@ -208,3 +213,32 @@ def event_message(event: Event) -> Outgoing:
 
 def _replays(reading: Reading) -> int:
     return headers.count_of(reading.delivery.properties.headers, headers.REPLAYS)
+
+
+# ---------------------------------------------------------------- what is told of one
+
+_EVENTS = {kind: f"order.{kind}" for kind in OutcomeKind}
+
+
+def count_outcome(outcome: Outcome, seconds: float) -> None:
+    metrics.ended(outcome.kind, seconds, outcome.reading.delivery.properties.timestamp)
+    if outcome.kind is OutcomeKind.REJECTED:
+        metrics.dead_lettered(outcome.log_fields["reason"], outcome.log_fields["code"])
+    elif outcome.kind is OutcomeKind.FAILED:
+        metrics.dead_lettered("failed", outcome.log_fields["code"])
+
+
+def log_outcome(outcome: Outcome, seconds: float) -> None:
+    """Write the one line of a delivery."""
+    properties = outcome.reading.delivery.properties
+    caller = outcome.reading.caller
+    unknown_names = outcome.reading.unknown_names
+    unknown = {"unknown_parameters": redaction.names(unknown_names)} if unknown_names else {}
+    log.info(
+        _EVENTS[outcome.kind],
+        message_id=properties.message_id,
+        caller=caller.name if caller else None,
+        seconds=round(seconds, 4),
+        **outcome.log_fields,
+        **unknown,
+    )
