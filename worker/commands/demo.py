@@ -18,10 +18,10 @@ from rich.text import Text
 from deploy.local.host import LocalServerError
 from deploy.local.servers import local_servers
 from schemas import wire
+from worker.client import Request
 from worker.commands import fail
 from worker.commands.demo_stage import Scene, Stage, running_stage
 from worker.commands.events import line_of
-from worker.commands.requests import Request
 from worker.commands.show import parts_of_order
 
 CREDENTIALS = {"username": "admin", "password": "fe01ce2a7fbac8fafaed7c982a04e229"}  # the sample catalogue's

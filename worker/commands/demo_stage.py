@@ -26,9 +26,8 @@ from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, opened
 from worker.broker.topology import apply_topology
+from worker.client import Request, Storefront
 from worker.commands import fail
-from worker.commands.publish import Storefront
-from worker.commands.requests import Request
 
 DATABASE = "orders_demo"
 SECRET_KEY = "demonstration-key-which-is-no-secret"  # noqa: S105  # of a database that lives for minutes

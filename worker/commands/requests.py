@@ -2,15 +2,14 @@
 
 import re
 import sys
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from schemas import wire
+from worker.client import Request
 from worker.commands import fail
 
 STANDARD_INPUT = Path("-")
@@ -25,15 +24,6 @@ Files = Annotated[
 Forms = Annotated[list[str] | None, typer.Option("--form", help="A request as form fields: 'clientid=1&pid=1&…'.")]
 
 _SERIALIZED = re.compile(rb"a:[0-9]+:\{")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A body with its content type, under a message_id of its own."""
-
-    body: bytes
-    content_type: str
-    message_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
 def requests_in(files: list[Path] | None, forms: list[str] | None) -> Iterator[Request]:
