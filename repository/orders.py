@@ -31,7 +31,7 @@ SQL = queries.load("orders.sql")
 ITEM_TABLES = ("services", "service_addons", "domains", "renewals")  # as the statement takes them
 
 Row = dict[str, Any]  # a row on its way to Postgres, as JSON
-Seal = Callable[[str], bytes]  # encrypts what is kept secret at rest
+Encrypt = Callable[[str], bytes]  # what is kept secret at rest
 
 
 class UsedUp(Exception):
@@ -81,7 +81,7 @@ async def place(  # noqa: PLR0913  # all that one statement writes
     *,
     catalogue_version: int,
     terms: Terms,
-    seal: Seal,
+    encrypt: Encrypt,
 ) -> None:
     """Write orders under the ids that they were given, and remember what requests were answered, placed or not.
 
@@ -93,7 +93,7 @@ async def place(  # noqa: PLR0913  # all that one statement writes
     items: dict[str, list[Row]] = {table: [] for table in ITEM_TABLES}
     for one, ids in orders:
         for item, item_id in zip(one.order.items, ids.item_ids, strict=True):
-            table, row = _item_row(one.order, ids, item, item_id, seal)
+            table, row = _item_row(one.order, ids, item, item_id, encrypt)
             items[table].append(row)
     await connection.execute(
         SQL["place"],
@@ -153,14 +153,16 @@ def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> R
     }
 
 
-def _item_row(order: PricedOrder, ids: PlacedOrder, item: PricedItem, item_id: int, seal: Seal) -> tuple[str, Row]:
+def _item_row(
+    order: PricedOrder, ids: PlacedOrder, item: PricedItem, item_id: int, encrypt: Encrypt
+) -> tuple[str, Row]:
     match item:
         case PricedService():
-            return "services", _service_row(order, ids, item, item_id, seal)
+            return "services", _service_row(order, ids, item, item_id, encrypt)
         case PricedAddon():
             return "service_addons", _addon_row(order, ids, item, item_id)
         case PricedDomain():
-            return "domains", _domain_row(order, ids, item, item_id, seal)
+            return "domains", _domain_row(order, ids, item, item_id, encrypt)
         case PricedRenewal():
             return "renewals", _renewal_row(ids, item)
 
@@ -176,7 +178,7 @@ def _priced_columns(order: PricedOrder, ids: PlacedOrder, item: PricedService | 
     }
 
 
-def _service_row(order: PricedOrder, ids: PlacedOrder, item: PricedService, item_id: int, seal: Seal) -> Row:
+def _service_row(order: PricedOrder, ids: PlacedOrder, item: PricedService, item_id: int, encrypt: Encrypt) -> Row:
     return {
         "id": item_id,
         **_priced_columns(order, ids, item),
@@ -186,7 +188,7 @@ def _service_row(order: PricedOrder, ids: PlacedOrder, item: PricedService, item
         "cycle": item.cycle,
         "quantity": item.quantity,
         "custom_fields": {
-            str(field_id): seal_field(value, seal) if field_id in item.secret_fields else value
+            str(field_id): seal_field(value, encrypt) if field_id in item.secret_fields else value
             for field_id, value in item.custom_fields.items()
         },
         "options": [
@@ -195,7 +197,7 @@ def _service_row(order: PricedOrder, ids: PlacedOrder, item: PricedService, item
         ],
         "ns1_prefix": item.ns1_prefix,
         "ns2_prefix": item.ns2_prefix,
-        "root_password_encrypted": _sealed(item.root_password, seal),
+        "root_password_encrypted": _encrypted(item.root_password, encrypt),
     }
 
 
@@ -210,7 +212,7 @@ def _addon_row(order: PricedOrder, ids: PlacedOrder, item: PricedAddon, item_id:
     }
 
 
-def _domain_row(order: PricedOrder, ids: PlacedOrder, item: PricedDomain, item_id: int, seal: Seal) -> Row:
+def _domain_row(order: PricedOrder, ids: PlacedOrder, item: PricedDomain, item_id: int, encrypt: Encrypt) -> Row:
     return {
         "id": item_id,
         **_priced_columns(order, ids, item),
@@ -224,7 +226,7 @@ def _domain_row(order: PricedOrder, ids: PlacedOrder, item: PricedDomain, item_i
         "nameservers": item.nameservers,
         "fields": item.fields,
         "idn_language": item.idn_language,
-        "epp_code_encrypted": _sealed(item.epp_code, seal),
+        "epp_code_encrypted": _encrypted(item.epp_code, encrypt),
     }
 
 
@@ -285,5 +287,5 @@ def _line_kind(order: PricedOrder, line: InvoiceLine) -> str:
     return order.items[line.item].kind
 
 
-def _sealed(secret: str | None, seal: Seal) -> str | None:
-    return None if secret is None else base64.b64encode(seal(secret)).decode()
+def _encrypted(secret: str | None, encrypt: Encrypt) -> str | None:
+    return None if secret is None else base64.b64encode(encrypt(secret)).decode()

@@ -11,18 +11,18 @@ SQL = queries.load("secrets.sql")
 
 AT_ONCE = 500  # rows of one transaction
 
-Reseal = Callable[[bytes], bytes]
+EncryptAnew = Callable[[bytes], bytes]
 
 
-async def rotate(database: Database, reseal: Reseal) -> AsyncIterator[int]:
+async def rotate(database: Database, encrypt_anew: EncryptAnew) -> AsyncIterator[int]:
     """Encrypt anew all that is encrypted, a stretch a transaction; yields how many rows each stretch had.
 
     It may be interrupted and run again: what is under the new key already is encrypted under it once more.
     """
     for kind, anew in (
-        ("root_passwords", reseal),
-        ("epp_codes", reseal),
-        ("custom_fields", lambda fields: _fields(fields, reseal)),
+        ("root_passwords", encrypt_anew),
+        ("epp_codes", encrypt_anew),
+        ("custom_fields", lambda fields: _fields(fields, encrypt_anew)),
     ):
         last = 0
         while True:
@@ -36,15 +36,15 @@ async def rotate(database: Database, reseal: Reseal) -> AsyncIterator[int]:
             yield len(rows)
 
 
-def seal_field(value: str, seal: Callable[[str], bytes]) -> dict[str, str]:
+def seal_field(value: str, encrypt: Callable[[str], bytes]) -> dict[str, str]:
     """Write the value of a secret custom field as it stands among the others."""
-    return {"sealed": seal(value).decode()}
+    return {"sealed": encrypt(value).decode()}
 
 
-def _fields(fields: bytes, reseal: Reseal) -> bytes:
+def _fields(fields: bytes, encrypt_anew: EncryptAnew) -> bytes:
     return orjson.dumps(
         {
-            name: {"sealed": reseal(value["sealed"].encode()).decode()} if isinstance(value, dict) else value
+            name: {"sealed": encrypt_anew(value["sealed"].encode()).decode()} if isinstance(value, dict) else value
             for name, value in orjson.loads(fields).items()
         }
     )

@@ -47,19 +47,19 @@ class KeyRing:
         """Hash a secret under the current key, to remember that it was verified without remembering it."""
         return self._sign(orjson.dumps(texts), self._version)
 
-    def seal(self, secret: str) -> bytes:
+    def encrypt(self, secret: str) -> bytes:
         return self._box.encrypt(secret.encode())
 
-    def reseal(self, sealed: bytes) -> bytes:
+    def encrypt_anew(self, encrypted: bytes) -> bytes:
         """Encrypt under the current key what was encrypted under any of them.
 
         Raises:
             InvalidToken: it was under none of them.
         """
-        return self._box.rotate(sealed)
+        return self._box.rotate(encrypted)
 
-    def open(self, sealed: bytes) -> str:
-        return self._box.decrypt(sealed).decode()
+    def decrypt(self, encrypted: bytes) -> str:
+        return self._box.decrypt(encrypted).decode()
 
     def _sign(self, content: bytes, version: str) -> bytes:
         return hmac.digest(self._signing[version], content, hashlib.sha256)

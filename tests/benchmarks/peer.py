@@ -307,7 +307,7 @@ class Peer:
         rows: dict[type[Base], list[Row]] = {table: [] for table in INSERTED}
         rows[OrderRow].append({"status": "Pending", **_order_row(one, ids, self._catalog.version)})
         for item, item_id in zip(one.order.items, ids.item_ids, strict=True):
-            table, values = _item_row(one.order, ids, item, item_id, self._keys.seal)
+            table, values = _item_row(one.order, ids, item, item_id, self._keys.encrypt)
             kind = ITEMS[table]
             if secret := values.get(SECRETS.get(kind, "")):
                 values[SECRETS[kind]] = base64.b64decode(secret)

@@ -50,7 +50,7 @@ async def test_passwords_and_transfer_codes_are_encrypted_and_the_other_fields_a
     fields = json.loads(service["custom_fields"])
     assert fields["201"] == "My site"
     assert PLANTED not in str(fields)
-    assert [KeyRing([SECRET_KEY.encode()]).open(one) for one in await sealed(shop)] == [PLANTED] * 3
+    assert [KeyRing([SECRET_KEY.encode()]).decrypt(one) for one in await sealed(shop)] == [PLANTED] * 3
 
 
 async def test_a_new_key_takes_over_and_the_old_one_may_go(shop: Shop) -> None:
@@ -60,7 +60,7 @@ async def test_a_new_key_takes_over_and_the_old_one_may_go(shop: Shop) -> None:
     status, said = await rotating(shop, NEW_KEY, SECRET_KEY)
 
     assert (status, said.strip()) == (0, "3 encrypted anew")
-    assert [KeyRing([NEW_KEY.encode()]).open(one) for one in await sealed(shop)] == [PLANTED] * 3
+    assert [KeyRing([NEW_KEY.encode()]).decrypt(one) for one in await sealed(shop)] == [PLANTED] * 3
     [service] = await shop.fetch("SELECT custom_fields FROM services WHERE root_password_encrypted IS NOT NULL")
     assert json.loads(service["custom_fields"])["201"] == "My site"
 

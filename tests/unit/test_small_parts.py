@@ -69,10 +69,10 @@ def test_fingerprints_outlive_a_rotation_and_those_of_a_lost_key_count_as_the_sa
 
 
 def test_secrets_at_rest_outlive_a_rotation() -> None:
-    sealed = KeyRing([OLD]).seal("Ab#1+2&3=")
+    sealed = KeyRing([OLD]).encrypt("Ab#1+2&3=")
 
     assert b"Ab#1" not in sealed
-    assert KeyRing([NEW, OLD]).open(sealed) == "Ab#1+2&3="
+    assert KeyRing([NEW, OLD]).decrypt(sealed) == "Ab#1+2&3="
 
 
 def test_settings_come_from_the_environment_alone() -> None:

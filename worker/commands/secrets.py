@@ -28,7 +28,7 @@ def rotate() -> None:
     keys = KeyRing(Settings.read().keys())
 
     async def run(database: Database) -> int:
-        return sum([count async for count in sealed.rotate(database, keys.reseal)])
+        return sum([count async for count in sealed.rotate(database, keys.encrypt_anew)])
 
     try:
         count = with_database(run)

@@ -201,6 +201,6 @@ async def _place(
     pairs = list(zip(orders_to_place, placed, strict=True))
     answers = [outcome.answer for outcome in said if outcome.answer]
     await orders.place(
-        connection, pairs, answers, catalogue_version=catalog.version, terms=context.terms, seal=context.keys.seal
+        connection, pairs, answers, catalogue_version=catalog.version, terms=context.terms, encrypt=context.keys.encrypt
     )
     return said
