@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import asyncpg
 
@@ -20,8 +21,8 @@ class Claim:
     message_id: str
     fingerprint: bytes
     fingerprint_version: str
-    # A key may be taken without being asked for: that of a request which this one supersedes.
-    is_asked: bool = True
+    # How often it is asked for now: several copies may be in hand. Not at all, where this one only supersedes it.
+    deliveries: int = 1
 
     @property
     def key(self) -> tuple[str, str]:
@@ -37,6 +38,16 @@ class Answer:
     replays: int
     reply: Reply
     events: tuple[str, ...]
+    answered_at: datetime
+    is_published: bool = False  # the broker has confirmed its events, or they are kept in `unsent`
+
+    @property
+    def mark(self) -> "Mark":
+        return self.request_id, self.answered_at
+
+
+# An answer that is published: its request, and when it was given. A rejection that is judged anew is another answer.
+Mark = tuple[int, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ async def claim(connection: Connection, claims: Sequence[Claim]) -> dict[tuple[s
         [claim.message_id for claim in claims],
         [claim.fingerprint for claim in claims],
         [claim.fingerprint_version for claim in claims],
-        [int(claim.is_asked) for claim in claims],
+        [claim.deliveries for claim in claims],
     )
     known = await _recall(connection, [row["id"] for row in rows if not row["is_new"]])
     return {
@@ -92,7 +103,15 @@ async def _recall(
 
 
 def _answer(row: asyncpg.Record) -> Answer:
-    return Answer(row["request_id"], row["outcome"], row["replays"], row["reply"], tuple(row["events"]))
+    return Answer(
+        request_id=row["request_id"],
+        outcome=row["outcome"],
+        replays=row["replays"],
+        reply=row["reply"],
+        events=tuple(row["events"]),
+        answered_at=row["answered_at"],
+        is_published=row["is_published"],
+    )
 
 
 async def supersede(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:
@@ -114,10 +133,16 @@ async def judge_anew(connection: Connection, requests: Sequence[tuple[Claimed, C
         )
 
 
-async def mark_published(connection: Connection, request_ids: Sequence[int]) -> None:
-    """Note that the broker has confirmed all that these requests caused."""
-    if request_ids:
-        await connection.execute(SQL["mark_published"], request_ids)
+async def mark_published(connection: Connection, marks: Sequence[Mark]) -> None:
+    """Note that the broker has all events of these answers, or `unsent`."""
+    if marks:
+        await connection.execute(SQL["mark_published"], [mark[0] for mark in marks], [mark[1] for mark in marks])
+
+
+async def placed_under(connection: Connection, message_id: str) -> int | None:
+    """Tell whether an order was placed under this message_id, whoever's, and which."""
+    order_id: int | None = await connection.fetchval(SQL["placed_under"], message_id)
+    return order_id
 
 
 async def sweep(connection: Connection, *, older_than_seconds: float, most: int) -> list[Answer]:

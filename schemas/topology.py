@@ -10,6 +10,11 @@ SUSPECTS = "orders.suspects"
 DEAD = "orders.dead"
 UNROUTED = "orders.unrouted"
 EVENTS = "orders.events"
+
+# Routing keys under which commands come in. What is sent again goes under one of them, whatever it came under.
+ADD_ORDER = "order.add"
+COMMAND_KEYS = frozenset({ADD_ORDER})
+
 FOLLOW_UPS = ("email.invoice-created", "email.order-confirmation")
 
 # Delay of each retry queue, in milliseconds. One queue a delay: mixed delays in one queue block each other.

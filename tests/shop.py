@@ -27,11 +27,15 @@ from schemas import topology, wire
 from worker.broker import users
 from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
+from worker.broker.headers import sealed
+from worker.broker.messages import Properties
+from worker.key_ring import KeyRing
 
 SECONDS_MAX = 20.0  # for whatever a test waits for
 POLL_SECONDS = 0.02
 CREDENTIALS = {"identifier": "IDENT", "secret": "SECRET"}
 SECRET_KEY = "a-key-of-the-tests-which-is-no-secret"
+KEYS = KeyRing([SECRET_KEY.encode()])
 DIRECT_REPLY = "amq.rabbitmq.reply-to"
 VHOSTS = "orders-tests-"  # a virtual host whose name begins so has the three users
 PASSWORD = "of-the-tests"  # of all three
@@ -260,24 +264,29 @@ class Shop:
         reply_to: str | None = "",
         trusted: bool = True,
         headers: Mapping[str, Any] | None = None,
+        notes: Mapping[str, Any] | None = None,
+        keys: KeyRing = KEYS,
         correlate: bool = True,
     ) -> Asked:
         """Publish a request and wait for the confirm. A mapping is sent as JSON by the trusted publisher.
 
         An empty `message_id` makes one up, None sends none. Replies come to a queue of ours, directly where
-        `reply_to` says so, and not at all where it is None.
+        `reply_to` says so, and not at all where it is None. `notes` are headers sealed with `keys`, as if we had
+        written them.
         """
         message_id = str(uuid.uuid4()) if message_id == "" else message_id
         asked = Asked(message_id, str(uuid.uuid4()) if correlate else str(message_id))
         self._asked[asked.correlation_id] = asked
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        ours = sealed(Properties(message_id=message_id, headers=notes), content, keys) if notes else {}
         message = aio_pika.Message(
-            body if isinstance(body, bytes) else json.dumps(body).encode(),
+            content,
             content_type=content_type,
             message_id=message_id,
             correlation_id=asked.correlation_id if correlate else None,
             reply_to=self._reply_queue if reply_to == "" else reply_to,
             user_id=self.user if trusted else None,
-            headers=dict(headers or {}),
+            headers={**(headers or {}), **ours},
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
         if message_id is None:
@@ -330,10 +339,10 @@ class Shop:
 
     def operating(self) -> "contextlib.AbstractAsyncContextManager[DeadLetters]":
         """Be the one operator who has the dead letters open."""
-        return opened(self._operator)
+        return opened(self._operator, keys=KEYS)
 
     async def replay(self, *message_ids: str) -> int:
-        async with opened(self._operator) as dead_letters:
+        async with opened(self._operator, keys=KEYS) as dead_letters:
             replayed = [one async for one in dead_letters.replay(lambda letter: letter.message_id in message_ids)]
         return len(replayed)
 

@@ -12,7 +12,6 @@ from aio_pika.abc import AbstractIncomingMessage
 from schemas import topology
 from worker.broker.addresses import user_of
 from worker.broker.connection import connect
-from worker.broker.messages import ADD_ORDER
 
 DIRECT_REPLY = "amq.rabbitmq.reply-to"
 PUBLISH_SECONDS_MAX = 30
@@ -61,7 +60,7 @@ class Storefront:
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
         self._replies.setdefault(request.message_id, asyncio.get_running_loop().create_future())
-        await self._exchange.publish(message, ADD_ORDER, timeout=PUBLISH_SECONDS_MAX)
+        await self._exchange.publish(message, topology.ADD_ORDER, timeout=PUBLISH_SECONDS_MAX)
 
     def expect_reply(self, request: Request) -> None:
         """Forget earlier replies to this request: the next one counts."""

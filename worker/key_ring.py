@@ -13,6 +13,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from schemas.canonical import ADD_ORDER, FORMAT, canonical
 
+SEAL_DIGITS = 32  # of 64: 128 bits that nobody guesses, in a header that is small
+SEAL_CHARS_MAX = SEAL_DIGITS + 9  # with the key's id
+
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
@@ -28,6 +31,8 @@ class KeyRing:
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._signing = {f"{FORMAT}:{_key_id(key)}": _derive(key, b"orders fingerprint") for key in keys}
         self._version = next(iter(self._signing))
+        self._sealing = {_key_id(key): _derive(key, b"orders seal") for key in keys}
+        self._sealing_id = next(iter(self._sealing))
         self._box = MultiFernet([Fernet(base64.urlsafe_b64encode(_derive(key, b"orders at rest"))) for key in keys])
 
     def fingerprint(self, request: object, action: str = ADD_ORDER) -> Fingerprint:
@@ -47,6 +52,16 @@ class KeyRing:
         """Hash a secret under the current key, to remember that it was verified without remembering it."""
         return self._sign(orjson.dumps(texts), self._version)
 
+    def seal(self, content: bytes) -> str:
+        """Sign what we write onto a message, so that it can be told from what its publisher wrote."""
+        return _seal(self._sealing_id, self._sealing[self._sealing_id], content)
+
+    def is_sealed(self, content: bytes, seal: str) -> bool:
+        """Whether one of us, under any of the keys, wrote this."""
+        key_id = seal.partition(":")[0]
+        key = self._sealing.get(key_id)
+        return key is not None and hmac.compare_digest(_seal(key_id, key, content).encode(), seal.encode())
+
     def encrypt(self, secret: str) -> bytes:
         return self._box.encrypt(secret.encode())
 
@@ -63,6 +78,10 @@ class KeyRing:
 
     def _sign(self, content: bytes, version: str) -> bytes:
         return hmac.digest(self._signing[version], content, hashlib.sha256)
+
+
+def _seal(key_id: str, key: bytes, content: bytes) -> str:
+    return f"{key_id}:{hmac.digest(key, content, hashlib.sha256).hex()[:SEAL_DIGITS]}"
 
 
 def _key_id(key: bytes) -> str:

@@ -5,7 +5,7 @@ supervisor puts them together: `Team`.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -14,17 +14,18 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from repository.unsent import Summary
 from schemas import rejections
 
 # Names the folder; prometheus_client looks for it when it is imported.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 OTHER = "other"
-OVER = ("placed", "repeated", "rejected", "failed")
+OVER = ("placed", "repeated", "rejected", "failed", "perhaps_placed")
 NOT_OVER = ("retried", "suspected")  # endings of a delivery, not yet of its request
 REASONS = frozenset({"rejected", "malformed", "failed"})
 # A code that a message brings along must not make a new time series: what is not listed counts as "other".
-_CODES = rejections.CODES | {"internal_error"}
+_CODES = rejections.CODES | {"internal_error", "perhaps_placed"}
 
 # Seconds. One commit and two confirmed hops take about 10 ms, a full batch on a busy machine some 100 ms; what waits
 # for a server that is away takes as long as that is away.
@@ -70,11 +71,20 @@ _consuming = Gauge(
 # Every process sees the same table and the same queue: the latest look is the truth.
 _unpublished = Gauge(
     "orders_unpublished",
-    "Answers that are committed and not known to be confirmed by the broker",
+    "Answers that are committed and not known to be confirmed by the broker, and messages that it did not take in time",
     multiprocess_mode="livemostrecent",
 )
 _unpublished_oldest = Gauge(
     "orders_unpublished_oldest_seconds", "Age of the oldest of orders_unpublished", multiprocess_mode="livemostrecent"
+)
+_unsent = Gauge(
+    "orders_unsent",
+    "Messages that the broker did not take in time, kept until it does: by type of event, or queue of dead letters",
+    ["kind", "destination"],
+    multiprocess_mode="livemostrecent",
+)
+_replies_refused = Counter(
+    "orders_replies_refused_total", "Replies that were asked to go where ORDERS_REPLY_QUEUES lets none"
 )
 _dead_letters = Gauge("orders_dead_letters", "Messages in the queue orders.dead", multiprocess_mode="livemostrecent")
 _dead_letters_waiting = Gauge(
@@ -92,6 +102,7 @@ _turned = Gauge(
     multiprocess_mode="liveall",
 )
 
+_destinations: set[tuple[str, str]] = set()  # for which something was kept since the start
 _dead_letters_since: float | None = None  # monotonic seconds; None: orders.dead was empty, or not looked at yet
 
 
@@ -141,9 +152,18 @@ def consuming(is_so: bool) -> None:  # noqa: FBT001  # the one thing that is sai
     _paused.set(not is_so)
 
 
-def unpublished(count: int, oldest_seconds: float) -> None:
-    _unpublished.set(count)
-    _unpublished_oldest.set(oldest_seconds)
+def unpublished(count: int, oldest_seconds: float, kept: Sequence[Summary]) -> None:
+    """Tell what is committed and not published: answers, with the age of the oldest, and what is kept."""
+    _unpublished.set(count + sum(one.count for one in kept))
+    _unpublished_oldest.set(max((oldest_seconds, *(one.oldest_seconds for one in kept))))
+    counts = {(one.kind.value, one.destination): one.count for one in kept}
+    for labels in _destinations | counts.keys():
+        _unsent.labels(*labels).set(counts.get(labels, 0))
+    _destinations.update(counts)
+
+
+def reply_refused() -> None:
+    _replies_refused.inc()
 
 
 def dead_letters(count: int) -> None:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.order import Terms
 from worker.broker.addresses import nodes_of
+from worker.broker.reply_queues import ReplyQueues
 
 PREFIX = "ORDERS_"
 ENV_FILE = "ORDERS_ENV_FILE"
@@ -30,7 +31,9 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Names carry their unit. What a command does not need may be left out; `require` says so when it does."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
 
     amqp_url: Annotated[SecretStr | None, Field(description="broker, as amqp://user:password@host:5672/vhost")] = None
     postgres_url: Annotated[
@@ -39,6 +42,8 @@ class Settings(BaseSettings):
     # The first key signs and encrypts, the others are still understood: rotate by putting a new one in front.
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     trusted_publishers: Annotated[frozenset[str], NoDecode] = frozenset()
+    # Where replies may go beside direct replies: for each publisher a rule, as user=pattern; for everybody *=pattern.
+    reply_queues: Annotated[ReplyQueues, NoDecode] = ReplyQueues.of((r"*=reply\..*",))
     prefetch: Annotated[int, Field(ge=1, le=2_000)] = 400  # deliveries in hand, a process
     batch_size: Annotated[int, Field(ge=1, le=500)] = 100  # requests in one transaction
     drain_seconds: Annotated[float, Field(gt=0, le=600)] = 25.0
@@ -56,6 +61,13 @@ class Settings(BaseSettings):
         if not isinstance(written, str):
             return written
         return tuple(member.strip() for member in written.split(",") if member.strip())
+
+    @field_validator("reply_queues", mode="before")
+    @classmethod
+    def _rules_can_be_read(cls, written: object) -> object:
+        if not isinstance(written, str):
+            return written
+        return ReplyQueues.of(rule.strip() for rule in written.split(",") if rule.strip())
 
     @field_validator("amqp_url", "postgres_url")
     @classmethod

@@ -21,7 +21,9 @@ SELECT
     answers.outcome,
     answers.replays,
     answers.reply,
-    answers.events
+    answers.events,
+    answers.answered_at,
+    answers.published_at IS NOT NULL AS is_published
 FROM inbox
 LEFT JOIN answers ON answers.request_id = inbox.id
 LEFT JOIN orders ON orders.request_id = inbox.id
@@ -43,16 +45,28 @@ FROM unnest($1::bigint[], $2::bytea[], $3::text[]) AS request (id, fingerprint, 
 WHERE inbox.id = request.id
 
 -- name: mark_published
--- $1 request ids. One that somebody else is at is skipped: waiting for it here could deadlock, and a mark that is missing
--- costs one more publishing of the same ids by the sweep.
+-- $1 request ids, $2 when each was answered: a rejection that was judged anew meanwhile is another answer. One that
+-- somebody else is at is skipped: waiting for it here could deadlock, and a mark that is missing costs one more publishing
+-- of the same ids by the sweep.
 UPDATE answers
 SET published_at = now()
 WHERE request_id IN (
-    SELECT request_id
+    SELECT answers.request_id
     FROM answers
-    WHERE request_id = ANY ($1::bigint[]) AND published_at IS NULL
-    FOR UPDATE SKIP LOCKED
+    JOIN unnest($1::bigint[], $2::timestamptz[]) AS mark (request_id, answered_at)
+        ON mark.request_id = answers.request_id AND mark.answered_at = answers.answered_at
+    WHERE answers.published_at IS NULL
+    FOR UPDATE OF answers SKIP LOCKED
 )
+
+-- name: placed_under
+-- $1 message id. Whoever's it is.
+SELECT orders.id
+FROM inbox
+JOIN orders ON orders.request_id = inbox.id
+WHERE inbox.message_id = $1
+ORDER BY orders.id
+LIMIT 1
 
 -- name: sweep
 -- Take answers that nobody can publish any more, because their request is gone. Whoever takes one has it for a while.
@@ -70,7 +84,7 @@ WHERE request_id IN (
     LIMIT $2
     FOR UPDATE SKIP LOCKED
 )
-RETURNING request_id, outcome, replays, reply, events
+RETURNING request_id, outcome, replays, reply, events, answered_at, false AS is_published
 
 -- name: unpublished
 SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(answered_at)), 0) AS oldest_seconds

@@ -13,7 +13,6 @@ from typing import Any
 
 from schemas import topology
 from tests.benchmarks import link
-from worker.broker.messages import ADD_ORDER
 
 PUBLISHER = "storefront"
 
@@ -66,7 +65,7 @@ class Order:
 
 def request(message_id: str, body: Body) -> bytes:
     properties = {"message_id": message_id, "content_type": "application/json", "user_id": PUBLISHER}
-    return link.message(topology.COMMANDS, ADD_ORDER, json.dumps(body).encode(), properties, mandatory=True)
+    return link.message(topology.COMMANDS, topology.ADD_ORDER, json.dumps(body).encode(), properties, mandatory=True)
 
 
 def _product(number: int) -> Body:

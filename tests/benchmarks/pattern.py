@@ -8,10 +8,11 @@ import orjson
 
 from repository import inbox
 from repository.database import Connection, Database
-from schemas import wire
+from schemas import topology, wire
 from schemas.order import Terms
 from tests.shop import SECRET_KEY
-from worker.broker.messages import ADD_ORDER, Delivery, Properties
+from worker.broker.messages import NO_TRAIL, Delivery, Properties, Trail
+from worker.broker.reply_queues import ReplyQueues
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
@@ -65,14 +66,15 @@ PLACED = len(FIRST) + ADDONS_ONLY + SERVICE_RENEWALS + DOMAIN_RENEWALS
 def context_of(database: Database) -> Context:
     """Make what carrying out needs, for a publisher that is trusted."""
     keys = KeyRing([SECRET_KEY.encode()])
-    return Context(database, Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX), keys, Terms())
+    edge = Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX)
+    return Context(database, edge, keys, Terms(), ReplyQueues.of(()))
 
 
-def delivery(tag: int, message_id: str, body: Mapping[str, Any], **headers: object) -> Delivery:
+def delivery(tag: int, message_id: str, body: Mapping[str, Any], trail: Trail = NO_TRAIL) -> Delivery:
     """Make a request as the broker would hand it over: of client 1, if the body says no other."""
-    properties = Properties(message_id=message_id, content_type=wire.JSON, user_id=PUBLISHER, headers=headers)
+    properties = Properties(message_id=message_id, content_type=wire.JSON, user_id=PUBLISHER)
     content = orjson.dumps({"clientid": 1, "paymentmethod": "paypal", **body})
-    return Delivery(content, properties, ADD_ORDER, redelivered=False, tag=tag)
+    return Delivery(content, properties, topology.ADD_ORDER, redelivered=False, tag=tag, trail=trail)
 
 
 async def place(database: Database) -> None:
@@ -95,7 +97,7 @@ async def _carry_out(context: Context, bodies: Sequence[Mapping[str, Any]], word
     ]
     ended = await carry_out(batch, context)
     async with context.database.transaction() as connection:
-        await inbox.mark_published(connection, [one.request_id for one in ended if one.request_id])
+        await inbox.mark_published(connection, [one.mark for one in ended if one.mark])
     return [one.kind for one in ended]
 
 

@@ -15,7 +15,7 @@ import base64
 import gc
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
@@ -53,6 +53,7 @@ from schemas.order import (
 )
 from schemas.rejections import Rejection
 from worker.broker.messages import Delivery, Outgoing, Properties
+from worker.broker.republish import Republisher
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
 from worker.intake.authentication import Authenticator
@@ -60,6 +61,7 @@ from worker.intake.edge import Edge, Reading
 from worker.key_ring import KeyRing
 from worker.pipeline import outcomes
 from worker.pipeline.outcomes import Outcome
+from worker.pipeline.publication import event_message
 from worker.settings import Settings
 
 IN_FLIGHT = 40  # messages, each with a connection of its own
@@ -121,6 +123,7 @@ class AnswerRow(Base):
     replays: Mapped[int]
     reply: Mapped[Any] = mapped_column(JSON)
     events: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    answered_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class ClientRow(Base):
@@ -160,6 +163,7 @@ class Peer:
     def __init__(self, settings: Settings, engine: AsyncEngine, catalog: Catalog, broker: RabbitBroker) -> None:
         keys = KeyRing(settings.keys())
         self._keys = keys
+        self._republisher = Republisher(keys)
         self._edge = Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max)
         self._terms = settings.terms()
         self._catalog = catalog
@@ -196,10 +200,15 @@ class Peer:
         [reading] = await self._edge.read([delivery], self._catalog)
         async with self._sessions.begin() as session:
             ending = await self._carry_out(session, reading)
-        await asyncio.gather(*map(self._publish, ending.messages))
+        await asyncio.gather(*map(self._publish, self._messages(ending)))
         await message.ack()
-        if ending.request_id:
-            self._published.append(ending.request_id)
+        if ending.mark:
+            self._published.append(ending.mark[0])
+
+    def _messages(self, ending: Outcome) -> Iterator[Outgoing]:
+        yield from map(event_message, ending.events)
+        if ending.moved:
+            yield self._republisher.copy(ending.reading.delivery, ending.moved)
 
     async def _publish(self, outgoing: Outgoing) -> None:
         properties = outgoing.properties
@@ -258,7 +267,7 @@ class Peer:
 
     async def _answer(self, session: AsyncSession, request_id: int) -> Answer:
         row = await session.get_one(AnswerRow, request_id)
-        return Answer(row.request_id, row.outcome, row.replays, row.reply, tuple(row.events))
+        return Answer(row.request_id, row.outcome, row.replays, row.reply, tuple(row.events), row.answered_at)
 
     async def _lock(self, session: AsyncSession, needed: Wanted) -> Totals:
         assert not needed.limited_promotions

@@ -21,7 +21,7 @@ from repository.orders import SQL as ORDERS
 from tests.benchmarks import link
 from worker import __main__ as program
 from worker.broker.messages import Delivery, Outgoing
-from worker.broker.publisher import Publisher
+from worker.broker.outlet import Outlet, Untaken
 from worker.pipeline import session
 from worker.pipeline.carry_out import carry_out
 from worker.pipeline.context import Context
@@ -74,14 +74,15 @@ async def _carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcom
     _batches.append(recorded)
     _batch.set(recorded)
     ended = await carry_out(batch, context)
-    recorded.request_ids = [ending.request_id for ending in ended if ending.request_id]
+    recorded.request_ids = [outcome.mark[0] for outcome in ended if outcome.mark]
     return ended
 
 
-async def _publish_all(publisher: Publisher, messages: Iterable[Outgoing]) -> None:
+async def _publish(outlet: Outlet, messages: Iterable[Outgoing], seconds: float) -> list[Untaken]:
     messages = list(messages)
-    _batch.get().frames = list(map(_frames, messages))
-    await publish_all(publisher, messages)
+    if batch := _batch.get(None):
+        batch.frames += map(_frames, messages)
+    return await publish(outlet, messages, seconds)
 
 
 def _frames(outgoing: Outgoing) -> bytes:
@@ -94,15 +95,15 @@ def _frames(outgoing: Outgoing) -> bytes:
     return link.message(outgoing.exchange, outgoing.routing_key, outgoing.body, told, mandatory=outgoing.mandatory)
 
 
-publish_all = Publisher.publish_all
+publish = Outlet.publish
 
 
 def main() -> None:
     file = Path(sys.argv[1])
     for name in ("execute", "fetch", "fetchrow"):
         _recording_method(name)
-    setattr(session, "carry_out", _carry_out)  # noqa: B010  # another module's, and a method: not to be assigned
-    setattr(Publisher, "publish_all", _publish_all)  # noqa: B010
+    setattr(session, "carry_out_unsuspected", _carry_out)  # noqa: B010  # another module's, and a method: not to be assigned
+    setattr(Outlet, "publish", _publish)  # noqa: B010
     sys.argv = ["orders", "worker"]
     try:
         program.main()

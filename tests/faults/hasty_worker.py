@@ -7,14 +7,12 @@ import sys
 
 from repository import database
 from worker import __main__ as program
-from worker.broker import publisher, workarounds
+from worker.broker import workarounds
 
 HEARTBEAT_SECONDS = 4  # 10 in the program; fewer, and aiormq's rounding would be most of it
 STATEMENT_SECONDS_MAX = 3  # 10
 ANSWER_SECONDS_MAX = 5  # 15
 CONNECT_SECONDS_MAX = 1  # 5, to Postgres
-CONFIRM_SECONDS_MAX = 12  # 30
-REPLY_SECONDS_MAX = 2  # 5
 
 
 def main() -> None:
@@ -22,8 +20,6 @@ def main() -> None:
     database.STATEMENT_SECONDS_MAX = database.LOCK_SECONDS_MAX = STATEMENT_SECONDS_MAX
     database.ANSWER_SECONDS_MAX = ANSWER_SECONDS_MAX
     database.CONNECT_SECONDS_MAX = CONNECT_SECONDS_MAX
-    publisher.CONFIRM_SECONDS_MAX = CONFIRM_SECONDS_MAX
-    publisher.REPLY_SECONDS_MAX = REPLY_SECONDS_MAX
     sys.argv = ["orders", "worker"]
     program.main()
 

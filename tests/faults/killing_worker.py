@@ -3,6 +3,7 @@
 TIME is at which time that it gets there, the first where nothing is said.
 """
 
+import asyncio
 import functools
 import itertools
 import os
@@ -15,7 +16,7 @@ from repository import inbox, orders
 from worker import __main__ as program
 from worker.broker import batch
 from worker.broker.messages import Outgoing
-from worker.broker.publisher import Publisher
+from worker.broker.outlet import Outlet, Untaken
 from worker.pipeline import carry_out, session
 from worker.pipeline.delivery_buffer import DeliveryBuffer
 
@@ -58,16 +59,21 @@ def dying_after(function: AsyncFunction, time: int) -> AsyncFunction:
 
 
 def dying_after_publish(number: int) -> Dying:
-    """Die when so many messages of a batch are confirmed, and not one more is sent."""
+    """Die when so many messages of an order are confirmed, by whatever way they go, and not one more is sent."""
 
-    def dying(publish_all: AsyncFunction, time: int) -> AsyncFunction:
-        times = itertools.count(1)
+    def dying(publish: AsyncFunction, time: int) -> AsyncFunction:
+        one_at_a_time = asyncio.Lock()
+        last = PUBLISHES[-1] * (time - 1) + number
+        confirmed = itertools.count(1)
 
-        async def publish_one_by_one(publisher: Publisher, messages: Iterable[Outgoing]) -> None:
-            for count, message in enumerate(messages, 1):
-                await publish_all(publisher, [message])
-                if count == number and next(times) == time:
-                    die()
+        async def publish_one_by_one(outlet: Outlet, messages: Iterable[Outgoing], seconds: float) -> list[Untaken]:
+            untaken: list[Untaken] = []
+            async with one_at_a_time:
+                for message in messages:
+                    untaken += await publish(outlet, [message], seconds)
+                    if message.body and next(confirmed) == last:  # a probe has none
+                        die()
+            return untaken
 
         return publish_one_by_one
 
@@ -88,11 +94,11 @@ def dying_at_confirm(set_result: Function, time: int) -> Function:
 
 # Each point is a seam between two steps of the straight line.
 POINTS: dict[str, tuple[object, str, Dying]] = {
-    "after delivery": (session, "carry_out", dying_before),
+    "after delivery": (session, "carry_out_unsuspected", dying_before),
     "after claim": (inbox, "claim", dying_after),
     "before commit": (orders, "use_up", dying_after),
     "after commit": (carry_out, "_settle", dying_after),
-    **{f"after publish {number}": (Publisher, "publish_all", dying_after_publish(number)) for number in PUBLISHES},
+    **{f"after publish {number}": (Outlet, "publish", dying_after_publish(number)) for number in PUBLISHES},
     "after a confirm, with others on their way": (batch.Confirm, "set_result", dying_at_confirm),
     "before ack": (DeliveryBuffer, "finish", dying_before),
     "after ack": (DeliveryBuffer, "finish", dying_after),

@@ -15,7 +15,6 @@ from aio_pika.abc import AbstractExchange
 from schemas import topology
 from tests.shop import user_of
 from worker.broker.connection import BROKER_FAULTS, connect
-from worker.broker.messages import ADD_ORDER
 
 CONFIRM_SECONDS_MAX = 5.0
 AGAIN_SECONDS = 0.1  # between two tries of one request
@@ -112,7 +111,7 @@ class Storefront:
                         user_id=user,
                         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
                     )
-                    await exchange.publish(message, ADD_ORDER)
+                    await exchange.publish(message, topology.ADD_ORDER)
                     return
             except (*BROKER_FAULTS, TimeoutError):
                 await self._leave(exchange)

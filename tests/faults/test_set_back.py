@@ -48,7 +48,7 @@ async def test_each_attempt_waits_longer_than_the_one_before(shop: Shop) -> None
     worker = await shop.start_worker(FAULTY)
 
     for attempts in (0, 1, 2):
-        await shop.publish({**ORDER, "notes": "bug"}, headers={"x-orders-attempts": attempts})
+        await shop.publish({**ORDER, "notes": "bug"}, notes={"x-orders-attempts": attempts})
     await shop.until(lambda: sum(line["event"] == "order.retried" for line in worker.log) == 3)
 
     assert [await shop.waiting(queue) for queue in topology.RETRY_DELAYS] == [1, 1, 1]
@@ -57,7 +57,7 @@ async def test_each_attempt_waits_longer_than_the_one_before(shop: Shop) -> None
 async def test_after_the_last_attempt_it_is_set_aside_with_its_reason_and_no_secret(shop: Shop) -> None:
     worker = await shop.start_worker(FAULTY)
 
-    asked = await shop.publish({**ORDER, "notes": "bug"}, headers={"x-orders-attempts": 3})
+    asked = await shop.publish({**ORDER, "notes": "bug"}, notes={"x-orders-attempts": 3})
     [event] = await shop.until_events(asked.message_id or "", "order.failed")
     [letter] = await shop.dead_letters()
 
@@ -74,7 +74,7 @@ async def test_after_the_last_attempt_it_is_set_aside_with_its_reason_and_no_sec
 async def test_an_attempt_that_a_publisher_made_up_is_clamped(shop: Shop) -> None:
     await shop.start_worker(FAULTY)
 
-    asked = await shop.publish({**ORDER, "notes": "bug"}, headers={"x-orders-attempts": 10**12})
+    asked = await shop.publish({**ORDER, "notes": "bug"}, notes={"x-orders-attempts": 10**12})
     [event] = await shop.until_events(asked.message_id or "", "order.failed")
 
     assert event.data["attempts"] == 4
@@ -82,7 +82,7 @@ async def test_an_attempt_that_a_publisher_made_up_is_clamped(shop: Shop) -> Non
 
 async def test_a_replay_of_a_failed_request_begins_at_no_attempts(shop: Shop) -> None:
     faulty = await shop.start_worker(FAULTY)
-    asked = await shop.publish({**ORDER, "notes": "bug"}, headers={"x-orders-attempts": 3})
+    asked = await shop.publish({**ORDER, "notes": "bug"}, notes={"x-orders-attempts": 3})
     await shop.dead_letters()
     await asyncio.to_thread(faulty.stop)
     await shop.start_worker()

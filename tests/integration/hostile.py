@@ -938,9 +938,9 @@ MESSAGES = [
         headers=table({"x-orders-supersedes": array(text("x"))}),
     ),
     Case(
-        id="headers: an id that was replaced before",
+        id="headers: a publisher says that it replaces another",
         body=GOOD,
-        codes=("supersedes_placed",),
+        codes=PLACED,
         headers=table({"x-orders-supersedes": array(text("x"))}),
     ),
     *(

@@ -135,7 +135,7 @@ async def test_a_failure_is_announced_as_the_page_says(shop: Shop) -> None:
     await shop.start_worker(FAULTY)
     request = {**documented("request-json"), "notes": "bug"}
 
-    await shop.publish(request, message_id="cart-4713", trusted=False, headers={"x-orders-attempts": 3})
+    await shop.publish(request, message_id="cart-4713", trusted=False, notes={"x-orders-attempts": 3})
     [event] = await shop.until_events("cart-4713", "order.failed")
 
     assert shape_of(json.loads(event.raw)) == shape_of(documented("order.failed"))

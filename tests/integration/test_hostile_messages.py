@@ -265,9 +265,10 @@ async def test_all_of_them_at_once_hold_no_good_order_up(scene: Scene) -> None:
             if number % 20 == 0:
                 sending.create_task(scene.order())
 
-    # Those that set a message_id of their own were placed before, and are repeats now.
+    # Those that set a message_id of their own were placed before: of a repeat the events are known to be there.
+    new = [case for case in small if "message_id" not in case.properties or "placed" not in case.codes]
     expected = {"order.added", "order.rejected"}
-    await _until(lambda: _count(scene.since(before).events, expected) >= len(small), BURST_SECONDS_MAX)
+    await _until(lambda: _count(scene.since(before).events, expected) >= len(new), BURST_SECONDS_MAX)
 
 
 def _count(events: Iterable[dict[str, Any]], types: set[str]) -> int:
@@ -424,5 +425,8 @@ def _check_worker(scene: Scene) -> None:
     assert scene.worker.process.poll() is None
     told = [line["event"] for line in scene.worker.log]
     assert told.count("worker.consuming") == 1
-    ordinary = {"worker.consuming", "order.placed", "order.rejected", "order.repeated", "order.suspected", "reply.lost"}
+    ordinary = {
+        *("worker.consuming", "order.placed", "order.rejected", "order.repeated", "order.suspected"),
+        *("reply.lost", "reply.refused", "outlet.lost"),
+    }
     assert set(told) <= ordinary

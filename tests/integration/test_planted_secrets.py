@@ -29,6 +29,7 @@ from tests.shop import PASSWORD, SECONDS_MAX, Shop, Worker
 from tests.unit.test_encodings import as_form, as_json, as_php
 from worker.broker.headers import OURS
 from worker.commands.events import line_of
+from worker.key_ring import KeyRing
 
 ENCODINGS = {"json": (as_json, wire.JSON), "form": (as_form, wire.FORM), "php": (as_php, wire.PHP)}
 BROKEN = "broken"  # the name-server prefix with which a service cannot be written
@@ -207,7 +208,8 @@ async def live(shop: Shop, marks: Marks) -> Day:
     pair = await _make_credential(shop, marks)
     worker = await shop.start_worker(ORDERS_SECRET_KEYS=",".join(keys), ORDERS_HTTP_PORT=str(port))
 
-    replies, dead = await _ask_everything(shop, worker, pair, marks)
+    sealing = KeyRing([key.encode() for key in keys])
+    replies, dead = await _ask_everything(shop, worker, pair, marks, sealing)
     metrics = await asyncio.to_thread(_metrics, port)
     retried = await _peek(shop, "orders.retry.10m")
     assert len(retried) == len(ENCODINGS)
@@ -228,7 +230,7 @@ async def live(shop: Shop, marks: Marks) -> Day:
 
 
 async def _ask_everything(
-    shop: Shop, worker: Worker, pair: tuple[str, str], marks: Marks
+    shop: Shop, worker: Worker, pair: tuple[str, str], marks: Marks, keys: KeyRing
 ) -> tuple[list[bytes], list[str]]:
     """Send all there is. Returns the replies, and the message ids of what became a dead letter."""
     identifier, secret = pair
@@ -253,10 +255,10 @@ async def _ask_everything(
         refused.append(await shop.publish(body, message_id=message_id, content_type=content_type))
     for message_id, body, content_type in bodies(marks, "failed", ns1prefix={1: BROKEN}):
         how = {"x-orders-attempts": 3}  # all but the last
-        failed.append(await shop.publish(body, message_id=message_id, content_type=content_type, headers=how))
+        failed.append(await shop.publish(body, message_id=message_id, content_type=content_type, notes=how, keys=keys))
     for message_id, body, content_type in bodies(marks, "delayed", ns1prefix={1: BROKEN}):
         how = {"x-orders-attempts": 2}  # so that it does not come back meanwhile
-        await shop.publish(body, message_id=message_id, content_type=content_type, headers=how)
+        await shop.publish(body, message_id=message_id, content_type=content_type, notes=how, keys=keys)
 
     accepted = [await shop.reply(one) for one in placed]
     denied = [await shop.reply(one) for one in refused]

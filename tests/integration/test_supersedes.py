@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from tests.shop import Asked, Shop
+from worker.broker.headers import lineage
 
 ORDER: dict[str, Any] = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 WRONG = {**ORDER, "paymentmethod": "bitcoin"}
 
 
 async def send(shop: Shop, message_id: str, *supersedes: str, body: dict[str, Any] = ORDER) -> Asked:
-    headers = {"x-orders-supersedes": list(supersedes) if len(supersedes) > 1 else supersedes[0]} if supersedes else {}
-    return await shop.publish(body, message_id=message_id, headers=headers)
+    """Send a request as an operator's edit does."""
+    return await shop.publish(body, message_id=message_id, notes=lineage(supersedes))
 
 
 async def ended(shop: Shop, asked: Asked) -> str:
@@ -39,7 +40,7 @@ async def test_once_the_old_one_is_placed_the_new_one_is_refused(shop: Shop) -> 
     await shop.start_worker()
     assert await ended(shop, await send(shop, "old")) == "placed"
 
-    new = await shop.ask(ORDER, message_id="new", headers={"x-orders-supersedes": "old"})
+    new = json.loads(await shop.reply(await send(shop, "new", "old")))
 
     assert new["code"] == "supersedes_placed"
     assert new["message"] == "The request that this one was edited from, old, was placed meanwhile"
@@ -127,7 +128,7 @@ async def test_another_callers_request_of_that_id_is_none_of_its_business(shop: 
 async def test_a_header_that_names_nothing_is_nothing(shop: Shop, header: object) -> None:
     await shop.start_worker()
 
-    assert await ended(shop, await shop.publish(ORDER, message_id="new", headers={"x-orders-supersedes": header})) == (
+    assert await ended(shop, await shop.publish(ORDER, message_id="new", notes={"x-orders-supersedes": header})) == (
         "placed"
     )
 

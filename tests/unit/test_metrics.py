@@ -8,6 +8,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from prometheus_client import REGISTRY
 
+from repository.unsent import Kind, Summary
 from worker import health, metrics
 from worker.metrics import Condition
 from worker.pipeline.outcomes import OutcomeKind
@@ -16,7 +17,7 @@ NAMES = {
     "orders_processed", "orders_processing_seconds", "orders_end_to_end_seconds", "orders_batch_size",
     "orders_attempts", "orders_dead", "orders_in_flight", "orders_unpublished", "orders_unpublished_oldest_seconds",
     "orders_paused", "orders_consuming", "orders_dead_letters", "orders_dead_letters_waiting_seconds",
-    "orders_loop_turned_seconds", "orders_build_info",
+    "orders_loop_turned_seconds", "orders_build_info", "orders_unsent", "orders_replies_refused",
 }  # fmt: skip
 
 
@@ -115,12 +116,18 @@ def test_what_is_told_is_shown() -> None:
     metrics.batch_taken(7)
     metrics.attempt_counted()
     metrics.in_flight(12)
-    metrics.unpublished(3, 4.5)
+    metrics.unpublished(3, 4.5, [Summary(Kind.EVENT, "order.added", 2, 9.5)])
 
     assert value("orders_batch_size_count") == batches + 1
     assert value("orders_attempts_total") == attempts + 1
     assert value("orders_in_flight") == 12
-    assert (value("orders_unpublished"), value("orders_unpublished_oldest_seconds")) == (3, 4.5)
+    assert (value("orders_unpublished"), value("orders_unpublished_oldest_seconds")) == (5, 9.5)
+    assert value("orders_unsent", kind="event", destination="order.added") == 2
+
+    metrics.unpublished(0, 0.0, [])
+
+    assert (value("orders_unpublished"), value("orders_unpublished_oldest_seconds")) == (0, 0)
+    assert value("orders_unsent", kind="event", destination="order.added") == 0
 
 
 # ---------------------------------------------------------------- the probes and the endpoints

@@ -3,12 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import metadata
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -19,9 +17,7 @@ from schemas.events import event_id
 from schemas.order import Item, OrderRequest
 from schemas.replies import Reply, ResponseType
 from worker.__main__ import COMMANDS, app_of
-from worker.broker import republish
 from worker.broker.addresses import nodes_of, user_of
-from worker.broker.messages import Delivery, Properties
 from worker.key_ring import KeyRing
 from worker.settings import Settings, SettingsError
 
@@ -121,62 +117,6 @@ def test_each_node_must_be_one_that_can_be_read() -> None:
         Settings.read({"ORDERS_AMQP_URL": "amqp://a/v,amqp://me:p/x@b/v"})
 
 
-def a_delivery(headers: Mapping[str, Any], **properties: Any) -> Delivery:
-    return Delivery(b"body", Properties(headers=headers, **properties), "order.add", redelivered=False, tag=1)
-
-
-def letter_of(headers: Mapping[str, Any], **properties: Any) -> Properties:
-    cause = republish.CauseOfDeath("rejected", "x", "y" * 5_000)
-    return republish.dead_letter(a_delivery(headers, **properties), NOW, cause, attempts=0).properties
-
-
-def test_a_dead_letter_keeps_the_message_and_its_publisher() -> None:
-    letter = letter_of({"mine": 7}, message_id="m", user_id="storefront", reply_to="q", correlation_id="c")
-
-    assert (letter.message_id, letter.user_id, letter.reply_to, letter.correlation_id) == ("m", "storefront", "q", "c")
-    assert letter.headers["mine"] == 7
-    assert letter.headers["x-orders-routing-key"] == "order.add"
-
-
-def test_headers_beyond_eight_kibibytes_are_dropped_and_named() -> None:
-    letter = letter_of({"small": "s", "large": "x" * 200_000})
-
-    assert letter.headers["small"] == "s"
-    assert letter.headers["x-orders-dropped"] == "large"
-
-
-def test_ten_thousand_headers_fit_into_eight_kibibytes_too() -> None:
-    letter = letter_of({f"header-{number}": "value" for number in range(10_000)})
-
-    assert len(letter.headers["x-orders-dropped"]) == 1_000
-    assert sum(len(name) + len(str(value)) for name, value in letter.headers.items()) <= 8 * 1024
-
-
-def test_headers_that_would_route_a_copy_elsewhere_are_left_out() -> None:
-    letter = letter_of({"CC": ["elsewhere"], "BCC": ["there"], "x-delivery-count": 3})
-
-    assert not {"CC", "BCC", "x-delivery-count"} & letter.headers.keys()
-
-
-def test_what_a_publisher_writes_under_our_names_is_not_believed() -> None:
-    letter = letter_of({"x-orders-reason": "failed", "x-orders-replays": "9", "x-orders-attempts": True})
-
-    assert letter.headers["x-orders-reason"] == "rejected"
-    assert letter.headers["x-orders-replays"] == 0
-
-
-def test_a_replay_counts_itself_and_forgets_the_end() -> None:
-    letter = letter_of({"x-orders-replays": 2, "mine": 7})
-
-    again = republish.replay(letter, 2)
-
-    assert again.headers == {
-        "mine": 7,
-        "x-orders-replays": 3,
-        "x-orders-first-seen": letter.headers["x-orders-first-seen"],
-    }
-
-
 REPLY: Reply = {"result": "success", "orderid": 17, "serviceids": "21", "warnings": ["a < b; c", "d"]}
 
 
@@ -197,16 +137,6 @@ REPLY: Reply = {"result": "success", "orderid": 17, "serviceids": "21", "warning
 )
 def test_a_reply_in_each_encoding(response_type: ResponseType, body: bytes) -> None:
     assert replies.render(REPLY, response_type) == body
-
-
-def test_headers_that_cannot_make_the_way_back_are_dropped_and_named() -> None:
-    deep: list[Any] = []
-    for _ in range(500):
-        deep = [deep]
-    letter = letter_of({"deep": deep, "n" * 200: 1, "bytes": b"\xff", "table": {"list": [1, 2.5, None]}})
-
-    assert letter.headers["table"] == {"list": [1, 2.5, None]}
-    assert sorted(letter.headers["x-orders-dropped"].split(", ")) == ["bytes", "deep", "n" * 64]
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])

@@ -8,7 +8,7 @@ it shares what aiormq keeps of a channel: the next delivery tag, and who waits f
 import asyncio
 import struct
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -30,6 +30,7 @@ ROUTES_REMEMBERED_MAX = 256  # reply queues are many
 Refused = tuple[
     Outgoing, AMQPError
 ]  # PublishError: it came back, for there is no queue; DeliveryError: a queue said no
+Late = Callable[[Outgoing, AMQPError | None], None]  # told what became of a message that was given up; None: confirmed
 
 
 async def publish(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoing]) -> list[Refused]:
@@ -46,43 +47,81 @@ async def publish(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoi
     """
     if not messages:
         return []
+    batch = await send(channel, messages)
+    await batch.wait()
+    return batch.refused
+
+
+async def send(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoing]) -> "Batch":
+    """Send all of them in one piece, and wait for nothing."""
     assert isinstance(channel, aiormq.Channel)
     named = [(outgoing, outgoing.properties.message_id or uuid.uuid4().hex) for outgoing in messages]
     payload = b"".join(frames(*one, channel.number, channel.max_content_size) for one in named)
     async with channel.lock:
         await channel.write_queue.put(ChannelFrame(payload=payload, should_close=False))
         # Nothing is awaited from here on, so that no confirm can come before somebody waits for it.
-        batch = Batch(channel, len(named))
+        batch = Batch(channel)
         for outgoing, message_id in named:
             batch.await_confirm(outgoing, message_id)
-    await asyncio.wait([batch.is_over])  # not the future itself: aiormq may put a cancellation into it that is nobody's
-    if error := batch.is_over.exception():
-        raise error if isinstance(error, AMQPError) else ChannelInvalidStateError(f"the channel is closed: {error!r}")
-    return batch.refused
+    return batch
 
 
 class Batch:
     """What is on its way together. `is_over` is set when nothing of it is, and fails with the channel."""
 
-    def __init__(self, channel: aiormq.Channel, size: int) -> None:
+    def __init__(self, channel: aiormq.Channel) -> None:
         self.is_over = channel.create_future()
+        self.is_over.add_done_callback(_heard)
         self.refused: list[Refused] = []
         self._channel = channel
-        self.left = size
+        self._on_the_way: dict[int, Outgoing] = {}  # by delivery tag
+        self._late: Late | None = None
+
+    @property
+    def left(self) -> int:
+        return len(self._on_the_way)
+
+    async def wait(self, seconds: float | None = None) -> None:
+        """Wait until each message is confirmed, returned or refused, or the time is over.
+
+        Raises:
+            AMQPError: the channel or the connection is gone. What was sent may have arrived all the same.
+        """
+        # Not for the future itself: aiormq may put a cancellation into it that is nobody's.
+        await asyncio.wait([self.is_over], timeout=seconds)
+        if self.is_over.done() and (error := self.is_over.exception()):
+            raise (
+                error if isinstance(error, AMQPError) else ChannelInvalidStateError(f"the channel is closed: {error!r}")
+            )
+
+    def give_up(self, late: Late) -> list[Outgoing]:
+        """Stop waiting. Returns what is still on its way; `late` is told when something becomes of one of them."""
+        self._late = late
+        return list(self._on_the_way.values())
 
     def await_confirm(self, outgoing: Outgoing, message_id: str) -> None:
         channel = self._channel
         channel.delivery_tag = tag = channel.delivery_tag + 1
-        confirm = Confirm(self, outgoing, message_id, tag)
-        channel.confirmations[tag] = confirm  # type: ignore[assignment]  # it acts as a future
+        self._on_the_way[tag] = outgoing
+        channel.confirmations[tag] = Confirm(self, message_id, tag)  # type: ignore[assignment]  # it acts as a future
         channel.message_id_delivery_tag[message_id] = tag
 
-    def one_less(self, message_id: str, tag: int) -> None:
+    def settle(self, message_id: str, tag: int, error: AMQPError | None) -> None:
         if self._channel.message_id_delivery_tag.get(message_id) == tag:
             del self._channel.message_id_delivery_tag[message_id]
-        self.left -= 1
-        if self.left == 0 and not self.is_over.done():
+        outgoing = self._on_the_way.pop(tag)
+        if self._late:
+            self._late(outgoing, error)
+        elif error:
+            self.refused.append((outgoing, error))
+        if not self._on_the_way and not self.is_over.done():
             self.is_over.set_result(None)
+
+
+def _heard(over: "asyncio.Future[None]") -> None:
+    """Hear of a channel's end, though nobody waits any more."""
+    if not over.cancelled():
+        over.exception()
 
 
 @dataclass(slots=True)
@@ -90,7 +129,6 @@ class Confirm:
     """Stands where aiormq has a future for each message, and acts as one."""
 
     batch: Batch
-    outgoing: Outgoing
     message_id: str
     tag: int
     _is_done: bool = False
@@ -103,12 +141,11 @@ class Confirm:
 
     def set_result(self, _confirm: object) -> None:
         self._is_done = True
-        self.batch.one_less(self.message_id, self.tag)
+        self.batch.settle(self.message_id, self.tag, None)
 
     def set_exception(self, error: AMQPError) -> None:
         self._is_done = True
-        self.batch.refused.append((self.outgoing, error))
-        self.batch.one_less(self.message_id, self.tag)
+        self.batch.settle(self.message_id, self.tag, error)
 
 
 # ---------------------------------------------------------------- frames

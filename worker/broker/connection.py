@@ -21,7 +21,9 @@ from pamqp.commands import Basic
 
 from worker.broker import workarounds
 from worker.broker.addresses import nodes_of
-from worker.broker.messages import Delivery, Properties
+from worker.broker.headers import DELIVERY_COUNT, trail_of
+from worker.broker.messages import NO_TRAIL, Delivery, Properties, counted
+from worker.key_ring import KeyRing
 
 CONNECT_SECONDS_MAX = 10
 CLOSE_SECONDS_MAX = 5
@@ -95,27 +97,32 @@ def _told(error: OSError, url: str) -> OSError | None:
     return None
 
 
-def delivery_of(message: DeliveredMessage) -> Delivery:
-    """Take over what the broker handed us."""
-    delivered, properties = message.delivery, message.header.properties
-    assert isinstance(delivered, Basic.Deliver)
+def delivery_of(message: DeliveredMessage, keys: KeyRing | None = None) -> Delivery:
+    """Take over what the broker handed us. Only with keys can be told which of our headers are ours."""
+    delivered, written = message.delivery, message.header.properties
+    assert isinstance(delivered, Basic.Deliver | Basic.GetOk)
     assert delivered.delivery_tag is not None, "a delivery has a tag"
+    properties = Properties(
+        message_id=written.message_id,
+        content_type=written.content_type,
+        content_encoding=written.content_encoding,
+        reply_to=written.reply_to,
+        correlation_id=written.correlation_id,
+        user_id=written.user_id,
+        app_id=written.app_id,
+        type=written.message_type,
+        priority=written.priority or None,
+        timestamp=written.timestamp,
+        headers=written.headers or {},
+    )
+    redelivered = bool(delivered.redelivered)
     return Delivery(
         body=message.body,
-        properties=Properties(
-            message_id=properties.message_id,
-            content_type=properties.content_type,
-            content_encoding=properties.content_encoding,
-            reply_to=properties.reply_to,
-            correlation_id=properties.correlation_id,
-            user_id=properties.user_id,
-            app_id=properties.app_id,
-            type=properties.message_type,
-            priority=properties.priority or None,
-            timestamp=properties.timestamp,
-            headers=properties.headers or {},
-        ),
+        properties=properties,
         routing_key=delivered.routing_key or "",
-        redelivered=bool(delivered.redelivered),
+        redelivered=redelivered,
         tag=delivered.delivery_tag,
+        trail=trail_of(properties, message.body, keys) if keys else NO_TRAIL,
+        # A publisher may write this header too; of a delivery that is none of the first, it is the broker's.
+        deliveries_before=counted(properties.headers.get(DELIVERY_COUNT)) if redelivered else 0,
     )

@@ -18,9 +18,12 @@ from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelLockedResource
 
 from schemas import topology
-from worker.broker import batch, headers, republish
+from worker.broker import batch, headers
 from worker.broker.connection import delivery_of
-from worker.broker.messages import Delivery, Outgoing, Properties
+from worker.broker.headers import DEATHS, trail_in
+from worker.broker.messages import NO_TRAIL, Delivery, Outgoing, Properties, Trail
+from worker.broker.republish import Republisher
+from worker.key_ring import KeyRing
 
 OPERATORS_LOCK = "orders.operators-lock"
 CONFIRM_SECONDS_MAX = 30
@@ -88,6 +91,15 @@ class DeadLetter:
         return headers.count_of(self.delivery.properties.headers, headers.REPLAYS)
 
     @property
+    def trail(self) -> Trail:
+        """What we have noted on it: nothing, where the broker put it here, with the headers that its publisher wrote.
+
+        Beside the broker only workers and operators may write into orders.dead.
+        """
+        headers = self.delivery.properties.headers
+        return NO_TRAIL if self.is_unrouted or DEATHS in headers else trail_in(headers)
+
+    @property
     def dropped_headers(self) -> str:
         return self._text(headers.DROPPED)
 
@@ -120,8 +132,12 @@ Act = Callable[[DeadLetter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def opened(connection: AbstractConnection, queue: str = topology.DEAD) -> AsyncIterator["DeadLetters"]:
+async def opened(
+    connection: AbstractConnection, queue: str = topology.DEAD, keys: KeyRing | None = None
+) -> AsyncIterator["DeadLetters"]:
     """Look into a queue as its only operator. Whatever is not taken out lies there as before.
+
+    With the secret keys what is sent back is sealed: what we note on it counts (messages.md, "Whose word counts").
 
     Raises:
         AnotherOperator: somebody else has it open.
@@ -132,7 +148,7 @@ async def opened(connection: AbstractConnection, queue: str = topology.DEAD) -> 
         except ChannelLockedResource:
             raise AnotherOperator("another operator has the dead letters open: try again when they are done") from None
         async with connection.channel(publisher_confirms=True, on_return_raises=True) as publishing:
-            yield DeadLetters(queue, connection, publishing)
+            yield DeadLetters(queue, connection, publishing, keys)
         if not locking.is_closed:
             await lock.delete()  # else it stays until the connection closes
 
@@ -140,8 +156,11 @@ async def opened(connection: AbstractConnection, queue: str = topology.DEAD) -> 
 class DeadLetters:
     """One queue of messages that need a person. Of any number of them, no more than WINDOW are in memory at once."""
 
-    def __init__(self, queue: str, connection: AbstractConnection, publishing: AbstractChannel) -> None:
+    def __init__(
+        self, queue: str, connection: AbstractConnection, publishing: AbstractChannel, keys: KeyRing | None
+    ) -> None:
         self._queue = queue
+        self._keys = keys
         self._connection = connection
         self._publishing = publishing
         self._left = 0  # messages, when the last look was over: those that it held are on their way back
@@ -198,28 +217,28 @@ class DeadLetters:
 
         async def send(letter: DeadLetter) -> None:
             await pace.wait()
-            properties = republish.replay(letter.delivery.properties, letter.replays)
-            await self.publish(letter.delivery.body, properties, routing_key or letter.routing_key)
+            await self.send(self.republisher.replay(letter.delivery, letter.trail, routing_key or letter.routing_key))
 
         at_once = IN_FLIGHT_MAX if rate is None else max(1, min(IN_FLIGHT_MAX, int(rate)))
         async for letter in self.move(chosen, send, at_once=at_once):
             yield letter
 
-    async def publish(self, body: bytes, properties: Properties, routing_key: str) -> None:
+    @property
+    def republisher(self) -> Republisher:
+        assert self._keys is not None, "who sends something back has the keys"
+        return Republisher(self._keys)
+
+    async def send(self, outgoing: Outgoing) -> None:
         """Send a request on its way, and return when the broker has confirmed it."""
-        await self._send(topology.COMMANDS, routing_key, body, properties)
-
-    async def put(self, body: bytes, properties: Properties) -> None:
-        """Put a message into this queue, as it is. The exchange of the same name leads there and nowhere else."""
-        await self._send(self._queue, self._queue, body, properties)
-
-    async def _send(self, exchange: str, routing_key: str, body: bytes, properties: Properties) -> None:
-        outgoing = Outgoing(
-            exchange=exchange, routing_key=routing_key, body=body, properties=properties, mandatory=True
-        )
         async with asyncio.timeout(CONFIRM_SECONDS_MAX):
             for _, error in await batch.publish(await self._publishing.get_underlay_channel(), [outgoing]):
                 raise error
+
+    async def put(self, body: bytes, properties: Properties) -> None:
+        """Put a message into this queue, as it is. The exchange of the same name leads there and nowhere else."""
+        await self.send(
+            Outgoing(exchange=self._queue, routing_key=self._queue, body=body, properties=properties, mandatory=True)
+        )
 
     @asynccontextmanager
     async def _all(self) -> AsyncIterator[AsyncIterator[Held]]:

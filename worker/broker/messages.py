@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
-ADD_ORDER = "order.add"  # the routing key of a request
 # Marks a message whose properties or headers could not be decoded.
 UNREADABLE = "x-orders-unreadable"
+TRY = "try"  # counted by who sends a request again, from 2
 
 MESSAGE_ID_CHARS_MAX = 128
+COUNT_MAX = 1_000_000  # of whatever a header counts: anybody may have written it
 
 Headers = Mapping[str, Any]  # AMQP tables: text, numbers, times, lists, tables
 
@@ -31,6 +32,20 @@ class Properties:
     headers: Headers = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """What we noted on a message ourselves. Nothing of it is there on one that comes from its publisher."""
+
+    attempts: int = 0  # that failed alone
+    replays: int = 0  # by operators
+    first_seen: str | None = None  # RFC 3339, UTC
+    routing_key: str | None = None  # under which it first came
+    supersedes: tuple[str, ...] = ()  # message_ids that it was edited from, oldest first
+
+
+NO_TRAIL = Trail()
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message as the broker handed it over. `tag` counts on its channel only."""
@@ -40,6 +55,21 @@ class Delivery:
     routing_key: str
     redelivered: bool
     tag: int
+    trail: Trail = NO_TRAIL
+    deliveries_before: int = 0  # how often the broker has handed it over already, without an end
+
+    @property
+    def came_under(self) -> str:
+        """The routing key that it first came under, whatever way it took since."""
+        return self.trail.routing_key or self.routing_key
+
+    @property
+    def is_same_try(self) -> bool:
+        """Whether its caller may have been told already what became of it: it is no new request to try again.
+
+        Handed over again, come back from a delay, or sent again by who says so in the header `try` (messages.md).
+        """
+        return self.redelivered or self.trail.attempts > 0 or counted(self.properties.headers.get(TRY)) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +89,13 @@ class Outgoing:
         return self.may_be_lost and not self.mandatory
 
 
-def is_message_id(written: object) -> bool:
+def is_message_id(written: object) -> TypeGuard[str]:
     """Whether a text may be the half of the idempotency key that the caller gives (messages.md, "A request")."""
     return isinstance(written, str) and 0 < len(written) <= MESSAGE_ID_CHARS_MAX and "\0" not in written
+
+
+def counted(written: object) -> int:
+    """Read a count from a header that anybody may have written; 0 where it is none."""
+    if isinstance(written, bool) or not isinstance(written, int):
+        return 0
+    return min(max(written, 0), COUNT_MAX)

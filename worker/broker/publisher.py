@@ -1,26 +1,24 @@
-"""Publishing: pipelined, mandatory where a queue must exist, and nothing counts before the broker has confirmed it."""
+"""All that a worker publishes: replies, events, and what goes on or is set aside, each by connections of its own."""
 
-import asyncio
-import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, PublishError
+from aio_pika.abc import AbstractConnection
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
 
 from worker.broker import batch
 from worker.broker.addresses import user_of
-from worker.broker.connection import BROKER_FAULTS, connect
+from worker.broker.connection import connect
 from worker.broker.messages import Outgoing, Properties
+from worker.broker.outlet import Outlet, Route, Untaken
+from worker.broker.replier import Replier
 
-# All confirms of one batch. During a memory or disk alarm the broker confirms nothing.
-CONFIRM_SECONDS_MAX = 30
-PROBE_SECONDS_MAX = 5
-REPLY_SECONDS_MAX = 5
-AGAIN_SECONDS = 0.2  # after the broker has refused a message: electing another leader takes it about a second
+EVENT_SECONDS_MAX = 2.0  # for all confirms of a batch's events; what takes longer is written down instead
+MOVE_SECONDS_MAX = 5.0  # for those of its dead letters and retries
+PROBE_SECONDS_MAX = 5.0
 
 log = structlog.get_logger()
 
@@ -29,73 +27,51 @@ class Unconfirmed(AMQPError):
     """The broker did not confirm in time. What was sent may have arrived all the same."""
 
 
-class Replier:
-    """Publishes direct replies, on a connection of its own that may be lost.
-
-    A direct reply-to is a name that only RabbitMQ can make. Over one that somebody made up, the broker cuts the
-    connection; that must hurt nothing but the reply.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._opened: AsyncExitStack | None = None
-        self._channel: AbstractChannel | None = None
-        self._alone = asyncio.Lock()
-        self._opening = asyncio.Lock()
-
-    async def publish(self, outgoing: Outgoing) -> None:
-        """Publish a reply. One that cannot be, or takes the connection with it, is given up.
-
-        Others that were on their way with such a one are sent again, each alone.
-        """
-        try:
-            await self._send(outgoing)
-        except BROKER_FAULTS:
-            try:
-                async with self._alone:
-                    await self._send(outgoing)
-            except BROKER_FAULTS as error:
-                log.warning("reply.lost", reply_to=outgoing.routing_key, fault=type(error).__name__)
-
-    async def _send(self, outgoing: Outgoing) -> None:
-        async with asyncio.timeout(REPLY_SECONDS_MAX):
-            channel = await self._ready()
-            await batch.publish(await channel.get_underlay_channel(), [outgoing])
-
-    async def _ready(self) -> AbstractChannel:
-        async with self._opening:
-            if self._channel is None or self._channel.is_closed:
-                await self.close()
-                async with AsyncExitStack() as opening:
-                    connection = await opening.enter_async_context(connect(self._url, "orders worker, replying"))
-                    self._channel = await connection.channel(publisher_confirms=True)
-                    self._opened = opening.pop_all()
-            return self._channel
-
-    async def close(self) -> None:
-        self._channel = None
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            with contextlib.suppress(*BROKER_FAULTS):
-                await opened.aclose()
-
-
+@dataclass(frozen=True, slots=True)
 class Publisher:
-    def __init__(self, channel: AbstractChannel, replier: Replier, user: str, *, impersonates: bool) -> None:
-        self.user = user
-        self.impersonates = impersonates  # whether a copy may keep the user_id of its publisher
-        self._replier = replier
-        self._channel = channel
+    """What a session publishes with. `impersonates`: whether a copy may keep the user_id of its publisher."""
+
+    replier: Replier
+    user: str
+    impersonates: bool
+    frame_bytes_max: int
+    _events: Outlet
+    _moves: Outlet
 
     @classmethod
     @asynccontextmanager
-    async def on(cls, connection: AbstractConnection, url: str) -> AsyncIterator["Publisher"]:
-        """Publish on a channel of its own, with confirms, where an unroutable message is an error."""
-        replier = Replier(url)
-        impersonates = await may_impersonate(connection)
-        async with connection.channel(publisher_confirms=True, on_return_raises=True) as channel:
-            yield cls(channel, replier, user_of(url), impersonates=impersonates)
-        await replier.close()
+    async def open(cls, url: str, *, arrived: Callable[[Outgoing], None]) -> AsyncIterator["Publisher"]:
+        """Open the connections. `arrived` is told of an event that is confirmed after it was given up.
+
+        Raises:
+            BROKER_FAULTS: one does not come about.
+        """
+        async with AsyncExitStack() as opening:
+            moves = await opening.enter_async_context(Outlet.open(url, "orders worker, moving"))
+            events = await opening.enter_async_context(Outlet.open(url, "orders worker, announcing", arrived=arrived))
+            replier = await opening.enter_async_context(Replier.open(url))
+            channel = await (await moves.channel()).get_underlay_channel()
+            yield cls(
+                replier=replier,
+                user=user_of(url),
+                impersonates=await may_impersonate(url),
+                frame_bytes_max=channel.connection.connection_tune.frame_max,
+                _events=events,
+                _moves=moves,
+            )
+
+    async def announce(self, events: Iterable[Outgoing]) -> list[Untaken]:
+        """Publish events; returns those that are not known to have arrived."""
+        return await self._events.publish(events, EVENT_SECONDS_MAX)
+
+    async def move(self, copies: Iterable[Outgoing]) -> list[Untaken]:
+        """Publish what goes on or is set aside; returns what is not known to have arrived."""
+        return await self._moves.publish(map(self._sendable, copies), MOVE_SECONDS_MAX)
+
+    @property
+    def overdue(self) -> list[Route]:
+        """Name the exchanges and routing keys under which something waits for its confirm for too long."""
+        return [*self._events.overdue, *self._moves.overdue]
 
     async def probe(self) -> None:
         """See that the broker takes messages: during an alarm it confirms nothing.
@@ -103,74 +79,36 @@ class Publisher:
         Raises:
             Unconfirmed: it does not.
         """
-        message = _probe(Properties(message_id=str(uuid.uuid4())))
-        async with _confirmed_within(PROBE_SECONDS_MAX):
-            await self._send([message])
+        untaken = await self._moves.publish([_probe()], PROBE_SECONDS_MAX)
+        if untaken:
+            [(_, why)] = untaken
+            raise Unconfirmed(
+                f"RabbitMQ confirmed nothing for {PROBE_SECONDS_MAX:g} seconds ({why}): it may have an alarm"
+            )
 
     async def waiting(self, queue: str) -> int:
         """Count the messages that are ready in a queue. Needs no permission to read it."""
-        declared = await self._channel.declare_queue(queue, passive=True)
+        declared = await (await self._moves.channel()).declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
-
-    async def publish_all(self, messages: Iterable[Outgoing]) -> None:
-        """Publish and wait for every confirm.
-
-        Raises:
-            DeliveryError: a message that must have a queue has none.
-            Unconfirmed: at least one was not, in time.
-        """
-        direct: list[Outgoing] = []
-        others: list[Outgoing] = []
-        for outgoing in messages:
-            (direct if outgoing.is_direct_reply else others).append(outgoing)
-        async with _confirmed_within(CONFIRM_SECONDS_MAX):
-            replying = [self._replier.publish(outgoing) for outgoing in direct]
-            await asyncio.gather(self._send(others), *replying)
-
-    async def _send(self, messages: Sequence[Outgoing]) -> None:
-        """Send until all are confirmed, as long as whoever waits for that has patience."""
-        channel = await self._channel.get_underlay_channel()
-        waiting = [self._sendable(outgoing) for outgoing in messages]
-        while waiting:
-            refused = await batch.publish(channel, waiting)
-            waiting = [outgoing for outgoing, error in refused if self._may_be_sent_again(outgoing, error)]
-            if waiting:
-                await asyncio.sleep(AGAIN_SECONDS)
 
     def _sendable(self, outgoing: Outgoing) -> Outgoing:
         if self.impersonates or outgoing.properties.user_id in {None, self.user}:
             return outgoing
         return replace(outgoing, properties=replace(outgoing.properties, user_id=None))
 
-    def _may_be_sent_again(self, outgoing: Outgoing, error: AMQPError) -> bool:
-        if outgoing.may_be_lost:
-            # The caller left before its answer came, or its queue takes no more. It may send the same message_id again.
-            log.warning("reply.lost", reply_to=outgoing.routing_key)
-            return False
-        if isinstance(error, PublishError):
-            log.error("publish.unroutable", exchange=outgoing.exchange, routing_key=outgoing.routing_key)
-            raise error
-        # A queue whose leader has just died. To end the session for it would give everything back, again and again,
-        # until the requests looked like what kills its worker.
-        return True
 
-
-@asynccontextmanager
-async def _confirmed_within(seconds: float) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise Unconfirmed(f"RabbitMQ confirmed nothing for {seconds} seconds: it may have an alarm") from error
-
-
-async def may_impersonate(connection: AbstractConnection) -> bool:
+async def may_impersonate(url: str) -> bool:
     """Whether our user has the tag `impersonator`: without it the broker refuses a message under another user_id."""
+    async with connect(url, "orders worker, starting") as connection:
+        return await _may_impersonate(connection)
+
+
+async def _may_impersonate(connection: AbstractConnection) -> bool:
     channel = await connection.channel(publisher_confirms=True)
     try:
-        async with asyncio.timeout(PROBE_SECONDS_MAX):
-            probe = _probe(Properties(message_id=str(uuid.uuid4()), user_id=str(uuid.uuid4())))
-            await batch.publish(await channel.get_underlay_channel(), [probe])
+        probe = _probe(user_id=str(uuid.uuid4()))
+        on_the_way = await batch.send(await channel.get_underlay_channel(), [probe])
+        await on_the_way.wait(PROBE_SECONDS_MAX)
     except ChannelPreconditionFailed:
         return False
     finally:
@@ -179,6 +117,7 @@ async def may_impersonate(connection: AbstractConnection) -> bool:
     return True
 
 
-def _probe(properties: Properties) -> Outgoing:
+def _probe(user_id: str | None = None) -> Outgoing:
     """Make a message to a queue that is not there: the broker confirms, and nobody gets it."""
+    properties = Properties(message_id=str(uuid.uuid4()), user_id=user_id)
     return Outgoing(exchange="", routing_key="orders.probe", body=b"", properties=properties, mandatory=False)

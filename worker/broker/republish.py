@@ -1,14 +1,18 @@
-"""A message sent on its way again, or set aside: its bytes, its properties, and why (messages.md, "Dead letters")."""
+"""A message sent on its way again, or set aside: its bytes, its properties, and why (messages.md, "Dead letters").
+
+It starts anew: without the broker's notes about deliveries that are over, and with ours, sealed.
+"""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from schemas import topology
 from worker.broker.headers import (
     ATTEMPTS,
+    BROKERS,
     CODE,
-    DELIVERY_COUNT,
     DIED_AT,
     DROPPED,
     FIRST_SEEN,
@@ -17,26 +21,27 @@ from worker.broker.headers import (
     REASON,
     REPLAYS,
     ROUTING_KEY,
+    ROUTING_KEY_CHARS_MAX,
+    SEAL,
     SUPERSEDED_MAX,
-    SUPERSEDES,
-    count_of,
-    superseded,
+    lineage,
+    sealed,
 )
-from worker.broker.messages import Delivery, Outgoing, Properties, is_message_id
+from worker.broker.messages import Delivery, Outgoing, Properties, Trail, is_message_id
+from worker.key_ring import SEAL_CHARS_MAX, KeyRing
 
-# One header frame must fit in 128 KiB, and one that does not closes the connection on every redelivery.
+# One header frame must fit into what the connection carries, 128 KiB as it comes. One that does not closes the
+# connection, and again on every redelivery.
 HEADERS_BYTES_MAX = 8 * 1024
+HEADERS_BYTES_MIN = 1_024  # for ours, on a connection of the smallest frames that AMQP allows, 4 KiB
+FRAME_BYTES_AROUND = 64  # of a header frame: what stands around properties and headers
 MESSAGE_CHARS_MAX = 1_000
-FIRST_SEEN_CHARS_MAX = 32
+NAME_CHARS_SHOWN = 64  # of a header that was dropped
 LEVELS_MAX = 8  # of lists and tables in a header
 NAME_BYTES_MAX = 128  # of a header; longer ones would be cut
 
-# CC and BCC would route the copy elsewhere too; the others are the broker's notes about a delivery that is over.
-_LEFT_OUT = frozenset(
-    {"CC", "BCC", DELIVERY_COUNT, "x-acquired-count", "x-death"}
-    | {f"x-first-death-{what}" for what in ("exchange", "queue", "reason")}
-    | {f"x-last-death-{what}" for what in ("exchange", "queue", "reason")}
-)
+# CC and BCC would route the copy elsewhere too.
+_LEFT_OUT = BROKERS | {"CC", "BCC"}
 
 
 class CauseOfDeath(NamedTuple):
@@ -47,95 +52,147 @@ class CauseOfDeath(NamedTuple):
     message: str
 
 
-def dead_letter(delivery: Delivery, now: datetime, cause: CauseOfDeath, attempts: int) -> Outgoing:
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where a delivery goes on, and what is noted on it. `at` is the time, UTC."""
+
+    exchange: str
+    routing_key: str
+    notes: Mapping[str, str | int]
+    at: datetime
+
+    @property
+    def is_dead_letter(self) -> bool:
+        return self.exchange == topology.DEAD
+
+
+def dead_letter(delivery: Delivery, now: datetime, cause: CauseOfDeath, attempts: int) -> Moved:
     """Set a delivery aside in orders.dead until an operator replays or discards it."""
-    ours = {
+    notes: dict[str, str | int] = {
         REASON: cause.reason,
         CODE: cause.code,
         MESSAGE: cause.message[:MESSAGE_CHARS_MAX],
         ATTEMPTS: attempts,
         DIED_AT: _written(now),
-        REPLAYS: count_of(delivery.properties.headers, REPLAYS),
+        REPLAYS: delivery.trail.replays,
     }
-    return _copy(delivery, now, "orders.dead", delivery.routing_key, ours)
+    return Moved(topology.DEAD, delivery.came_under, notes, now)
 
 
-def delayed(delivery: Delivery, now: datetime, delay: str, attempts: int) -> Outgoing:
-    """Let a delivery wait in the delay queue `delay`, from which it comes back under its own routing key."""
-    ours = {ATTEMPTS: attempts, REPLAYS: count_of(delivery.properties.headers, REPLAYS)}
-    return _copy(delivery, now, delay, delivery.routing_key, ours)
+def delayed(delivery: Delivery, now: datetime, delay: str, attempts: int) -> Moved:
+    """Let a delivery wait in the delay queue `delay`, from which it comes back under its action's key.
+
+    Not under the one that it came with: a request may have come by another exchange, whose keys nobody has bound.
+    """
+    return Moved(delay, action_key(delivery.came_under), {ATTEMPTS: attempts, REPLAYS: delivery.trail.replays}, now)
 
 
-def suspect(delivery: Delivery, now: datetime) -> Outgoing:
+def suspect(delivery: Delivery, now: datetime) -> Moved:
     """Move a delivery to orders.suspects, where each is taken alone."""
-    headers = delivery.properties.headers
-    ours = {ATTEMPTS: count_of(headers, ATTEMPTS), REPLAYS: count_of(headers, REPLAYS)}
-    return _copy(delivery, now, "", "orders.suspects", ours)
+    notes = {ATTEMPTS: delivery.trail.attempts, REPLAYS: delivery.trail.replays}
+    return Moved("", topology.SUSPECTS, notes, now)
 
 
-def _copy(delivery: Delivery, now: datetime, exchange: str, routing_key: str, ours: Mapping[str, Any]) -> Outgoing:
-    first_seen = delivery.properties.headers.get(FIRST_SEEN)
-    known = isinstance(first_seen, str) and len(first_seen) <= FIRST_SEEN_CHARS_MAX
-    always = {FIRST_SEEN: first_seen if known else _written(now), ROUTING_KEY: delivery.routing_key[:255]}
-    always |= _lineage(delivery.properties.headers)
-    return Outgoing(
-        exchange=exchange,
-        routing_key=routing_key,
-        body=delivery.body,
-        properties=replace(delivery.properties, headers=_kept(delivery.properties.headers, {**ours, **always})),
-        mandatory=True,
-    )
+def action_key(came_under: str) -> str:
+    """Return the key under which every version of the topology takes such a request."""
+    return came_under if came_under in topology.COMMAND_KEYS else topology.ADD_ORDER
+
+
+class Edited(NamedTuple):
+    """What an operator made of a request."""
+
+    message_id: str
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Republisher:
+    """Writes the messages that go on. `frame_bytes_max` is what the connection carries in one frame; 0: no limit."""
+
+    keys: KeyRing
+    frame_bytes_max: int = 0
+
+    def copy(self, delivery: Delivery, moved: Moved) -> Outgoing:
+        """Write a delivery as it goes on: its bytes and properties, its publisher's headers as far as they fit."""
+        notes = {
+            **moved.notes,
+            FIRST_SEEN: delivery.trail.first_seen or _written(moved.at),
+            ROUTING_KEY: delivery.came_under[:ROUTING_KEY_CHARS_MAX],
+            **lineage(delivery.trail.supersedes),
+        }
+        headers = _fitted(delivery.properties.headers, notes, self._room(delivery.properties))
+        return self._outgoing(moved.exchange, moved.routing_key, delivery.body, delivery.properties, headers)
+
+    def replay(self, letter: Delivery, trail: Trail, routing_key: str) -> Outgoing:
+        """Make a dead letter the request that it was, for its next try: attempts at zero, one more replay.
+
+        `trail` is what we noted on it; `routing_key` the one that it is to count as having come under.
+        """
+        notes = {REPLAYS: trail.replays + 1, **lineage(trail.supersedes)}
+        return self._request(letter.body, letter.properties, trail, routing_key, notes)
+
+    def edited(self, letter: Delivery, trail: Trail, routing_key: str, new: Edited) -> Outgoing:
+        """Make a request of its own of what an operator made of a dead letter, and let it supersede that one."""
+        before = (*trail.supersedes, letter.properties.message_id)
+        supersedes = tuple(one for one in before if is_message_id(one))[-SUPERSEDED_MAX:]
+        properties = replace(
+            letter.properties, message_id=new.message_id, content_type=new.content_type, content_encoding=None
+        )
+        return self._request(new.body, properties, trail, routing_key, lineage(supersedes))
+
+    def _request(
+        self, body: bytes, properties: Properties, trail: Trail, routing_key: str, notes: Mapping[str, Any]
+    ) -> Outgoing:
+        since = {FIRST_SEEN: trail.first_seen} if trail.first_seen else {}
+        notes = {**notes, **since, ROUTING_KEY: routing_key}
+        headers = _fitted(properties.headers, notes, self._room(properties))
+        return self._outgoing(topology.COMMANDS, action_key(routing_key), body, properties, headers)
+
+    def _outgoing(  # a message's parts
+        self, exchange: str, routing_key: str, body: bytes, properties: Properties, headers: Mapping[str, Any]
+    ) -> Outgoing:
+        ours = replace(properties, headers=headers)
+        return Outgoing(
+            exchange=exchange,
+            routing_key=routing_key,
+            body=body,
+            properties=replace(ours, headers=sealed(ours, body, self.keys)),
+            mandatory=True,
+        )
+
+    def _room(self, properties: Properties) -> int:
+        """Tell how many bytes of headers the connection carries beside the other properties."""
+        if not self.frame_bytes_max:
+            return HEADERS_BYTES_MAX
+        left = self.frame_bytes_max - FRAME_BYTES_AROUND - _size_of_properties(properties)
+        return max(HEADERS_BYTES_MIN, min(HEADERS_BYTES_MAX, left))
 
 
 def _written(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def replay(properties: Properties, replays: int) -> Properties:
-    """Make a dead letter the request that it was, for its next try: attempts at zero, one more replay."""
-    return replace(properties, headers={**_of_request(properties), REPLAYS: replays + 1})
-
-
-def edited(properties: Properties, message_id: str, content_type: str) -> Properties:
-    """Make a dead letter a request of its own, which supersedes the one that it was."""
-    before = (*superseded(properties.headers), properties.message_id)
-    supersedes = [one for one in before if is_message_id(one)][-SUPERSEDED_MAX:]
-    headers = _of_request(properties)
-    if supersedes:
-        headers[SUPERSEDES] = supersedes if len(supersedes) > 1 else supersedes[0]
-    return replace(properties, message_id=message_id, content_type=content_type, content_encoding=None, headers=headers)
-
-
-def _of_request(properties: Properties) -> dict[str, Any]:
-    """Leave out what we noted when it was set aside; when it was first seen, and what it was edited from, stay."""
-    theirs = {name: value for name, value in properties.headers.items() if not name.startswith(OURS)}
-    first_seen = properties.headers.get(FIRST_SEEN)
-    since = {FIRST_SEEN: first_seen} if isinstance(first_seen, str) else {}
-    return {**theirs, **since, **_lineage(properties.headers)}
-
-
-def _lineage(headers: Mapping[str, Any]) -> dict[str, Any]:
-    return {SUPERSEDES: headers[SUPERSEDES]} if superseded(headers) else {}
-
-
-def _kept(headers: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the publisher's headers as far as they fit, smallest first, and name those that do not."""
+def _fitted(headers: Mapping[str, Any], notes: Mapping[str, Any], room: int) -> dict[str, Any]:
+    """Keep the publisher's headers as far as they fit beside ours, smallest first, and name those that do not."""
     theirs = {name: value for name, value in headers.items() if not name.startswith(OURS) and name not in _LEFT_OUT}
-    noted = _size(DROPPED, "x" * MESSAGE_CHARS_MAX)
-    dropped = [name[:64] for name, value in theirs.items() if not _can_be_sent(name, value)]
+    dropped = [name[:NAME_CHARS_SHOWN] for name, value in theirs.items() if not _can_be_sent(name, value)]
     theirs = {name: value for name, value in theirs.items() if _can_be_sent(name, value)}
-    room = HEADERS_BYTES_MAX - noted - sum(_size(name, value) for name, value in ours.items())
+    half = min(MESSAGE_CHARS_MAX, room // 4)
+    if MESSAGE in notes:
+        notes = {**notes, MESSAGE: _cut(notes[MESSAGE], max(half, room - _size_of({**notes, MESSAGE: ""}) - half))}
+    room -= _size_of(notes) + _size(SEAL, "x" * SEAL_CHARS_MAX) + _size(DROPPED, "x" * half)
     for name, value in sorted(theirs.items(), key=lambda pair: _size(*pair)):
         room -= _size(name, value)
         if room < 0:
-            dropped.append(name[:64])
+            dropped.append(name[:NAME_CHARS_SHOWN])
             del theirs[name]
-    note = {DROPPED: _cut(", ".join(dropped))} if dropped else {}
-    return {**theirs, **note, **ours}
+    note = {DROPPED: _cut(", ".join(dropped), half)} if dropped else {}
+    return {**theirs, **note, **notes}
 
 
-def _cut(text: str) -> str:
-    return text.encode()[:MESSAGE_CHARS_MAX].decode(errors="ignore")
+def _cut(text: str, bytes_max: int) -> str:
+    return text.encode()[:bytes_max].decode(errors="ignore")
 
 
 def _can_be_sent(name: str, value: object, levels: int = LEVELS_MAX) -> bool:
@@ -154,3 +211,12 @@ def _can_be_sent(name: str, value: object, levels: int = LEVELS_MAX) -> bool:
 
 def _size(name: str, value: object) -> int:
     return len(name.encode()) + (len(value) if isinstance(value, bytes) else len(str(value).encode())) + 8
+
+
+def _size_of(headers: Mapping[str, Any]) -> int:
+    return sum(_size(name, value) for name, value in headers.items())
+
+
+def _size_of_properties(properties: Properties) -> int:
+    texts = (getattr(properties, name) for name in Properties.__dataclass_fields__)
+    return sum(len(text.encode()) + 1 for text in texts if isinstance(text, str))

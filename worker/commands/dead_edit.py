@@ -113,14 +113,14 @@ def _edited(text: str) -> str:
 async def _send(letters: DeadLetters, letter: DeadLetter, edited: Edited, new_id: str, why: str) -> bool:
     """Write down what is done, send the new request, and only then take the old one out."""
     settings = Settings.read()
-    properties = republish.edited(letter.delivery.properties, new_id, edited.content_type)
+    new = republish.Edited(new_id, edited.body, edited.content_type)
     operation = operation_on(letter, "edit", why, settings, new_message_id=new_id, changes=edited.changes)
     async with audited(settings) as database:
 
         async def send(_: DeadLetter) -> None:
             async with database.connection() as connection:
                 await audit.record(connection, operation)
-            await letters.publish(edited.body, properties, letter.routing_key)
+            await letters.send(letters.republisher.edited(letter.delivery, letter.trail, letter.routing_key, new))
 
         return bool([one async for one in letters.move(lambda one: one.digest == letter.digest, send)])
 

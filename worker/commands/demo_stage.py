@@ -28,6 +28,7 @@ from worker.broker.dead_letters import DeadLetter, opened
 from worker.broker.topology import apply_topology
 from worker.client import Request, Storefront
 from worker.commands import fail
+from worker.key_ring import KeyRing
 
 DATABASE = "orders_demo"
 SECRET_KEY = "demonstration-key-which-is-no-secret"  # noqa: S105  # of a database that lives for minutes
@@ -108,7 +109,7 @@ class Stage:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def replay(self, message_id: str) -> None:
-        async with opened(self._broker) as dead_letters:
+        async with opened(self._broker, keys=KeyRing([SECRET_KEY.encode()])) as dead_letters:
             async for _ in dead_letters.replay(lambda letter: letter.message_id == message_id):
                 pass
 

@@ -28,7 +28,6 @@ from schemas import topology
 from worker.broker.addresses import nodes_of, user_of
 from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.dead_letters import OPERATORS_LOCK, AnotherOperator, opened
-from worker.broker.messages import ADD_ORDER
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.commands import echo, out
@@ -39,7 +38,7 @@ CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry t
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
 
 # Keys to try: topic rights are tried as well as those of the exchange.
-ROUTING_KEYS = {topology.COMMANDS: ADD_ORDER, topology.EVENTS: "order.added"}
+ROUTING_KEYS = {topology.COMMANDS: topology.ADD_ORDER, topology.EVENTS: "order.added"}
 SOMEBODY_ELSE = "orders.somebody-else"  # no user's name
 
 

@@ -21,6 +21,7 @@ from worker.broker.dead_letters import AnotherOperator, DeadLetter, DeadLetters,
 from worker.commands import broker_errors, fail
 from worker.commands.database import database_errors
 from worker.commands.letters import readable_body
+from worker.key_ring import KeyRing
 from worker.redaction import plain
 from worker.settings import Settings
 
@@ -48,10 +49,12 @@ Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.", s
 
 def run_on(where: Where, step: Callable[[DeadLetters], Coroutine[None, None, Result]]) -> Result:
     """Take a step as the one operator of a queue; what goes wrong with a server is said in a sentence."""
-    url = Settings.read().require("amqp_url")
+    settings = Settings.read()
+    url = settings.require("amqp_url")
+    keys = KeyRing(settings.keys()) if settings.secret_keys else None
 
     async def run() -> Result:
-        async with connect(url, "orders dead") as connection, opened(connection, where.queue) as letters:
+        async with connect(url, "orders dead") as connection, opened(connection, where.queue, keys) as letters:
             return await step(letters)
 
     with broker_errors(), database_errors():

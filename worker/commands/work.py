@@ -73,4 +73,5 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             edge=Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max),
             keys=keys,
             terms=settings.terms(),
+            reply_queues=settings.reply_queues,
         )

@@ -5,12 +5,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas import add_order, rejections, wire
+from schemas import add_order, rejections, topology, wire
 from schemas.catalog import Catalog
 from schemas.order import OrderRequest
 from schemas.rejections import Rejected, Rejection
 from schemas.replies import ResponseType
-from worker.broker.messages import ADD_ORDER, MESSAGE_ID_CHARS_MAX, UNREADABLE, Delivery, is_message_id
+from worker.broker.messages import MESSAGE_ID_CHARS_MAX, UNREADABLE, Delivery, is_message_id
 from worker.intake.authentication import Authenticator, Caller
 from worker.key_ring import Fingerprint, KeyRing
 
@@ -76,7 +76,7 @@ class Edge:
         if opened.rejection is not None:
             return Reading(delivery, response_type, unknown, rejection=opened.rejection)
         try:
-            request = _request(tree, delivery.routing_key, caller)
+            request = _request(tree, delivery.came_under, caller)
         except Rejected as rejected:
             return Reading(delivery, response_type, unknown, caller, rejection=Rejection.of(rejected.faults))
         return Reading(delivery, response_type, unknown, caller, request, self.keys.fingerprint(request))
@@ -104,7 +104,7 @@ def check_size(body: bytes, bytes_max: int) -> None:
 
 def check_action(tree: wire.Tree, routing_key: str) -> None:
     """See that the body, or else the routing key, asks for what this queue does (addorder.md 3, `action`)."""
-    action = tree.get("action") or (ACTION if routing_key == ADD_ORDER else "")
+    action = tree.get("action") or (ACTION if routing_key == topology.ADD_ORDER else "")
     if not isinstance(action, str) or action.strip().lower() != ACTION:
         raise Rejected(rejections.unknown_action())
 

@@ -6,10 +6,9 @@ read ─ facts ─ decide         nothing is claimed, locked, placed, remembered
 from repository import catalog as catalogue
 from repository import facts
 from repository.database import Database
-from schemas import add_order, wire
+from schemas import add_order, topology, wire
 from schemas.order import OrderRequest, PricedOrder, Terms
 from schemas.rejections import Rejected, Rejection
-from worker.broker.messages import ADD_ORDER
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
 from worker.intake.edge import check_action, check_size
@@ -20,7 +19,7 @@ def read(body: bytes, content_type: str | None, *, bytes_max: int) -> OrderReque
     try:
         check_size(body, bytes_max)
         tree = wire.decode(body, content_type)
-        check_action(tree, ADD_ORDER)
+        check_action(tree, topology.ADD_ORDER)
         return add_order.parse(tree)
     except Rejected as rejected:
         return Rejection.of(rejected.faults)

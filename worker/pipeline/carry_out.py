@@ -32,8 +32,18 @@ from worker.domain.wanted import wanted
 from worker.intake.edge import Reading
 from worker.pipeline import outcomes
 from worker.pipeline.context import CatalogueMoved, Context
-from worker.pipeline.outcomes import Outcome
-from worker.pipeline.repeats import Command, ToJudge, Verdict, command_of, recall_pruned, sort_out, superseded_by
+from worker.pipeline.outcomes import DELAYS, Outcome
+from worker.pipeline.repeats import (
+    Command,
+    ToJudge,
+    Verdict,
+    command_of,
+    last_word,
+    recall_pruned,
+    sort_out,
+    superseded_by,
+    without_copies,
+)
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
 # Services, addons, domains and renewals in one transaction: a fraction of a second. Orders that are larger go alone.
@@ -48,7 +58,8 @@ log = structlog.get_logger()
 async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
     """Bring the deliveries of a batch to their outcomes, in the order of the batch: the first, and as many as fit.
 
-    Orders of very many items do not all fit into one transaction; what is left over is for another batch.
+    Orders of very many items do not all fit into one transaction; what is left over is for another batch. So is other
+    content under the same key.
     What they publish is not sent yet. A passing fault is tried again at once; a batch that fails all the same is
     carried out one by one, so that the one at fault hurts no neighbour; one that fails alone has used up an attempt.
 
@@ -62,13 +73,19 @@ async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome
     except Exception as error:  # noqa: BLE001  # where a bug becomes an outcome, and is logged
         if len(batch) > 1:
             return [outcome for delivery in batch for outcome in await carry_out([delivery], context)]
-        return [_crashed(Reading(batch[0]), error, context.now())]
+        async with context.database.connection() as connection:
+            return [await _crashed(connection, Reading(batch[0]), error, context.now())]
 
 
-def _crashed(reading: Reading, error: Exception, now: datetime) -> Outcome:
+async def _crashed(connection: Connection, reading: Reading, error: Exception, now: datetime) -> Outcome:
+    """Count an attempt for a message that failed alone: it waits for its next one, or has had its last."""
     metrics.attempt_counted()
     log.error("order.crashed", message_id=reading.delivery.properties.message_id, exc_info=error)
-    return outcomes.set_back(reading, error, now)
+    attempts = min(reading.delivery.trail.attempts, len(DELAYS)) + 1
+    reason = type(error).__name__
+    if attempts > len(DELAYS):
+        return await last_word(connection, reading, reason, attempts, now)
+    return outcomes.retried(reading, reason, attempts, now)
 
 
 async def _at_once_again(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
@@ -88,7 +105,7 @@ async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> li
     for _ in range(ROUNDS_MAX):
         catalog = context.catalog
         readings = _as_many_as_fit(await context.edge.read(batch, catalog), catalog)
-        commands = [command for reading in readings if (command := command_of(reading))]
+        commands, copies = without_copies([command for reading in readings if (command := command_of(reading))])
         try:
             if commands:
                 settled = await _settle(commands, catalog, context, is_contended=is_contended)
@@ -100,12 +117,15 @@ async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> li
         except UsedUp:
             is_contended = True
             continue
-        now = context.now()
-        return [
-            outcomes.rejected(reading, reading.rejection, now) if reading.rejection else settled[reading.delivery.tag]
-            for reading in readings
-        ]
+        settled |= copies.outcomes(settled)
+        settled |= _rejected_at_the_edge(readings, context.now())
+        return [settled[reading.delivery.tag] for reading in readings if reading.delivery.tag in settled]
     raise CatalogueMoved
+
+
+def _rejected_at_the_edge(readings: Sequence[Reading], now: datetime) -> dict[int, Outcome]:
+    refused = ((reading, reading.rejection) for reading in readings if reading.rejection)
+    return {reading.delivery.tag: outcomes.rejected(reading, rejection, now) for reading, rejection in refused}
 
 
 def _as_many_as_fit(readings: Sequence[Reading], catalog: Catalog) -> Sequence[Reading]:
@@ -189,7 +209,7 @@ async def _place(
     to_place: list[tuple[Reading, OrderToPlace]] = []
     for command, row, verdict in verdicts:
         if isinstance(verdict, Exception):
-            said.append(_crashed(command.reading, verdict, moment.now))
+            said.append(await _crashed(connection, command.reading, verdict, moment.now))
         elif isinstance(verdict, Rejection):
             said.append(outcomes.rejected(command.reading, verdict, moment.now, row.request_id))
         else:

@@ -7,9 +7,11 @@ from repository import catalog as catalogue
 from repository import facts
 from repository.database import Connection, Database
 from repository.facts import Seen
+from repository.inbox import Mark
 from repository.revisions import check_migrated
 from schemas.catalog import Catalog
 from schemas.order import Terms, Wanted
+from worker.broker.reply_queues import ReplyQueues
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
 
@@ -28,8 +30,10 @@ class Context:
     edge: Edge
     keys: KeyRing
     terms: Terms
+    reply_queues: ReplyQueues
     catalog: Catalog = field(init=False)
-    published: list[int] = field(default_factory=list)  # inbox rows to mark with the next transaction
+    published: list[Mark] = field(default_factory=list)  # answers to mark with the next transaction
+    arrived: list[str] = field(default_factory=list)  # ids of events that are kept, and were confirmed after all
     _ahead: timedelta = timedelta()  # how far the database's clock is ahead of this machine's
 
     async def open(self) -> None:
@@ -44,7 +48,7 @@ class Context:
         await self.database.probe()
         await self.reload()
 
-    def take_marks(self) -> list[int]:
+    def take_marks(self) -> list[Mark]:
         """Take what is to be marked as published, if it is worth a statement. The sweeper takes the rest."""
         if len(self.published) < MARKS_MIN:
             return []

@@ -2,13 +2,11 @@
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
-from worker.broker import headers
-from worker.broker.connection import delivery_of
 from worker.broker.messages import Delivery
 
 # A batch of large requests is a small one: what they are read into must fit into memory.
@@ -18,92 +16,158 @@ BATCH_BYTES_MAX = 512 * 1024
 class DeliveryBuffer:
     """Hands out batches, and acknowledges the finished prefix: all before the oldest that is unfinished, in one go.
 
+    Publishers take turns, so that what one has piled up leaves the others their share of each batch.
     A tag never outlives its channel: a buffer is made with the channel and ends with it.
     """
 
-    def __init__(self, channel: AbstractChannel) -> None:
+    def __init__(self, channel: AbstractChannel, read: Callable[[DeliveredMessage], Delivery]) -> None:
         self._channel = channel
-        self._arrived: deque[Delivery] = deque()
+        self._read = read
+        self._piles: OrderedDict[str | None, deque[Delivery]] = OrderedDict()  # what has arrived, by publisher
         self._unacknowledged: deque[int] = deque()  # tags, as they came
+        self._apart: set[int] = set()  # tags that the others do not wait for
         self._finished: set[int] = set()
-        self._message_ids: set[str] = set()  # of what is being carried out
+        self._message_ids = Counter[str]()  # of what is being carried out
         self._news = asyncio.Event()
+        self._is_paused = False
         self._is_draining = False
         self._is_releasing = False
         self.arrived_at = time.monotonic()  # when the last one came; in the beginning, now
 
     def __len__(self) -> int:
-        return len(self._unacknowledged)
+        return len(self._unacknowledged) + len(self._apart)
 
     async def put(self, message: DeliveredMessage) -> None:
         """Take a delivery from the broker."""
-        delivery = delivery_of(message)
+        delivery = self._read(message)
         self.arrived_at = time.monotonic()
         self._unacknowledged.append(delivery.tag)
-        self._arrived.append(delivery)
+        self._pile_of(delivery).append(delivery)
         self._news.set()
 
     async def take(self, most: int) -> list[Delivery]:
         """Wait for deliveries and take up to `most`; never waits for a batch to fill. Empty: nothing more comes.
 
-        Of two deliveries with the same message_id the second stays for a later batch, when the first is answered. So
-        does one that supersedes another.
+        Copies of one request come in one batch, behind the others, to be answered together. What claims an id that
+        another batch is at, or what one of this batch was edited from, stays for a later one.
         """
         while True:
-            batch = self._pick(most)
-            if batch or (self._is_draining and not self._arrived):
+            batch = [] if self._is_paused else self._pick(most)
+            if batch or (self._is_draining and not self._piles):
                 return batch
             self._news.clear()
             await self._news.wait()
 
     def _pick(self, most: int) -> list[Delivery]:
         batch: list[Delivery] = []
+        copies: list[Delivery] = []
         later: list[Delivery] = []
+        claimed: dict[str, Delivery] = {}
         room = BATCH_BYTES_MAX
-        while self._arrived and len(batch) < most and room > 0:
-            delivery = self._arrived.popleft()
-            message_ids = _message_ids(delivery)
-            if not message_ids.isdisjoint(self._message_ids):
+        while self._piles and len(batch) < most and room > 0:
+            delivery = self._next()
+            ids = _message_ids(delivery)
+            if any(one in self._message_ids for one in ids):
                 later.append(delivery)
-                continue
-            self._message_ids |= message_ids
-            batch.append(delivery)
-            room -= len(delivery.body)
-        self._arrived.extendleft(reversed(later))
+            elif all(one not in claimed for one in ids):
+                claimed.update(dict.fromkeys(ids, delivery))
+                batch.append(delivery)
+                room -= len(delivery.body)
+            else:
+                first = claimed.get(delivery.properties.message_id or "")
+                is_copy = first is not None and not (delivery.trail.supersedes or first.trail.supersedes)
+                (copies if is_copy else later).append(delivery)
+        count = most - len(batch) if room > 0 else 0
+        batch += copies[:count]
+        self._put_first([*later, *copies[count:]])
+        for delivery in batch:
+            self._message_ids.update(_message_ids(delivery))
         return batch
 
     def put_back(self, deliveries: Sequence[Delivery]) -> None:
         """Take back what did not fit into a batch, to be first in the next."""
         if deliveries and not self._is_releasing:
-            self._message_ids.difference_update(*map(_message_ids, deliveries))
-            self._arrived.extendleft(reversed(deliveries))
+            self._forget_ids(deliveries)
+            self._put_first(deliveries)
             self._news.set()
 
-    async def finish(self, batch: Sequence[Delivery]) -> None:
+    def set_apart(self, delivery: Delivery) -> None:
+        """Let what is behind this delivery be acknowledged before it: it cannot be finished yet."""
+        self._unacknowledged.remove(delivery.tag)
+        self._apart.add(delivery.tag)
+
+    async def finish(self, deliveries: Sequence[Delivery]) -> None:
         """All that these deliveries caused is confirmed: acknowledge as far as nothing older is unfinished."""
-        self._finished.update(delivery.tag for delivery in batch)
-        self._message_ids.difference_update(*map(_message_ids, batch))
+        self._forget_ids(deliveries)
+        single: list[int] = []
+        for delivery in deliveries:
+            if delivery.tag in self._apart:
+                self._apart.remove(delivery.tag)
+                single.append(delivery.tag)
+            else:
+                self._finished.add(delivery.tag)
+        before = min(self._apart, default=None)  # one ack for several would take what is apart with them
         last: int | None = None
         while self._unacknowledged and self._unacknowledged[0] in self._finished:
-            last = self._unacknowledged.popleft()
-            self._finished.discard(last)
+            tag = self._unacknowledged.popleft()
+            self._finished.discard(tag)
+            if before is None or tag < before:
+                last = tag
+            else:
+                single.append(tag)
         if last is not None:
             await self._channel.basic_ack(last, multiple=True)
+        for tag in single:
+            await self._channel.basic_ack(tag)
+        self._news.set()
+
+    def pause(self) -> None:
+        """Hand out nothing until `resume`."""
+        self._is_paused = True
+
+    def resume(self) -> None:
+        self._is_paused = False
         self._news.set()
 
     def drain(self) -> None:
         """Nothing more arrives: hand out what has, then end."""
         self._is_draining = True
-        self._news.set()
+        self.resume()
 
     def release(self) -> None:
-        """DeliveryBuffer out nothing more. What has not begun goes back to the broker when the channel closes."""
+        """Hand out nothing more. What has not begun goes back to the broker when the channel closes."""
         self._is_releasing = True
-        self._arrived.clear()
+        self._piles.clear()
         self.drain()
 
+    # ---------------------------------------------------------------- what has arrived
 
-def _message_ids(delivery: Delivery) -> set[str]:
+    def _pile_of(self, delivery: Delivery) -> deque[Delivery]:
+        return self._piles.setdefault(delivery.properties.user_id, deque())
+
+    def _next(self) -> Delivery:
+        """Take the oldest of the publisher whose turn it is."""
+        publisher, pile = next(iter(self._piles.items()))
+        delivery = pile.popleft()
+        if pile:
+            self._piles.move_to_end(publisher)
+        else:
+            del self._piles[publisher]
+        return delivery
+
+    def _put_first(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in reversed(deliveries):
+            self._pile_of(delivery).appendleft(delivery)
+
+    def _forget_ids(self, deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
+            for one in _message_ids(delivery):
+                self._message_ids[one] -= 1
+                if not self._message_ids[one]:
+                    del self._message_ids[one]
+
+
+def _message_ids(delivery: Delivery) -> tuple[str, ...]:
     """Name the ids that carrying out this delivery will claim."""
     own = delivery.properties.message_id
-    return {*([own] if own else ()), *headers.superseded(delivery.properties.headers)}
+    return (own, *delivery.trail.supersedes) if own else delivery.trail.supersedes

@@ -1,6 +1,5 @@
-"""How a request ends, and what the world then sees: replies, events, dead letters (messages.md)."""
+"""How a request ends, and what the world then hears: a reply, events, and where the message goes (messages.md)."""
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,23 +8,18 @@ from typing import Any
 
 import structlog
 
-from repository.inbox import Answer
+from repository.inbox import Answer, Mark
 from schemas import events, replies
 from schemas.events import Cause, Event
 from schemas.order import PlacedOrder, PricedOrder
 from schemas.rejections import Rejection
 from schemas.replies import Reply
 from worker import metrics, redaction
-from worker.broker import headers, republish
-from worker.broker.messages import Outgoing, Properties
-from worker.broker.republish import CauseOfDeath
+from worker.broker import republish
+from worker.broker.republish import CauseOfDeath, Moved
 from worker.intake.edge import Reading, content_hash, traceparent_of
 
 log = structlog.get_logger()
-
-# Answers are never sent into our own queues (messages.md, "A request").
-OWN_QUEUES = "orders."
-DIRECT_REPLY = "amq.rabbitmq.reply-to"
 
 # How long a message waits after each attempt that failed alone; after the last it is dead-lettered. The number of
 # attempts is one more than there are delays, however many workers run.
@@ -41,18 +35,21 @@ class OutcomeKind(StrEnum):
     RETRIED = "retried"  # waits in a delay queue
     SUSPECTED = "suspected"  # waits to be taken alone
     FAILED = "failed"
+    PERHAPS_PLACED = "perhaps_placed"  # failed, but something was placed under its message_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What to publish before the delivery may be acknowledged. `answer` is what the inbox is to remember."""
+    """What is to go out before the delivery may be acknowledged. `answer` is what the inbox is to remember."""
 
     reading: Reading
     kind: OutcomeKind
-    messages: tuple[Outgoing, ...]
-    request_id: int | None = None  # inbox row whose answer these messages publish
+    reply: Reply | None = None
+    events: tuple[Event, ...] = ()
+    moved: Moved | None = None  # where the message itself goes on, or is set aside
+    mark: Mark | None = None  # of the answer whose events these are
     answer: Answer | None = None
-    log_fields: dict[str, Any] = field(default_factory=dict)  # for the log line
+    log_fields: dict[str, Any] = field(default_factory=dict)
 
 
 def cause_of(reading: Reading, now: datetime) -> Cause:
@@ -66,153 +63,159 @@ def cause_of(reading: Reading, now: datetime) -> Cause:
 
 def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, now: datetime) -> Outcome:
     said = events.placed_events(order, ids, cause_of(reading, now))
-    answer = _answer(reading, request_id, order, ids, said)
-    log_fields = {"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)}
-    return _answered(OutcomeKind.PLACED, reading, answer, said, log_fields, remember=True)
-
-
-def _answer(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, said: Sequence[Event]) -> Answer:
-    return Answer(
+    answer = Answer(
         request_id=request_id,
         outcome="placed",
-        replays=_replays(reading),
+        replays=reading.delivery.trail.replays,
         reply=replies.success(order, ids),
-        events=tuple(event.body.decode() for event in said),
+        events=_bodies(said),
+        answered_at=now,
     )
-
-
-def recalled(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, placed_at: datetime) -> Outcome:
-    """Say again what was said of an order whose answer is not kept any more: under the same ids; nothing is written."""
-    said = events.placed_events(order, ids, cause_of(reading, placed_at))
-    return repeated(reading, _answer(reading, request_id, order, ids, said))
+    return Outcome(
+        reading=reading,
+        kind=OutcomeKind.PLACED,
+        reply=answer.reply,
+        events=said,
+        mark=answer.mark,
+        answer=answer,
+        log_fields={"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)},
+    )
 
 
 def repeated(reading: Reading, answer: Answer) -> Outcome:
-    """Say again what was said: the very same reply and events, and nothing is written."""
-    log_fields = {"order_id": answer.reply.get("orderid")}
-    return _answered(OutcomeKind.REPEATED, reading, answer, _recalled(answer), log_fields, remember=False)
-
-
-def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: int | None = None) -> Outcome:
-    """Say no. With a `request_id` the answer is remembered, so that the broker's own redelivery repeats it."""
-    fingerprint = reading.fingerprint
-    content = fingerprint.digest.hex() if fingerprint else content_hash(reading.delivery.body)
-    client_id = reading.request.client_id if reading.request else None
-    event = events.rejected_event(rejection, cause_of(reading, now), content, _replays(reading), client_id)
-    answer = Answer(request_id or 0, "rejected", _replays(reading), replies.error(rejection), (event.body.decode(),))
-    return refused_again(reading, answer, now, remember=request_id is not None)
-
-
-def refused_again(reading: Reading, answer: Answer, now: datetime, *, remember: bool = False) -> Outcome:
-    """Repeat a rejection: the reply, the event and the dead letter."""
-    code, message = str(answer.reply["code"]), str(answer.reply["message"])
-    reason = "malformed" if code in _UNREADABLE else "rejected"
-    log_fields = {"reason": reason, "code": code}
-    outcome = _answered(OutcomeKind.REJECTED, reading, answer, _recalled(answer), log_fields, remember=remember)
-    attempts = headers.count_of(reading.delivery.properties.headers, headers.ATTEMPTS)
-    letter = republish.dead_letter(reading.delivery, now, CauseOfDeath(reason, code, message), attempts)
+    """Say again what was said: the very same reply, and its events while the broker is not known to have them."""
     return Outcome(
         reading=reading,
-        kind=outcome.kind,
-        messages=(*outcome.messages, letter),
-        request_id=outcome.request_id,
-        answer=outcome.answer,
-        log_fields=outcome.log_fields,
+        kind=OutcomeKind.REPEATED,
+        reply=answer.reply,
+        events=_not_known_to_be_there(answer),
+        mark=None if answer.is_published else answer.mark,
+        log_fields={"order_id": answer.reply.get("orderid")},
     )
 
 
-def set_back(reading: Reading, error: BaseException, now: datetime) -> Outcome:
-    """Count an attempt for a message that failed alone: it waits for its next one, or has had its last."""
-    attempts = min(headers.count_of(reading.delivery.properties.headers, headers.ATTEMPTS), len(DELAYS)) + 1
-    reason = type(error).__name__
-    if attempts > len(DELAYS):
-        return failed(reading, reason, now, attempts)
+def rebuilt(reading: Reading, order: PricedOrder, ids: PlacedOrder) -> Outcome:
+    """Say again what was said of an order whose answer is not kept any more. Its events were confirmed before that."""
+    return Outcome(
+        reading=reading,
+        kind=OutcomeKind.REPEATED,
+        reply=replies.success(order, ids),
+        log_fields={"order_id": ids.order_id},
+    )
+
+
+def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: int | None = None) -> Outcome:
+    """Say no. With a `request_id` the answer is remembered, so that another copy of the same try repeats it."""
+    delivery, fingerprint = reading.delivery, reading.fingerprint
+    content = fingerprint.digest.hex() if fingerprint else content_hash(delivery.body)
+    client_id = reading.request.client_id if reading.request else None
+    event = events.rejected_event(rejection, cause_of(reading, now), content, delivery.trail.replays, client_id)
+    reply = replies.error(rejection)
+    answer = None
+    if request_id is not None:
+        answer = Answer(request_id, "rejected", delivery.trail.replays, reply, _bodies([event]), now)
+    return _refused(reading, reply, (event,), answer, now, mark=answer.mark if answer else None)
+
+
+def rejected_again(reading: Reading, answer: Answer, now: datetime) -> Outcome:
+    """Repeat a rejection to another copy of the same try.
+
+    The message is set aside once more only where it is the very message that was: whoever had it may have died before.
+    """
+    is_the_very_message = reading.delivery.redelivered or reading.delivery.trail.attempts > 0
+    mark = None if answer.is_published else answer.mark
+    return _refused(
+        reading, answer.reply, _not_known_to_be_there(answer), None, now, mark=mark, set_aside=is_the_very_message
+    )
+
+
+def _refused(  # noqa: PLR0913  # a rejection, as it is kept and as it is said
+    reading: Reading,
+    reply: Reply,
+    said: tuple[Event, ...],
+    answer: Answer | None,
+    now: datetime,
+    *,
+    mark: Mark | None,
+    set_aside: bool = True,
+) -> Outcome:
+    code, message = str(reply["code"]), str(reply["message"])
+    reason = "malformed" if code in _UNREADABLE else "rejected"
+    cause = CauseOfDeath(reason, code, message)
+    delivery = reading.delivery
+    return Outcome(
+        reading=reading,
+        kind=OutcomeKind.REJECTED,
+        reply=reply,
+        events=said,
+        moved=republish.dead_letter(delivery, now, cause, delivery.trail.attempts) if set_aside else None,
+        mark=mark,
+        answer=answer,
+        log_fields={"reason": reason, "code": code},
+    )
+
+
+def copied(reading: Reading, first: Outcome) -> Outcome | None:
+    """Tell a copy of a request, in hand together with the first, what that one was told; None: it was told nothing.
+
+    Events and dead letter are the first's: they are on their way.
+    """
+    if first.kind not in {OutcomeKind.PLACED, OutcomeKind.REPEATED, OutcomeKind.REJECTED}:
+        return None
+    kind = OutcomeKind.REPEATED if first.kind is OutcomeKind.PLACED else first.kind
+    return Outcome(reading=reading, kind=kind, reply=first.reply, log_fields=first.log_fields)
+
+
+def retried(reading: Reading, reason: str, attempts: int, now: datetime) -> Outcome:
+    """Let a message that failed alone wait for its next attempt."""
     delay = DELAYS[attempts - 1]
     return Outcome(
         reading=reading,
         kind=OutcomeKind.RETRIED,
-        messages=(republish.delayed(reading.delivery, now, delay, attempts),),
+        moved=republish.delayed(reading.delivery, now, delay, attempts),
         log_fields={"reason": reason, "attempts": attempts, "delay": delay},
     )
 
 
-def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Outcome:
+def failed(reading: Reading, reason: str, attempts: int, now: datetime) -> Outcome:
     """Set aside what is nobody's fault but ours: the traceback is in the log, the kind of error in the headers."""
+    delivery = reading.delivery
     event = events.failed_event(
-        reason, cause_of(reading, now), content_hash(reading.delivery.body), _replays(reading), attempts
+        reason, cause_of(reading, now), content_hash(delivery.body), delivery.trail.replays, attempts
     )
-    letter = republish.dead_letter(reading.delivery, now, CauseOfDeath("failed", "internal_error", reason), attempts)
+    cause = CauseOfDeath("failed", "internal_error", reason)
     return Outcome(
         reading=reading,
         kind=OutcomeKind.FAILED,
-        messages=(event_message(event), letter),
-        log_fields={"reason": reason, "code": "internal_error", "attempts": attempts},
+        events=(event,),
+        moved=republish.dead_letter(delivery, now, cause, attempts),
+        log_fields={"reason": reason, "code": cause.code, "attempts": attempts},
+    )
+
+
+def perhaps_placed(reading: Reading, reason: str, attempts: int, now: datetime, order_id: int) -> Outcome:
+    """Set aside what failed, though an order was placed under its message_id: nobody is told that it failed."""
+    message = f"{reason}; but order {order_id} was placed under this message_id: a replay repeats it, or is placed"
+    cause = CauseOfDeath("failed", "perhaps_placed", message)
+    return Outcome(
+        reading=reading,
+        kind=OutcomeKind.PERHAPS_PLACED,
+        moved=republish.dead_letter(reading.delivery, now, cause, attempts),
+        log_fields={"reason": reason, "code": cause.code, "attempts": attempts, "order_id": order_id},
     )
 
 
 def suspected(reading: Reading, now: datetime) -> Outcome:
     """Move a message that was handed over again and again without an end: it may be what kills the process."""
-    return Outcome(reading=reading, kind=OutcomeKind.SUSPECTED, messages=(republish.suspect(reading.delivery, now),))
+    return Outcome(reading=reading, kind=OutcomeKind.SUSPECTED, moved=republish.suspect(reading.delivery, now))
 
 
-def _recalled(answer: Answer) -> tuple[Event, ...]:
-    return tuple(Event.from_body(body.encode()) for body in answer.events)
+def _not_known_to_be_there(answer: Answer) -> tuple[Event, ...]:
+    return () if answer.is_published else tuple(Event.from_body(body.encode()) for body in answer.events)
 
 
-def _answered(  # noqa: PLR0913  # an answer, as it is kept and as it is said
-    kind: OutcomeKind,
-    reading: Reading,
-    answer: Answer,
-    said: Sequence[Event],
-    log_fields: dict[str, Any],
-    *,
-    remember: bool,
-) -> Outcome:
-    messages = tuple(map(event_message, said))
-    reply = _reply_message(reading, answer.reply)
-    return Outcome(
-        reading=reading,
-        kind=kind,
-        messages=(reply, *messages) if reply else messages,
-        request_id=answer.request_id or None,
-        answer=answer if remember else None,
-        log_fields=log_fields,
-    )
-
-
-def _reply_message(reading: Reading, reply: Reply) -> Outgoing | None:
-    """Answer where this delivery asks, in the encoding that it asks for."""
-    properties = reading.delivery.properties
-    if not properties.reply_to or properties.reply_to.startswith(OWN_QUEUES):
-        return None
-    return Outgoing(
-        exchange="",
-        routing_key=properties.reply_to,
-        body=replies.render(reply, reading.response_type),
-        properties=Properties(
-            # An id of its own: of two unroutable publishes under one id, one would be reported as confirmed.
-            message_id=str(uuid.uuid4()),
-            correlation_id=properties.correlation_id or properties.message_id,
-            content_type=reading.response_type.content_type,
-        ),
-        # Of a direct reply-to RabbitMQ says that nobody takes it, even while it delivers.
-        mandatory=not properties.reply_to.startswith(DIRECT_REPLY),
-        may_be_lost=True,
-    )
-
-
-def event_message(event: Event) -> Outgoing:
-    return Outgoing(
-        exchange="orders.events",
-        routing_key=event.type,
-        body=event.body,
-        properties=Properties(message_id=event.id, content_type=events.CONTENT_TYPE),
-        mandatory=event.is_follow_up,
-    )
-
-
-def _replays(reading: Reading) -> int:
-    return headers.count_of(reading.delivery.properties.headers, headers.REPLAYS)
+def _bodies(said: Sequence[Event]) -> tuple[str, ...]:
+    return tuple(event.body.decode() for event in said)
 
 
 # ---------------------------------------------------------------- what is told of one
@@ -224,7 +227,7 @@ def count_outcome(outcome: Outcome, seconds: float) -> None:
     metrics.ended(outcome.kind, seconds, outcome.reading.delivery.properties.timestamp)
     if outcome.kind is OutcomeKind.REJECTED:
         metrics.dead_lettered(outcome.log_fields["reason"], outcome.log_fields["code"])
-    elif outcome.kind is OutcomeKind.FAILED:
+    elif outcome.kind in {OutcomeKind.FAILED, OutcomeKind.PERHAPS_PLACED}:
         metrics.dead_lettered("failed", outcome.log_fields["code"])
 
 

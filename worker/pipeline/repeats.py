@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from repository import recorded
+from repository import inbox, recorded
 from repository.database import Connection
 from repository.facts import Moment
 from repository.inbox import Claim, Claimed
@@ -11,8 +12,7 @@ from schemas import rejections
 from schemas.catalog import Catalog
 from schemas.order import OrderRequest, PricedOrder
 from schemas.rejections import Fault, Rejection
-from worker.broker import headers
-from worker.broker.messages import Delivery
+from worker.broker.messages import is_message_id
 from worker.domain.recall import recall
 from worker.intake.authentication import Caller
 from worker.intake.edge import Reading
@@ -37,9 +37,35 @@ def command_of(reading: Reading) -> Command | None:
     if reading.request is None or reading.caller is None or fingerprint is None or message_id is None:
         return None
     claim = Claim(reading.caller.name, message_id, fingerprint.digest, fingerprint.version)
-    superseded = headers.superseded(reading.delivery.properties.headers)
-    supersedes = tuple(replace(claim, message_id=one, is_asked=False) for one in superseded if one != message_id)
+    superseded = reading.delivery.trail.supersedes
+    supersedes = tuple(replace(claim, message_id=one, deliveries=0) for one in superseded if one != message_id)
     return Command(reading, reading.caller, reading.request, claim, supersedes)
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Requests of one batch under keys that others of the same batch have, to be answered together with those."""
+
+    of: tuple[tuple[Reading, int], ...] = ()  # each with the delivery tag of the first under its key
+
+    def outcomes(self, settled: Mapping[int, Outcome]) -> dict[int, Outcome]:
+        """Tell copies what the first was told, by delivery tag. Where it has not ended, they wait."""
+        told = ((reading, outcomes.copied(reading, settled[first])) for reading, first in self.of)
+        return {reading.delivery.tag: outcome for reading, outcome in told if outcome}
+
+
+def without_copies(commands: Sequence[Command]) -> tuple[list[Command], Copies]:
+    """Take one request a key. Of others under its key, those with other content wait for another batch."""
+    first: dict[tuple[str, str], Command] = {}
+    copies: list[tuple[Reading, int]] = []
+    for command in commands:
+        known = first.setdefault(command.claim.key, command)
+        if known is command:
+            continue
+        if known.claim.fingerprint == command.claim.fingerprint:
+            copies.append((command.reading, known.reading.delivery.tag))
+            first[command.claim.key] = replace(known, claim=replace(known.claim, deliveries=known.claim.deliveries + 1))
+    return list(first.values()), Copies(tuple(copies))
 
 
 ToJudge = tuple[Command, Claimed]
@@ -68,8 +94,8 @@ def sort_out(
             to_judge.append((command, row))
         elif row.is_placed:
             settled.append(outcomes.repeated(reading, answer))
-        elif _is_own_redelivery(reading.delivery, answer.replays):
-            settled.append(outcomes.refused_again(reading, answer, moment.now))
+        elif reading.delivery.is_same_try and reading.delivery.trail.replays == answer.replays:
+            settled.append(outcomes.rejected_again(reading, answer, moment.now))
         else:
             to_judge.append((command, row))
     return settled, pruned, to_judge
@@ -82,11 +108,7 @@ async def recall_pruned(connection: Connection, pruned: Sequence[Pruned], catalo
     for command, row in pruned:
         assert row.order_id is not None, "what is placed and has no answer has its order"
         order = found[row.order_id]
-        said.append(
-            outcomes.recalled(
-                command.reading, row.request_id, *recall(command.request, order, catalog), order.placed_at
-            )
-        )
+        said.append(outcomes.rebuilt(command.reading, *recall(command.request, order, catalog)))
     return said
 
 
@@ -113,6 +135,13 @@ def superseded_by(verdicts: Sequence[Verdict], claimed: Mapping[tuple[str, str],
                 yield claimed[claim.key].request_id, row.request_id
 
 
-def _is_own_redelivery(delivery: Delivery, replays: int) -> bool:
-    """Whether the broker hands over the very message again that was rejected: not one sent or replayed anew."""
-    return delivery.redelivered and headers.count_of(delivery.properties.headers, headers.REPLAYS) == replays
+async def last_word(connection: Connection, reading: Reading, reason: str, attempts: int, now: datetime) -> Outcome:
+    """Set aside what can't be carried out; but nothing that was placed may be told to have failed.
+
+    Only the id is looked at, whoever's: the body may be what kills who reads it.
+    """
+    message_id = reading.delivery.properties.message_id
+    order_id = await inbox.placed_under(connection, message_id) if is_message_id(message_id) else None
+    if order_id is None:
+        return outcomes.failed(reading, reason, attempts, now)
+    return outcomes.perhaps_placed(reading, reason, attempts, now, order_id)

@@ -2,47 +2,48 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPConnectionError
 from aiormq.abc import AbstractChannel
+from pamqp.commands import Basic
 
-from repository.database import AWAY_FAULTS
 from schemas import topology
 from worker import metrics
-from worker.broker import headers
-from worker.broker.connection import BROKER_FAULTS, BrokerRefused, connect
-from worker.broker.messages import Delivery
+from worker.broker.connection import BROKER_FAULTS, BrokerRefused, connect, delivery_of
+from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
+from worker.broker.replier import Reply
 from worker.broker.topology import apply_topology, check_topology
-from worker.intake.edge import Reading
-from worker.pipeline import outcomes
-from worker.pipeline.carry_out import carry_out
 from worker.pipeline.context import Context
 from worker.pipeline.delivery_buffer import DeliveryBuffer
+from worker.pipeline.held import Held
 from worker.pipeline.outcomes import Outcome, count_outcome, log_outcome
+from worker.pipeline.publication import Publication
+from worker.pipeline.suspects import carry_out_suspect, carry_out_unsuspected
 from worker.pipeline.sweeper import Sweeper
 from worker.pipeline.trouble import AWAY, BROKERS_OWN_FAULTS
 from worker.settings import Settings
 
 BATCHES_IN_FLIGHT = 3  # so that Postgres works while the broker confirms
-SUSPECTS_AT_ONCE = 1
 
-# A message handed over so often without an end is moved to orders.suspects; there, so often again, it is what kills
-# its worker. The second number is larger, because an outage gives a suspect back as well.
-DELIVERIES_MAX = 2
-SUSPECT_DELIVERIES_MAX = 3
+SUSPECTS_EVERY_SECONDS = 1.0  # so long at least a worker consumes requests between two looks at orders.suspects
+SUSPECTS_SECONDS_MAX = 1.0  # so long at most it carries out suspects, and nothing else
+GET_SECONDS_MAX = 10.0  # for the broker to hand over one suspect, or to say that there is none
 
 PROBE_EVERY_SECONDS = 5.0  # while consuming: a broker with an alarm tells so only to who publishes
 WATCH_SECONDS = 15.0  # between two looks at whether anything comes
 SILENT_SECONDS_MAX = 60.0  # while messages wait: many times longer than the broker takes to hand one over
 FINISH_SECONDS_MAX = 40  # for batches in hand when a server goes away: longer than any of their own waits
+HELD_EVERY_SECONDS = 0.5  # between two looks at what is held: each queue has its own time
+HELD_SHARE_MAX = 0.5  # of the prefetch: with more held, nothing new is taken
 
 log = structlog.get_logger()
 
@@ -51,8 +52,27 @@ class Stuck(BrokerRefused):
     """The broker hands nothing over though there is something. Whoever started us starts us again."""
 
 
+@dataclass(slots=True)
+class Intake:
+    """Where deliveries come in, from one channel, and what is held of them."""
+
+    buffer: DeliveryBuffer
+    channel: AbstractChannel
+    consumer_tag: str = ""
+    held: Held = field(default_factory=Held)
+
+    async def end(self, *, finish: bool) -> None:
+        """Let nothing more arrive. What has is finished, or given back with the channel."""
+        if finish:
+            with contextlib.suppress(*BROKER_FAULTS):
+                await self.channel.basic_cancel(self.consumer_tag)
+            self.buffer.drain()
+        else:
+            self.buffer.release()
+
+
 class Session:
-    """One stay with the broker: consuming on one connection, publishing on another.
+    """One stay with the broker: consuming on one connection, publishing on others.
 
     An acknowledgement on a connection that publishes would be stuck behind a memory or disk alarm.
     """
@@ -64,24 +84,30 @@ class Session:
         self._context = context
         self._consuming = consuming
         self._publisher = publisher
-        self._buffers: list[DeliveryBuffer] = []
-        self._fault: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self._publication = Publication(context, publisher)
+        self._buffer: DeliveryBuffer | None = None
+        self._held: Held | None = None  # None: nothing was consumed yet
+        self._held_max = max(1, int(settings.prefetch * HELD_SHARE_MAX))
+        self._fault: BaseException | None = None
+        self._over = asyncio.Event()  # to be ended: by a fault, or because the worker is to stop
+        self._suspects_wait = asyncio.Event()
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings, context: Context, url: str) -> AsyncIterator["Session"]:
         """Connect, see that the topology is there and that the broker takes messages."""
-        async with (
-            connect(url, "orders worker, consuming") as consuming,
-            connect(url, "orders worker, publishing") as publishing,
-        ):
-            await (apply_topology if settings.topology == "apply" else check_topology)(publishing)
-            async with Publisher.on(publishing, url) as publisher:
+
+        def arrived(event: Outgoing) -> None:
+            if event.properties.message_id:
+                context.arrived.append(event.properties.message_id)
+
+        async with connect(url, "orders worker, consuming") as consuming:
+            await (apply_topology if settings.topology == "apply" else check_topology)(consuming)
+            async with Publisher.open(url, arrived=arrived) as publisher:
                 await publisher.probe()
                 _check_copies(publisher, settings.trusted_publishers)
                 session = cls(settings, context, consuming, publisher)
-                for connection in (consuming, publishing):
-                    connection.close_callbacks.add(session.on_close)
+                consuming.close_callbacks.add(session.on_close)
                 yield session
 
     def on_close(self, _connection: object, error: BaseException | None) -> None:
@@ -98,107 +124,181 @@ class Session:
         Raises:
             AWAY: the fault that ended the session. What was not finished goes back to the broker, once.
         """
-        sweeper = Sweeper(self._context, self._publisher, self._settings.drain_seconds)
-        async with (
-            self._intake(topology.REQUESTS, self._settings.prefetch) as requests,
-            self._intake(topology.SUSPECTS, SUSPECTS_AT_ONCE) as suspects,
-        ):
-            metrics.consuming(is_so=True)
-            log.info("worker.consuming", queue=topology.REQUESTS, prefetch=self._settings.prefetch)
-            try:
-                async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as tasks:
-                    for _ in range(BATCHES_IN_FLIGHT):
-                        tasks.create_task(self._lane(requests.buffer, self._carry_out))
-                    tasks.create_task(self._lane(suspects.buffer, self._carry_out_suspect))
-                    beside = [
-                        tasks.create_task(self._beside(sweeper.run)),
-                        tasks.create_task(self._beside(self._probe)),
-                        tasks.create_task(self._watch(requests.buffer, topology.REQUESTS)),
-                        tasks.create_task(self._watch(suspects.buffer, topology.SUSPECTS)),
-                    ]
-                    await self._until_over(stopping)
-                    seconds = FINISH_SECONDS_MAX if self._fault.done() else self._settings.drain_seconds
-                    bound.reschedule(asyncio.get_running_loop().time() + seconds)
-                    for intake in (requests, suspects):
-                        await intake.end(finish=not self._fault.done())
-                    for task in beside:
-                        task.cancel()
-            except TimeoutError:
-                log.warning("worker.gave_up_finishing", seconds=seconds)
-            if self._fault.done():
-                raise self._fault.result()
-            await sweeper.flush()
+        sweeper = Sweeper(self._context, self._publisher, self._publication, self._settings.drain_seconds)
+        try:
+            async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as tasks:
+                beside = [
+                    tasks.create_task(self._guarded(work()))
+                    for work in (sweeper.run, self._probe, self._look_for_suspects, partial(self._until_told, stopping))
+                ]
+                while not self._over.is_set():
+                    await self._guarded(self._consume(partial(self._bounded, bound)))
+                    if self._suspects_wait.is_set() and not self._over.is_set():
+                        await self._guarded(self._carry_out_suspects())
+                for task in beside:
+                    task.cancel()
+        except TimeoutError:
+            log.warning("worker.gave_up_finishing", seconds=self._seconds_to_finish)
+        if self._fault is not None:
+            raise self._fault
+        await sweeper.flush()
 
-    async def _watch(self, buffer: DeliveryBuffer, queue: str) -> None:
-        """End the session, and with it the process, when a queue has messages and none of them comes.
+    # ---------------------------------------------------------------- requests
+
+    async def _consume(self, bounded: Callable[[], None]) -> None:
+        """Carry out requests until the session is over, or suspects wait and everything in hand is finished."""
+        async with self._intake() as intake:
+            metrics.consuming(is_so=True)
+            if self._held is None:
+                log.info("worker.consuming", queue=topology.REQUESTS, prefetch=self._settings.prefetch)
+            self._held = intake.held
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(BATCHES_IN_FLIGHT):
+                    tasks.create_task(self._guarded(self._lane(intake, tasks)))
+                beside = [
+                    tasks.create_task(self._guarded(self._watch(intake.buffer))),
+                    tasks.create_task(self._guarded(self._bring_held(intake))),
+                ]
+                await self._until_over_or_suspects()
+                if self._over.is_set():
+                    metrics.consuming(is_so=False)
+                    bounded()
+                await intake.end(finish=self._fault is None)
+                for task in beside:
+                    task.cancel()
+
+    async def _until_over_or_suspects(self) -> None:
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._over, self._suspects_wait)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    @asynccontextmanager
+    async def _intake(self) -> AsyncIterator[Intake]:
+        async with self._buffered() as intake:
+            await intake.channel.basic_qos(prefetch_count=self._settings.prefetch)
+            consumer = await intake.channel.basic_consume(topology.REQUESTS, intake.buffer.put)
+            intake.consumer_tag = str(consumer.consumer_tag)
+            yield intake
+
+    @asynccontextmanager
+    async def _buffered(self) -> AsyncIterator[Intake]:
+        """Open a channel, and a buffer for what comes over it. With the channel goes back what is not acknowledged."""
+        channel = await self._consuming.channel(publisher_confirms=False)
+        channel.close_callbacks.add(self.on_close)
+        below = await channel.get_underlay_channel()  # aio-pika would make a message of its own of each delivery
+        below.on_consumer_cancel_callbacks.add(self.on_cancel)
+        self._buffer = DeliveryBuffer(below, partial(delivery_of, keys=self._context.keys))
+        yield Intake(self._buffer, below)
+        channel.close_callbacks.remove(self.on_close)
+        with contextlib.suppress(*BROKER_FAULTS):
+            await channel.close()
+
+    async def _lane(self, intake: Intake, tasks: asyncio.TaskGroup) -> None:
+        while batch := await intake.buffer.take(self._settings.batch_size):
+            began = time.perf_counter()
+            metrics.batch_taken(len(batch))
+            self._tell_in_flight()
+            outcomes = await carry_out_unsuspected(batch, self._context)
+            tags = {outcome.reading.delivery.tag for outcome in outcomes}
+            intake.buffer.put_back([delivery for delivery in batch if delivery.tag not in tags])
+            await self._conclude(intake, outcomes, began, tasks)
+
+    async def _conclude(
+        self, intake: Intake, outcomes: Sequence[Outcome], began: float, tasks: asyncio.TaskGroup
+    ) -> None:
+        """Bring out what the outcomes say, and acknowledge what may be. The others do not wait for what must wait."""
+        published = await self._publication.publish(outcomes)
+        apart: set[int] = set()
+        for delivery, copy in published.held:
+            apart.add(delivery.tag)
+            intake.held.add(delivery, copy)
+        for delivery, reply in published.replying:
+            is_held = delivery.tag in apart
+            apart.add(delivery.tag)
+            tasks.create_task(self._guarded(self._answer(intake, None if is_held else delivery, reply)))
+        done = [outcome.reading.delivery for outcome in outcomes]
+        if apart:
+            for delivery in done:
+                if delivery.tag in apart:
+                    intake.buffer.set_apart(delivery)
+            done = [delivery for delivery in done if delivery.tag not in apart]
+        if done:
+            await intake.buffer.finish(done)
+        self._tell_in_flight()
+        seconds = time.perf_counter() - began
+        for outcome in outcomes:
+            count_outcome(outcome, seconds)
+            log_outcome(outcome, seconds)
+
+    async def _answer(self, intake: Intake, delivery: Delivery | None, reply: Reply) -> None:
+        await self._publisher.replier.answer_apart(reply)
+        if delivery is not None:
+            await intake.buffer.finish([delivery])
+
+    async def _bring_held(self, intake: Intake) -> None:
+        """Try again and again what is held. With too much of it, take nothing new until it becomes less."""
+        is_paused = False
+        while True:
+            await asyncio.sleep(HELD_EVERY_SECONDS)
+            if taken := await intake.held.bring(self._publication.bring_held):
+                await intake.buffer.finish(taken)
+            if len(intake.held) >= self._held_max and not is_paused:
+                is_paused = True
+                intake.buffer.pause()
+                metrics.consuming(is_so=False)
+                log.warning("worker.paused", server="RabbitMQ", queues=intake.held.names, held=len(intake.held))
+            elif is_paused and len(intake.held) < self._held_max:
+                is_paused = False
+                intake.buffer.resume()
+                metrics.consuming(is_so=True)
+
+    async def _watch(self, buffer: DeliveryBuffer) -> None:
+        """End the session, and with it the process, when the queue has messages and none of them comes.
 
         Connected and in silence it would wait for ever, and nobody would know.
         """
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             silent_seconds = time.monotonic() - buffer.arrived_at
-            try:
-                if not buffer and silent_seconds > SILENT_SECONDS_MAX and await self._publisher.waiting(queue):
-                    self._end(Stuck(f"{queue} has messages, and none has come for {silent_seconds:.0f} s"))
-            except AWAY as error:
-                self._end(error)
+            if not buffer and silent_seconds > SILENT_SECONDS_MAX and await self._publisher.waiting(topology.REQUESTS):
+                self._end(Stuck(f"{topology.REQUESTS} has messages, and none has come for {silent_seconds:.0f} s"))
 
-    async def _until_over(self, stopping: asyncio.Event) -> None:
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stopping.wait()), self._fault]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waits[0].cancel()
-            metrics.consuming(is_so=False)
+    # ---------------------------------------------------------------- suspects
 
-    def _end(self, fault: BaseException) -> None:
-        """End the session for its first fault; those that follow come of it."""
-        if not self._fault.done():
-            self._fault.set_result(fault)
+    async def _look_for_suspects(self) -> None:
+        """See every now and then whether a suspect waits."""
+        while True:
+            jitter = random.uniform(1, 1.5)  # noqa: S311  # so that not all workers look at once
+            await asyncio.sleep(SUSPECTS_EVERY_SECONDS * jitter)
+            # What is held would go back to the broker, and look as if it had killed us.
+            if not self._held and await self._publisher.waiting(topology.SUSPECTS):
+                self._suspects_wait.set()
 
-    @asynccontextmanager
-    async def _intake(self, queue: str, prefetch: int) -> AsyncIterator["Intake"]:
-        channel = await self._consuming.channel(publisher_confirms=False)
-        channel.close_callbacks.add(self.on_close)
-        below = await channel.get_underlay_channel()  # aio-pika would make a message of its own of each delivery
-        below.on_consumer_cancel_callbacks.add(self.on_cancel)
-        await below.basic_qos(prefetch_count=prefetch)
-        buffer = DeliveryBuffer(below)
-        self._buffers.append(buffer)
-        consumer = await below.basic_consume(queue, buffer.put)
-        yield Intake(buffer, below, str(consumer.consumer_tag))
-        channel.close_callbacks.remove(self.on_close)
-        with contextlib.suppress(*BROKER_FAULTS):
-            await channel.close()
-
-    async def _lane(self, buffer: DeliveryBuffer, carry_out_step: "Step") -> None:
-        try:
-            while batch := await buffer.take(self._settings.batch_size):
+    async def _carry_out_suspects(self) -> None:
+        """Carry out suspects one by one, for a while. Nothing else is in hand: who kills us now is known."""
+        until = time.monotonic() + SUSPECTS_SECONDS_MAX
+        async with self._buffered() as intake, asyncio.TaskGroup() as tasks:
+            while not self._over.is_set() and time.monotonic() < until:
                 began = time.perf_counter()
-                metrics.batch_taken(len(batch))
-                self._tell_in_flight()
-                ended = await carry_out_step(batch)
-                tags = {outcome.reading.delivery.tag for outcome in ended}
-                buffer.put_back([delivery for delivery in batch if delivery.tag not in tags])
-                await self._publisher.publish_all(message for outcome in ended for message in outcome.messages)
-                await buffer.finish([outcome.reading.delivery for outcome in ended])
-                self._tell_in_flight()
-                self._context.published += [outcome.request_id for outcome in ended if outcome.request_id]
-                seconds = time.perf_counter() - began
-                for outcome in ended:
-                    count_outcome(outcome, seconds)
-                    log_outcome(outcome, seconds)
-        except AWAY as error:
-            self._end(error)
+                message = await intake.channel.basic_get(topology.SUSPECTS, timeout=GET_SECONDS_MAX)
+                if isinstance(message.delivery, Basic.GetEmpty):
+                    break
+                await intake.buffer.put(message)
+                [suspect] = await intake.buffer.take(1)
+                outcome, fault = await carry_out_suspect(suspect, self._context)
+                await self._conclude(intake, [outcome], began, tasks)
+                if fault is not None:
+                    self._end(fault)
+        self._suspects_wait.clear()
 
-    def _tell_in_flight(self) -> None:
-        metrics.in_flight(sum(map(len, self._buffers)))
+    # ---------------------------------------------------------------- beside them
 
-    async def _beside(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except AWAY as error:
-            self._end(error)
+    async def _until_told(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        self._over.set()
 
     async def _probe(self) -> None:
         """See again and again that the broker takes messages. Without traffic nothing else would notice."""
@@ -206,29 +306,28 @@ class Session:
             await asyncio.sleep(PROBE_EVERY_SECONDS)
             await self._publisher.probe()
 
-    async def _carry_out(self, batch: Sequence[Delivery]) -> list[Outcome]:
-        """Carry out a batch; what the broker has handed over too often is moved first, to be taken alone."""
-        suspects = [delivery for delivery in batch if headers.deliveries_before(delivery) >= DELIVERIES_MAX]
-        if suspects:
-            # While Postgres is away every worker gives everything back once: that tells nothing about a message.
-            await self._context.database.probe()
-        others = [delivery for delivery in batch if delivery not in suspects] if suspects else batch
-        moved = [outcomes.suspected(Reading(delivery), self._context.now()) for delivery in suspects]
-        return moved + (await carry_out(others, self._context) if others else [])
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        """Let a server's fault end the session, and not the process."""
+        try:
+            await work
+        except AWAY as error:
+            self._end(error)
 
-    async def _carry_out_suspect(self, batch: Sequence[Delivery]) -> list[Outcome]:
-        """Carry out a suspect alone; one that ended none of its deliveries here either is set aside."""
-        [suspect] = batch
-        delivery = headers.unmoved(suspect)
-        if headers.deliveries_before(suspect) < SUSPECT_DELIVERIES_MAX:
-            try:
-                return await carry_out([delivery], self._context)
-            except AWAY_FAULTS as error:
-                # It goes back as a copy that was never handed over: an outage is not what it is suspected of.
-                self._end(error)
-                return [outcomes.suspected(Reading(delivery), self._context.now())]
-        attempts = headers.count_of(suspect.properties.headers, headers.ATTEMPTS)
-        return [outcomes.failed(Reading(delivery), "killed_its_workers", self._context.now(), attempts)]
+    def _end(self, fault: BaseException) -> None:
+        """End the session for its first fault; those that follow come of it."""
+        if self._fault is None:
+            self._fault = fault
+            self._over.set()
+
+    @property
+    def _seconds_to_finish(self) -> float:
+        return self._settings.drain_seconds if self._fault is None else FINISH_SECONDS_MAX
+
+    def _bounded(self, bound: asyncio.Timeout) -> None:
+        bound.reschedule(asyncio.get_running_loop().time() + self._seconds_to_finish)
+
+    def _tell_in_flight(self) -> None:
+        metrics.in_flight(len(self._buffer) if self._buffer is not None else 0)
 
 
 def _check_copies(publisher: Publisher, trusted: frozenset[str]) -> None:
@@ -238,24 +337,3 @@ def _check_copies(publisher: Publisher, trusted: frozenset[str]) -> None:
             f"the RabbitMQ user {publisher.user} lacks the tag impersonator, which keeps the publisher of a "
             f"message that is retried or set aside; mend: rabbitmqctl set_user_tags {publisher.user} impersonator"
         )
-
-
-Step = Callable[[Sequence[Delivery]], Awaitable[list[Outcome]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """Where deliveries come in."""
-
-    buffer: DeliveryBuffer
-    channel: AbstractChannel
-    consumer_tag: str
-
-    async def end(self, *, finish: bool) -> None:
-        """Let nothing more arrive. What has is finished, or given back with the channel."""
-        if finish:
-            with contextlib.suppress(*BROKER_FAULTS):
-                await self.channel.basic_cancel(self.consumer_tag)
-            self.buffer.drain()
-        else:
-            self.buffer.release()
