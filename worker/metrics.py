@@ -14,7 +14,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from schemas import rejections
+from schemas.rejections import Code
 
 # Names the folder; prometheus_client looks for it when it is imported.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -24,7 +24,7 @@ OVER = ("placed", "repeated", "rejected", "failed")
 NOT_OVER = ("retried", "suspected")  # endings of a delivery, not yet of its request
 REASONS = frozenset({"rejected", "malformed", "failed"})
 # A code that a message brings along must not make a new time series: what is not listed counts as "other".
-_CODES = rejections.CODES | {"internal_error"}
+_CODES = frozenset[str](Code)
 
 # Seconds. One commit and two confirmed hops take about 10 ms, a full batch on a busy machine some 100 ms; what waits
 # for a server that is away takes as long as that is away.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from schemas import events
+from schemas import events, rejections
 from schemas.catalog import BillingCycle, Currency, DomainType, PaymentMethod, Promotion, PromotionType
 from schemas.events import Cause, Event
 from schemas.order import (
@@ -27,7 +27,7 @@ from schemas.order import (
     RenewalKind,
     TaxAmount,
 )
-from schemas.rejections import Fault, Rejection
+from schemas.rejections import Code, Rejection
 from tests.unit.domain.builders import a_promotion
 
 TODAY = date(2026, 11, 23)
@@ -201,12 +201,12 @@ PLACED_YEN = PlacedOrder(order_id=8, order_number="1000000002", invoice_id=2, it
 
 REJECTION = Rejection(
     (
-        Fault("number_invalid", "qty[1]: must be a whole number such as 7", "qty", 1),
-        Fault("client_not_found", "Client ID not found", "clientid"),
-        Fault("empty_order", "No items added to cart so order cannot proceed"),
+        rejections.fault(Code.NUMBER_INVALID, "qty", 1, "must be a whole number such as 7"),
+        rejections.client_not_found(),
+        rejections.empty_order(),
     )
 )
-UNREADABLE = Rejection((Fault("malformed", 'The request could not be read: "é" is no <value>; really'),))
+UNREADABLE = Rejection((rejections.malformed('"é" is no <value>; really'),))
 
 
 def a_cause(message_id: str | None = "cart-4711", caller: str | None = "credential:1", *, traced: bool = True) -> Cause:

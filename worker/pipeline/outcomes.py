@@ -13,7 +13,7 @@ from repository.inbox import Answer
 from schemas import events, replies
 from schemas.events import Cause, Event
 from schemas.order import PlacedOrder, PricedOrder
-from schemas.rejections import Rejection
+from schemas.rejections import Code, Rejection
 from schemas.replies import Reply
 from worker import metrics, redaction
 from worker.broker import headers, republish
@@ -31,7 +31,7 @@ DIRECT_REPLY = "amq.rabbitmq.reply-to"
 # attempts is one more than there are delays, however many workers run.
 DELAYS = ("orders.retry.5s", "orders.retry.1m", "orders.retry.10m")
 
-_UNREADABLE = frozenset({"malformed", "request_too_large"})
+_UNREADABLE = frozenset[str]({Code.MALFORMED, Code.REQUEST_TOO_LARGE})
 
 
 class OutcomeKind(StrEnum):
@@ -141,12 +141,12 @@ def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Outco
     event = events.failed_event(
         reason, cause_of(reading, now), content_hash(reading.delivery.body), _replays(reading), attempts
     )
-    letter = republish.dead_letter(reading.delivery, now, CauseOfDeath("failed", "internal_error", reason), attempts)
+    letter = republish.dead_letter(reading.delivery, now, CauseOfDeath("failed", Code.INTERNAL_ERROR, reason), attempts)
     return Outcome(
         reading=reading,
         kind=OutcomeKind.FAILED,
         messages=(event_message(event), letter),
-        log_fields={"reason": reason, "code": "internal_error", "attempts": attempts},
+        log_fields={"reason": reason, "code": Code.INTERNAL_ERROR, "attempts": attempts},
     )
 
 
