@@ -1,4 +1,4 @@
-"""Every way we say no: each with its stable code and its sentence (addorder.md 4)."""
+"""Every way we say no: each with its stable code and its sentence (addorder.md 4). Why messages need a person."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,6 +71,17 @@ class Code(StrEnum):
     UNKNOWN_ACTION = "unknown_action"
     UNKNOWN_TLD = "unknown_tld"
     VALUE_EXPECTED = "value_expected"
+
+
+class Reason(StrEnum):
+    """Why a message needs a person (messages.md, "Dead letters"). Whoever reads one takes one that is not listed."""
+
+    REJECTED = "rejected"  # the caller's fault
+    MALFORMED = "malformed"  # the caller's fault: it could not be read
+    FAILED = "failed"  # our fault
+    # Nobody writes these: they are told by where a message lies, and by the lack of a reason.
+    DELIVERY_LIMIT = "delivery_limit"
+    UNROUTED = "unrouted"
 
 
 @dataclass(frozen=True, slots=True)

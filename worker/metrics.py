@@ -14,7 +14,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from schemas.rejections import Code
+from schemas.rejections import Code, Reason
 
 # Names the folder; prometheus_client looks for it when it is imported.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -22,8 +22,8 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 OTHER = "other"
 OVER = ("placed", "repeated", "rejected", "failed")
 NOT_OVER = ("retried", "suspected")  # endings of a delivery, not yet of its request
-REASONS = frozenset({"rejected", "malformed", "failed"})
 # A code that a message brings along must not make a new time series: what is not listed counts as "other".
+_REASONS = frozenset[str](Reason)
 _CODES = frozenset[str](Code)
 
 # Seconds. One commit and two confirmed hops take about 10 ms, a full batch on a busy machine some 100 ms; what waits
@@ -128,7 +128,7 @@ def attempt_counted() -> None:
 
 
 def dead_lettered(reason: str, code: str) -> None:
-    _dead.labels(reason if reason in REASONS else OTHER, code if code in _CODES else OTHER).inc()
+    _dead.labels(reason if reason in _REASONS else OTHER, code if code in _CODES else OTHER).inc()
 
 
 def in_flight(count: int) -> None:

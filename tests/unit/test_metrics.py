@@ -8,6 +8,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from prometheus_client import REGISTRY
 
+from schemas.rejections import Code, Reason
 from worker import health, metrics
 from worker.metrics import Condition
 from worker.pipeline.outcomes import OutcomeKind
@@ -48,6 +49,7 @@ def test_every_kind_of_ending_counts_from_zero() -> None:
         ("failed", "internal_error", ("failed", "internal_error")),
         ("rejected", "made-up-by-a-caller", ("rejected", "other")),
         ("made-up", "malformed", ("other", "malformed")),
+        *((reason, code, (reason, code)) for reason in Reason for code in (Code.CLIENT_CLOSED, Code.INTERNAL_ERROR)),
     ],
 )
 def test_a_label_takes_our_own_words_only(reason: str, code: str, counted: tuple[str, str]) -> None:

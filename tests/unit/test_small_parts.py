@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from repository.order_numbers import ORDERS_MAX, order_number
 from schemas.order import Item, OrderRequest
+from schemas.rejections import Reason
 from worker.__main__ import COMMANDS, app_of
 from worker.broker import republish
 from worker.broker.addresses import nodes_of, user_of
@@ -123,7 +124,7 @@ def a_delivery(headers: Mapping[str, Any], **properties: Any) -> Delivery:
 
 
 def letter_of(headers: Mapping[str, Any], **properties: Any) -> Properties:
-    cause = republish.CauseOfDeath("rejected", "x", "y" * 5_000)
+    cause = republish.CauseOfDeath(Reason.REJECTED, "x", "y" * 5_000)
     return republish.dead_letter(a_delivery(headers, **properties), NOW, cause, attempts=0).properties
 
 

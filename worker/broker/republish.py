@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from schemas.rejections import Reason
 from worker.broker.headers import (
     ATTEMPTS,
     CODE,
@@ -42,8 +43,8 @@ _LEFT_OUT = frozenset(
 class CauseOfDeath(NamedTuple):
     """Why a request came to nothing."""
 
-    reason: str
-    code: str
+    reason: Reason
+    code: str  # a Code; of an answer that is repeated, whatever it was then
     message: str
 
 

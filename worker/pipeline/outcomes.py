@@ -13,7 +13,7 @@ from repository.inbox import Answer
 from schemas import events, replies
 from schemas.events import Cause, Event
 from schemas.order import PlacedOrder, PricedOrder
-from schemas.rejections import Code, Rejection
+from schemas.rejections import Code, Reason, Rejection
 from schemas.replies import Reply
 from worker import metrics, redaction
 from worker.broker import headers, republish
@@ -106,7 +106,7 @@ def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: 
 def refused_again(reading: Reading, answer: Answer, now: datetime, *, remember: bool = False) -> Outcome:
     """Repeat a rejection: the reply, the event and the dead letter."""
     code, message = str(answer.reply["code"]), str(answer.reply["message"])
-    reason = "malformed" if code in _UNREADABLE else "rejected"
+    reason = Reason.MALFORMED if code in _UNREADABLE else Reason.REJECTED
     log_fields = {"reason": reason, "code": code}
     outcome = _answered(OutcomeKind.REJECTED, reading, answer, _recalled(answer), log_fields, remember=remember)
     attempts = headers.count_of(reading.delivery.properties.headers, headers.ATTEMPTS)
@@ -141,7 +141,9 @@ def failed(reading: Reading, reason: str, now: datetime, attempts: int) -> Outco
     event = events.failed_event(
         reason, cause_of(reading, now), content_hash(reading.delivery.body), _replays(reading), attempts
     )
-    letter = republish.dead_letter(reading.delivery, now, CauseOfDeath("failed", Code.INTERNAL_ERROR, reason), attempts)
+    letter = republish.dead_letter(
+        reading.delivery, now, CauseOfDeath(Reason.FAILED, Code.INTERNAL_ERROR, reason), attempts
+    )
     return Outcome(
         reading=reading,
         kind=OutcomeKind.FAILED,
@@ -225,7 +227,7 @@ def count_outcome(outcome: Outcome, seconds: float) -> None:
     if outcome.kind is OutcomeKind.REJECTED:
         metrics.dead_lettered(outcome.log_fields["reason"], outcome.log_fields["code"])
     elif outcome.kind is OutcomeKind.FAILED:
-        metrics.dead_lettered("failed", outcome.log_fields["code"])
+        metrics.dead_lettered(Reason.FAILED, outcome.log_fields["code"])
 
 
 def log_outcome(outcome: Outcome, seconds: float) -> None:
