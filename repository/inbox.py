@@ -30,7 +30,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request was answered. `events` are CloudEvents, byte for byte as they were first published."""
+    """What a request was answered. Reply and events, which are CloudEvents, are to the byte as they were first said."""
 
     request_id: int
     outcome: str  # placed or rejected
@@ -92,7 +92,8 @@ async def _recall(
 
 
 def _answer(row: asyncpg.Record) -> Answer:
-    return Answer(row["request_id"], row["outcome"], row["replays"], row["reply"], tuple(row["events"]))
+    reply = Reply(row["reply"].encode())
+    return Answer(row["request_id"], row["outcome"], row["replays"], reply, tuple(row["events"]))
 
 
 async def supersede(connection: Connection, pairs: Iterable[tuple[int, int]]) -> None:

@@ -20,7 +20,7 @@ SELECT
     superseding.message_id AS superseded_by,
     answers.outcome,
     answers.replays,
-    answers.reply,
+    answers.reply::text AS reply, -- as it was written, to the byte
     answers.events
 FROM inbox
 LEFT JOIN answers ON answers.request_id = inbox.id
@@ -70,7 +70,7 @@ WHERE request_id IN (
     LIMIT $2
     FOR UPDATE SKIP LOCKED
 )
-RETURNING request_id, outcome, replays, reply, events
+RETURNING request_id, outcome, replays, reply::text AS reply, events
 
 -- name: unpublished
 SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(answered_at)), 0) AS oldest_seconds

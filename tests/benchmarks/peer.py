@@ -52,6 +52,7 @@ from schemas.order import (
     Wanted,
 )
 from schemas.rejections import Rejection
+from schemas.replies import Reply
 from worker.broker.messages import Delivery, Outgoing, Properties
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
@@ -249,7 +250,7 @@ class Peer:
                 request_id=said.request_id,
                 outcome=said.outcome,
                 replays=said.replays,
-                reply=said.reply,
+                reply=said.reply.members,
                 events=list(said.events),
             )
         )
@@ -258,7 +259,7 @@ class Peer:
 
     async def _answer(self, session: AsyncSession, request_id: int) -> Answer:
         row = await session.get_one(AnswerRow, request_id)
-        return Answer(row.request_id, row.outcome, row.replays, row.reply, tuple(row.events))
+        return Answer(row.request_id, row.outcome, row.replays, Reply(orjson.dumps(row.reply)), tuple(row.events))
 
     async def _lock(self, session: AsyncSession, needed: Wanted) -> Totals:
         assert not needed.limited_promotions

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from schemas import events, rejections
+from schemas import events, placed_order, rejections
 from schemas.catalog import BillingCycle, Currency, DomainType, PaymentMethod, Promotion, PromotionType
 from schemas.events import Cause, Event
 from schemas.order import (
@@ -227,7 +227,7 @@ def said_events() -> Iterator[tuple[str, Event]]:
         ("bare", BARE, PLACED_BARE, by_publisher),
         ("yen", YEN, PLACED_YEN, by_publisher),
     ):
-        for event in events.placed_events(order, placed, cause):
+        for event in placed_order.events(order, placed, cause):
             yield f"{name}.{event.type}", event
     yield "faults.order.rejected", events.rejected_event(REJECTION, a_cause(), "c0ffee", 2, 10)
     nobody = a_cause(None, None, traced=False)

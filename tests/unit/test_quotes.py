@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from schemas.order import PricedOrder
-from schemas.quotes import quote_data
+from schemas.quotes import quote
 from schemas.rejections import Rejection
 from tests.unit import said
 
@@ -20,4 +20,4 @@ VERDICTS: dict[str, PricedOrder | Rejection] = {
 
 @pytest.mark.parametrize(("name", "verdict"), VERDICTS.items(), ids=VERDICTS)
 def test_a_quote_is_written_as_it_ever_was_to_the_byte(name: str, verdict: PricedOrder | Rejection) -> None:
-    assert orjson.dumps(quote_data(verdict), default=str) == (BODIES / f"{name}.quote.json").read_bytes()
+    assert orjson.dumps(quote(verdict), default=str) == (BODIES / f"{name}.quote.json").read_bytes()

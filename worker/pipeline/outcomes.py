@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from repository.inbox import Answer
-from schemas import events, replies
+from schemas import events, placed_order, replies
 from schemas.events import Cause, Event
 from schemas.order import PlacedOrder, PricedOrder
 from schemas.rejections import Code, Reason, Rejection
@@ -65,7 +65,7 @@ def cause_of(reading: Reading, now: datetime) -> Cause:
 
 
 def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, now: datetime) -> Outcome:
-    said = events.placed_events(order, ids, cause_of(reading, now))
+    said = placed_order.events(order, ids, cause_of(reading, now))
     answer = _answer(reading, request_id, order, ids, said)
     log_fields = {"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)}
     return _answered(OutcomeKind.PLACED, reading, answer, said, log_fields, remember=True)
@@ -76,20 +76,20 @@ def _answer(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOr
         request_id=request_id,
         outcome="placed",
         replays=_replays(reading),
-        reply=replies.success(order, ids),
+        reply=placed_order.reply(order, ids),
         events=tuple(event.body.decode() for event in said),
     )
 
 
 def recalled(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, placed_at: datetime) -> Outcome:
     """Say again what was said of an order whose answer is not kept any more: under the same ids; nothing is written."""
-    said = events.placed_events(order, ids, cause_of(reading, placed_at))
+    said = placed_order.events(order, ids, cause_of(reading, placed_at))
     return repeated(reading, _answer(reading, request_id, order, ids, said))
 
 
 def repeated(reading: Reading, answer: Answer) -> Outcome:
     """Say again what was said: the very same reply and events, and nothing is written."""
-    log_fields = {"order_id": answer.reply.get("orderid")}
+    log_fields = {"order_id": answer.reply.members.get("orderid")}
     return _answered(OutcomeKind.REPEATED, reading, answer, _recalled(answer), log_fields, remember=False)
 
 
@@ -105,7 +105,8 @@ def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: 
 
 def refused_again(reading: Reading, answer: Answer, now: datetime, *, remember: bool = False) -> Outcome:
     """Repeat a rejection: the reply, the event and the dead letter."""
-    code, message = str(answer.reply["code"]), str(answer.reply["message"])
+    told = answer.reply.members
+    code, message = str(told["code"]), str(told["message"])
     reason = Reason.MALFORMED if code in _UNREADABLE else Reason.REJECTED
     log_fields = {"reason": reason, "code": code}
     outcome = _answered(OutcomeKind.REJECTED, reading, answer, _recalled(answer), log_fields, remember=remember)
