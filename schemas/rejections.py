@@ -7,12 +7,9 @@ from enum import StrEnum
 FAULTS_MAX = 20  # a request's faults beyond these are not listed (addorder.md 4)
 
 
+# A code once published keeps its meaning. A new one is a line in CHANGELOG.md and a row of docs/addorder.md.
 class Code(StrEnum):
-    """Every code there is; the value is the wire's.
-
-    A code once published keeps its meaning; a new one is a line in CHANGELOG.md and a row of docs/addorder.md. Whoever
-    reads codes, we too, takes one that is not listed.
-    """
+    """What is wrong. Whoever reads codes takes one that is not listed: there will be more."""
 
     ADDON_INVALID = "addon_invalid"
     ADDON_NOT_OFFERED = "addon_not_offered"
