@@ -31,7 +31,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request was answered. `events` are CloudEvents, byte for byte as they were first published."""
+    """What a request was answered. Reply and events, which are CloudEvents, are to the byte as they were first said."""
 
     request_id: int
     outcome: str  # placed or rejected
@@ -107,7 +107,7 @@ def _answer(row: asyncpg.Record) -> Answer:
         request_id=row["request_id"],
         outcome=row["outcome"],
         replays=row["replays"],
-        reply=row["reply"],
+        reply=Reply(row["reply"].encode()),
         events=tuple(row["events"]),
         answered_at=row["answered_at"],
         is_published=row["is_published"],

@@ -104,7 +104,7 @@ async def place(  # noqa: PLR0913  # all that one statement writes
         [answer.request_id for answer in answers],
         [answer.outcome for answer in answers],
         [answer.replays for answer in answers],
-        [answer.reply for answer in answers],
+        [answer.reply.body.decode() for answer in answers],
         ["\n".join(answer.events) for answer in answers],  # JSON writes a line end inside a text as \\n
     )
 

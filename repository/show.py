@@ -9,7 +9,7 @@ import asyncpg
 
 from repository import queries
 from repository.database import Connection
-from schemas.replies import Reply
+from schemas.replies import Member
 
 SQL = queries.load("show.sql")
 
@@ -37,7 +37,7 @@ class Answered:
 
     outcome: str  # placed or rejected
     replays: int
-    reply: Reply
+    reply: Mapping[str, Member]
     events: tuple[str, ...]
     answered_at: datetime
     published_at: datetime | None

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from schemas import rejections
 from schemas.catalog import BillingCycle, DomainType, Extra
 from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest, Renewal
-from schemas.rejections import Fault, Rejected, fault
+from schemas.rejections import Code, Fault, Rejected, fault
 from schemas.replies import ResponseType
 from schemas.wire import NAME_CHARS_SHOWN, JsonObject, Repeated, Tree, Value, bounded_map, unserialize_value
 
@@ -62,17 +62,22 @@ _CENT = Decimal("0.01")
 # ---------------------------------------------------------------- the types of values
 
 
+def _invalid(code: Code, sentence: str, values: dict[str, object] | None = None) -> PydanticCustomError:
+    """Make pydantic's error with a code of ours; `values` fill the braces of the sentence."""
+    return PydanticCustomError(code, sentence, values)
+
+
 def _whole(written: Any, most: int = WHOLE_MAX) -> int:
     match = _WHOLE.fullmatch(written)
     if match is None or int(match[1]) > most:
-        raise PydanticCustomError("number_invalid", "must be a whole number such as 7")
+        raise _invalid(Code.NUMBER_INVALID, "must be a whole number such as 7")
     return int(match[1])
 
 
 def _quantity(written: Any) -> int:
     quantity = _whole(written, QUANTITY_MAX)
     if quantity < 1:
-        raise PydanticCustomError("quantity_not_allowed", "must be 1 or more")
+        raise _invalid(Code.QUANTITY_NOT_ALLOWED, "must be 1 or more")
     return quantity
 
 
@@ -82,14 +87,14 @@ def _years(written: Any) -> int:
 
 def _amount(written: Any) -> Decimal:
     if _AMOUNT.fullmatch(written) is None:
-        raise PydanticCustomError("amount_invalid", "must be an amount such as 5 or 5.00, at most two decimals")
+        raise _invalid(Code.AMOUNT_INVALID, "must be an amount such as 5 or 5.00, at most two decimals")
     return Decimal(written).quantize(_CENT)
 
 
 def _boolean(written: Any) -> bool:
     answer = _BOOLEANS.get(written.strip().lower())
     if answer is None:
-        raise PydanticCustomError("boolean_invalid", "must be true or false (or on/off, yes/no, 1/0)")
+        raise _invalid(Code.BOOLEAN_INVALID, "must be true or false (or on/off, yes/no, 1/0)")
     return answer
 
 
@@ -97,7 +102,7 @@ def _cycle(written: Any) -> BillingCycle:
     cycle = _CYCLE_SPELLINGS.get(written.strip().lower())
     if cycle is None:
         cycles = ", ".join(BillingCycle)
-        raise PydanticCustomError("cycle_invalid", "must be one of {cycles}", {"cycles": cycles})
+        raise _invalid(Code.CYCLE_INVALID, "must be one of {cycles}", {"cycles": cycles})
     return cycle
 
 
@@ -105,13 +110,13 @@ def _domain_type(written: Any) -> DomainType:
     try:
         return DomainType(written.strip().lower())
     except ValueError:
-        raise PydanticCustomError("domain_type_invalid", "must be register or transfer") from None
+        raise _invalid(Code.DOMAIN_TYPE_INVALID, "must be register or transfer") from None
 
 
 def _response_type(written: Any) -> ResponseType:
     response_type = ResponseType.of(written)
     if response_type is None:
-        raise PydanticCustomError("responsetype_invalid", "must be json, xml or nvp")
+        raise _invalid(Code.RESPONSETYPE_INVALID, "must be json, xml or nvp")
     return response_type
 
 
@@ -121,7 +126,7 @@ def _ip(written: Any) -> str:
     except ValueError:
         address = None
     if address is None or getattr(address, "scope_id", None):
-        raise PydanticCustomError("ip_invalid", "must be an IPv4 or IPv6 address such as 192.0.2.7")
+        raise _invalid(Code.IP_INVALID, "must be an IPv4 or IPv6 address such as 192.0.2.7")
     return str(address)
 
 
@@ -140,7 +145,7 @@ def _notes(written: Any) -> str:
 
 def _bounded(written: str, chars_max: int) -> str:
     if len(written) > chars_max:
-        raise PydanticCustomError("text_too_long", "must be at most {most} characters", {"most": chars_max})
+        raise _invalid(Code.TEXT_TOO_LONG, "must be at most {most} characters", {"most": chars_max})
     return written
 
 
@@ -148,7 +153,7 @@ def _id_list(written: Any) -> tuple[int | None, ...]:
     """Split a comma list; an empty member keeps its place, so that addons and addonsqty pair by position."""
     members = [member.strip() for member in written.split(",")]
     if len(members) > ITEMS_MAX:
-        raise PydanticCustomError("too_many_items", "must have at most {most} members", {"most": ITEMS_MAX})
+        raise _invalid(Code.TOO_MANY_ITEMS, "must have at most {most} members", {"most": ITEMS_MAX})
     return tuple(_whole(member) if member else None for member in members)
 
 
@@ -157,7 +162,7 @@ def _field_map(written: Any) -> dict[str, str]:
     texts = {}
     for key, value in _map(written).items():
         if not isinstance(value, str):
-            raise PydanticCustomError("serialized_invalid", "must be a map of plain values")
+            raise _invalid(Code.SERIALIZED_INVALID, "must be a map of plain values")
         if value:
             texts[key] = value
     return texts
@@ -176,19 +181,19 @@ def _option(value: Value) -> OptionAsked:
         if isinstance(choice, str) and choice and (quantity is None or isinstance(quantity, str)):
             # Without a number it is the choice once: its id must not be taken for a quantity.
             return OptionAsked(choice, _whole(quantity, QUANTITY_MAX) if quantity else 1)
-    raise PydanticCustomError("serialized_invalid", "an option takes a value, or a map of optionid and qty")
+    raise _invalid(Code.SERIALIZED_INVALID, "an option takes a value, or a map of optionid and qty")
 
 
 def _map(written: str | Mapping[str, Value]) -> Mapping[str, Value]:
     try:
         return unserialize_value(written) if isinstance(written, str) else bounded_map(written)
     except ValueError as error:
-        raise PydanticCustomError("serialized_invalid", "{why}", {"why": str(error)}) from None
+        raise _invalid(Code.SERIALIZED_INVALID, "{why}", {"why": str(error)}) from None
 
 
 def _renewal_years(written: Any) -> int:
     if not isinstance(written, str):
-        raise PydanticCustomError("number_invalid", "must be a number of years such as 1")
+        raise _invalid(Code.NUMBER_INVALID, "must be a number of years such as 1")
     return _years(written)
 
 
@@ -345,7 +350,7 @@ def _fault_of(error: ErrorDetails) -> Fault:
         parameter = f"{parameter}[{rest[0][:TEXT_CHARS_MAX]}]"  # domainrenewals has names for keys
     if error["type"] == "missing":
         return rejections.parameter_missing(str(parameter))
-    return fault(error["type"], str(parameter), item, error["msg"])
+    return fault(Code(error["type"]), str(parameter), item, error["msg"])
 
 
 def arrange(tree: Tree) -> tuple[dict[str, Any], list[Fault]]:
@@ -432,7 +437,7 @@ def _one_value(name: str, value: Value) -> str:
     if isinstance(value, Repeated):
         raise Rejected(rejections.parameter_repeated(name))
     if not isinstance(value, str):
-        raise Rejected(fault("value_expected", name, None, "must be one value, not an array"))
+        raise Rejected(fault(Code.VALUE_EXPECTED, name, None, "must be one value, not an array"))
     return value
 
 
@@ -461,7 +466,7 @@ def _elements(name: str, value: Repeated | Mapping[str, Value]) -> dict[int, Val
 
 def _item_key(name: str, key: str) -> int:
     if _ITEM_KEY.fullmatch(key) is None:
-        raise Rejected(fault("item_key_invalid", name, None, "its keys must be item numbers, as in pid[0]"))
+        raise Rejected(fault(Code.ITEM_KEY_INVALID, name, None, "its keys must be item numbers, as in pid[0]"))
     return int(key)
 
 
@@ -469,7 +474,7 @@ def _element(name: str, key: str, member: Value) -> Value:
     if isinstance(member, Repeated):
         raise Rejected(rejections.parameter_repeated(f"{name}[{key}]"))
     if isinstance(member, Mapping) and name not in _MAPS:
-        raise Rejected(fault("value_expected", name, int(key), "must be one value, not an array"))
+        raise Rejected(fault(Code.VALUE_EXPECTED, name, int(key), "must be one value, not an array"))
     return member
 
 
@@ -537,9 +542,9 @@ def _addons(request: AddOrderRequest, key: int, faults: list[Fault]) -> tuple[Ad
         return ()
     paired = tuple(_paired(request.addons.get(key, ()), request.addonsqty.get(key, ())))
     if any(addon is None and quantity is not None for addon, quantity in paired):
-        faults.append(fault("quantity_not_allowed", "addonsqty", key, "has a quantity where addons has no addon"))
+        faults.append(fault(Code.QUANTITY_NOT_ALLOWED, "addonsqty", key, "has a quantity where addons has no addon"))
     if any(quantity is not None and not 0 < quantity <= QUANTITY_MAX for _, quantity in paired):
-        faults.append(fault("quantity_not_allowed", "addonsqty", key, f"quantities must be 1 to {QUANTITY_MAX}"))
+        faults.append(fault(Code.QUANTITY_NOT_ALLOWED, "addonsqty", key, f"quantities must be 1 to {QUANTITY_MAX}"))
     return tuple(AddonAsked(addon, quantity or 1) for addon, quantity in paired if addon is not None)
 
 

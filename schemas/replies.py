@@ -1,17 +1,62 @@
-"""The WHMCS answer in json, xml and nvp (messages.md, "The reply")."""
+"""The WHMCS answer, as types, and in json, xml and nvp (messages.md, "The reply")."""
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Literal, Self
 from xml.sax.saxutils import escape
 
 import orjson
 
-from schemas.order import PlacedOrder, PricedAddon, PricedDomain, PricedOrder, PricedService
-from schemas.rejections import Rejection
+from schemas.bodies import value, write
+from schemas.rejections import Code, Rejection
 
-Reply = Mapping[str, str | int | list[str]]
+
+@value
+class OrderPlaced:
+    """The answer to AddOrder. Ids are text with commas between them, in the order of the items; `invoiceid` 0: none."""
+
+    result: Literal["success"]
+    orderid: int
+    invoiceid: int
+    serviceids: str
+    productids: str
+    addonids: str
+    domainids: str
+    warnings: tuple[str, ...] = ()
+
+
+@value
+class Refused:
+    """The answer to whatever is refused."""
+
+    result: Literal["error"]
+    message: str
+    code: Code
+
+
+ReplyData = OrderPlaced | Refused
+
+# What a member of a reply is once it is read back.
+Member = str | int | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply as it goes out. `body` is its JSON: what is remembered, so that a repeat says the very same bytes."""
+
+    body: bytes
+
+    @classmethod
+    def of(cls, data: ReplyData) -> "Reply":
+        return cls(write(data))
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """Read what it says, whatever version said it."""
+        members: dict[str, Member] = orjson.loads(self.body)
+        return members
 
 
 class ResponseType(StrEnum):
@@ -44,57 +89,34 @@ _CONTENT_TYPES = {
 }
 
 
-def success(order: PricedOrder, placed: PlacedOrder) -> Reply:
-    """Answer for a placed order. Id lists are comma-separated text, numbers are numbers (addorder.md 4)."""
-    services = _ids(order, placed, PricedService)
-    reply: dict[str, str | int | list[str]] = {
-        "result": "success",
-        "orderid": placed.order_id,
-        "invoiceid": placed.invoice_id,
-        "serviceids": services,
-        "productids": services,
-        "addonids": _ids(order, placed, PricedAddon),
-        "domainids": _ids(order, placed, PricedDomain),
-    }
-    if order.warnings:
-        reply["warnings"] = list(order.warnings)
-    return reply
-
-
-def ids_of(order: PricedOrder, placed: PlacedOrder, kind: type) -> list[int]:
-    """The ids that the items of one kind were given, in item order."""
-    pairs = zip(order.items, placed.item_ids, strict=True)
-    return [item_id for item, item_id in pairs if isinstance(item, kind)]
-
-
-def _ids(order: PricedOrder, placed: PlacedOrder, kind: type) -> str:
-    return ",".join(map(str, ids_of(order, placed, kind)))
-
-
 def error(rejection: Rejection) -> Reply:
-    return {"result": "error", "message": rejection.message, "code": rejection.code}
+    return Reply.of(Refused(result="error", message=rejection.message, code=rejection.code))
 
 
 def render(reply: Reply, response_type: ResponseType) -> bytes:
     """Encode a reply. The same reply always gives the same bytes."""
     match response_type:
         case ResponseType.JSON:
-            return orjson.dumps(reply)
+            return reply.body
         case ResponseType.XML:
-            return _xml(reply).encode()
+            return _xml(reply.members).encode()
         case ResponseType.NVP:
-            return "".join(f"{name}={_nvp(value)};" for name, value in reply.items()).encode()
+            return _nvp(reply.members).encode()
 
 
-def _xml(reply: Reply) -> str:
-    elements = "".join(f"<{name}>{_xml_value(value)}</{name}>" for name, value in reply.items())
+# ---------------------------------------------------------------- xml
+
+
+def _xml(members: Mapping[str, Member]) -> str:
+    elements = "".join(_xml_element(name, member) for name, member in members.items())
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<whmcsapi>{elements}</whmcsapi>\n'
 
 
-def _xml_value(value: str | int | list[str]) -> str:
-    if isinstance(value, list):
-        return "".join(f"<warning>{_xml_text(member)}</warning>" for member in value)
-    return _xml_text(str(value))
+def _xml_element(name: str, member: Member) -> str:
+    inner = (
+        "".join(_xml_element("warning", one) for one in member) if isinstance(member, list) else _xml_text(str(member))
+    )
+    return f"<{name}>{inner}</{name}>"
 
 
 def _xml_text(text: str) -> str:
@@ -102,7 +124,14 @@ def _xml_text(text: str) -> str:
     return escape(_NO_XML.sub("", text))
 
 
-def _nvp(value: str | int | list[str]) -> str:
+# ---------------------------------------------------------------- nvp
+
+
+def _nvp(members: Mapping[str, Member]) -> str:
+    return "".join(f"{name}={_nvp_value(member)};" for name, member in members.items())
+
+
+def _nvp_value(member: Member) -> str:
     # Readers split at `;` and know no escape, so a `;` inside a value becomes a comma.
-    texts: Iterable[object] = value if isinstance(value, list) else (value,)
+    texts: Iterable[object] = member if isinstance(member, list) else (member,)
     return " | ".join(_LINE_ENDS.sub(" ", str(text).replace(";", ",")) for text in texts)

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from repository.unsent import Summary
-from schemas import rejections
+from schemas.rejections import Code, Reason
 
 # Names the folder; prometheus_client looks for it when it is imported.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -23,9 +23,9 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 OTHER = "other"
 OVER = ("placed", "repeated", "rejected", "failed", "perhaps_placed")
 NOT_OVER = ("retried", "suspected")  # endings of a delivery, not yet of its request
-REASONS = frozenset({"rejected", "malformed", "failed"})
 # A code that a message brings along must not make a new time series: what is not listed counts as "other".
-_CODES = rejections.CODES | {"internal_error", "perhaps_placed"}
+_REASONS = frozenset[str](Reason)
+_CODES = frozenset[str](Code)
 
 # Seconds. One commit and two confirmed hops take about 10 ms, a full batch on a busy machine some 100 ms; what waits
 # for a server that is away takes as long as that is away.
@@ -139,7 +139,7 @@ def attempt_counted() -> None:
 
 
 def dead_lettered(reason: str, code: str) -> None:
-    _dead.labels(reason if reason in REASONS else OTHER, code if code in _CODES else OTHER).inc()
+    _dead.labels(reason if reason in _REASONS else OTHER, code if code in _CODES else OTHER).inc()
 
 
 def in_flight(count: int) -> None:

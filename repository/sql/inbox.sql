@@ -20,7 +20,7 @@ SELECT
     superseding.message_id AS superseded_by,
     answers.outcome,
     answers.replays,
-    answers.reply,
+    answers.reply::text AS reply, -- as it was written, to the byte
     answers.events,
     answers.answered_at,
     answers.published_at IS NOT NULL AS is_published
@@ -84,7 +84,7 @@ WHERE request_id IN (
     LIMIT $2
     FOR UPDATE SKIP LOCKED
 )
-RETURNING request_id, outcome, replays, reply, events, answered_at, false AS is_published
+RETURNING request_id, outcome, replays, reply::text AS reply, events, answered_at, false AS is_published
 
 -- name: unpublished
 SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(answered_at)), 0) AS oldest_seconds

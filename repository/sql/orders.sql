@@ -176,8 +176,8 @@ new_invoice_lines AS (
 ),
 remembered AS (
     INSERT INTO answers (request_id, outcome, replays, reply, events)
-    SELECT request_id, outcome, replays, reply, string_to_array(events, E'\n')
-    FROM unnest($8::bigint[], $9::text[], $10::integer[], $11::json[], $12::text[])
+    SELECT request_id, outcome, replays, reply::json, string_to_array(events, E'\n')
+    FROM unnest($8::bigint[], $9::text[], $10::integer[], $11::text[], $12::text[])
         AS answer (request_id, outcome, replays, reply, events)
     ON CONFLICT (request_id) DO UPDATE
     SET

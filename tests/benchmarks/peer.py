@@ -52,6 +52,7 @@ from schemas.order import (
     Wanted,
 )
 from schemas.rejections import Rejection
+from schemas.replies import Reply
 from worker.broker.messages import Delivery, Outgoing, Properties
 from worker.broker.republish import Republisher
 from worker.domain.decide import decide
@@ -258,7 +259,7 @@ class Peer:
                 request_id=said.request_id,
                 outcome=said.outcome,
                 replays=said.replays,
-                reply=said.reply,
+                reply=said.reply.members,
                 events=list(said.events),
             )
         )
@@ -267,7 +268,8 @@ class Peer:
 
     async def _answer(self, session: AsyncSession, request_id: int) -> Answer:
         row = await session.get_one(AnswerRow, request_id)
-        return Answer(row.request_id, row.outcome, row.replays, row.reply, tuple(row.events), row.answered_at)
+        reply = Reply(orjson.dumps(row.reply))
+        return Answer(row.request_id, row.outcome, row.replays, reply, tuple(row.events), row.answered_at)
 
     async def _lock(self, session: AsyncSession, needed: Wanted) -> Totals:
         assert not needed.limited_promotions

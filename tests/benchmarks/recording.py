@@ -64,9 +64,9 @@ def _recording_method(name: str) -> None:
 
 
 def _ready(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Write as JSON what goes out as JSON, so that a replay need not: the rows of seven tables, and the replies."""
+    """Write as JSON what goes out as JSON, so that a replay need not: the rows of seven tables."""
     *tables, request_ids, outcomes, replays, replies, events = arguments
-    return (*map(_to_json, tables), request_ids, outcomes, replays, list(map(_to_json, replies)), events)
+    return (*map(_to_json, tables), request_ids, outcomes, replays, replies, events)
 
 
 async def _carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome]:

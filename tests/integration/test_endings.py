@@ -49,6 +49,20 @@ async def test_the_same_request_again_is_answered_with_the_very_same_bytes(shop:
     assert await shop.orders_placed() == 1
 
 
+async def test_an_answer_that_another_version_wrote_is_repeated_to_the_byte(shop: Shop) -> None:
+    await shop.start_worker()
+    first = await shop.publish(ONE_SERVICE)
+    await shop.reply(first)
+    written = b'{"result": "success", "orderid" : 17, "shop":"\\u006eorth", "warnings": []}'
+    await shop.database.execute("UPDATE answers SET reply = $1::text::json", written.decode())
+
+    again = await shop.publish(ONE_SERVICE, message_id=first.message_id)
+    as_xml = await shop.publish({**ONE_SERVICE, "responsetype": "xml"}, message_id=first.message_id)
+
+    assert await shop.reply(again) == written
+    assert b"<orderid>17</orderid><shop>north</shop><warnings></warnings>" in await shop.reply(as_xml)
+
+
 async def test_a_repeat_in_another_encoding_is_the_same_request(shop: Shop) -> None:
     await shop.start_worker()
     body = form({"clientid": "1", "pid[0]": "7", "paymentmethod": "paypal"})

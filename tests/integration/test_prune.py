@@ -14,8 +14,8 @@ from repository import catalog as catalogue
 from repository import prune as archive
 from repository import recorded
 from repository.database import Database
-from schemas import add_order, wire
-from schemas.events import Cause, placed_events
+from schemas import add_order, placed_order, wire
+from schemas.events import Cause
 from tests.acceptance.test_cases import CASES, body_of
 from tests.integration.test_commands import orders
 from tests.shop import POLL_SECONDS, SECONDS_MAX, Asked, Shop
@@ -221,7 +221,7 @@ async def rebuilt_events(
             order = orders_read[row["id"]]
             request = add_order.parse(wire.decode(body_of(cases[name]), cases[name]["content_type"]))
             cause = Cause(row["caller"], name, (cases[name].get("headers") or {}).get("traceparent"), order.placed_at)
-            for event in placed_events(*recall(request, order, catalog), cause):
+            for event in placed_order.events(*recall(request, order, catalog), cause):
                 said[name, event.type] = event.body
     return said
 

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from repository.unsent import Kind, Summary
+from schemas.rejections import Code, Reason
 from worker import health, metrics
 from worker.metrics import Condition
 from worker.pipeline.outcomes import OutcomeKind
@@ -49,6 +50,7 @@ def test_every_kind_of_ending_counts_from_zero() -> None:
         ("failed", "internal_error", ("failed", "internal_error")),
         ("rejected", "made-up-by-a-caller", ("rejected", "other")),
         ("made-up", "malformed", ("other", "malformed")),
+        *((reason, code, (reason, code)) for reason in Reason for code in (Code.CLIENT_CLOSED, Code.INTERNAL_ERROR)),
     ],
 )
 def test_a_label_takes_our_own_words_only(reason: str, code: str, counted: tuple[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Order numbers, fingerprints, settings, copies of messages, replies."""
+"""Order numbers, fingerprints, settings, copies of messages."""
 
 import os
 import subprocess
@@ -12,10 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from repository.order_numbers import ORDERS_MAX, order_number
-from schemas import replies
-from schemas.events import event_id
 from schemas.order import Item, OrderRequest
-from schemas.replies import Reply, ResponseType
 from worker.__main__ import COMMANDS, app_of
 from worker.broker.addresses import nodes_of, user_of
 from worker.key_ring import KeyRing
@@ -117,28 +114,6 @@ def test_each_node_must_be_one_that_can_be_read() -> None:
         Settings.read({"ORDERS_AMQP_URL": "amqp://a/v,amqp://me:p/x@b/v"})
 
 
-REPLY: Reply = {"result": "success", "orderid": 17, "serviceids": "21", "warnings": ["a < b; c", "d"]}
-
-
-@pytest.mark.parametrize(
-    ("response_type", "body"),
-    [
-        (ResponseType.JSON, b'{"result":"success","orderid":17,"serviceids":"21","warnings":["a < b; c","d"]}'),
-        (
-            ResponseType.XML,
-            (
-                b'<?xml version="1.0" encoding="UTF-8"?>\n<whmcsapi><result>success</result><orderid>17</orderid>'
-                b"<serviceids>21</serviceids><warnings><warning>a &lt; b; c</warning><warning>d</warning></warnings>"
-                b"</whmcsapi>\n"
-            ),
-        ),
-        (ResponseType.NVP, b"result=success;orderid=17;serviceids=21;warnings=a < b, c | d;"),
-    ],
-)
-def test_a_reply_in_each_encoding(response_type: ResponseType, body: bytes) -> None:
-    assert replies.render(REPLY, response_type) == body
-
-
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_a_log_line_is_one_write_so_that_processes_that_share_a_pipe_do_not_mix_theirs(log_format: str) -> None:
     code = (
@@ -158,10 +133,3 @@ def test_the_program_tells_its_version() -> None:
     said = CliRunner().invoke(app_of(COMMANDS), ["--version"])
 
     assert (said.exit_code, said.output) == (0, f"{metadata.version('order-processor')}\n")
-
-
-# ---------------------------------------------------------------- ids of events
-
-
-def test_the_id_of_an_event_is_the_same_for_ever() -> None:
-    assert event_id("publisher:storefront", "cart-1", "order.added") == "ec997ab2-5832-54d7-b20c-cfd1b6ba031b"

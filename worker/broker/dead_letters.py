@@ -18,6 +18,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelLockedResource
 
 from schemas import topology
+from schemas.rejections import Reason
 from worker.broker import batch, headers
 from worker.broker.connection import delivery_of
 from worker.broker.headers import DEATHS, trail_in
@@ -52,10 +53,11 @@ class DeadLetter:
 
     @property
     def reason(self) -> str:
+        """A Reason, or whatever else the header says: anybody may have written it."""
         if self.is_unrouted:
-            return "unrouted"
+            return Reason.UNROUTED
         # Without our header it came by the broker's own delivery limit: the worker never got to say why.
-        return self._text(headers.REASON) or "delivery_limit"
+        return self._text(headers.REASON) or Reason.DELIVERY_LIMIT
 
     @property
     def code(self) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from schemas import topology
+from schemas.rejections import Reason
 from worker.broker.headers import (
     ATTEMPTS,
     BROKERS,
@@ -47,8 +48,8 @@ _LEFT_OUT = BROKERS | {"CC", "BCC"}
 class CauseOfDeath(NamedTuple):
     """Why a request came to nothing."""
 
-    reason: str
-    code: str
+    reason: Reason
+    code: str  # a Code; of an answer that is repeated, whatever it was then
     message: str
 
 

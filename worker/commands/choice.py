@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from schemas import wire
+from schemas import rejections, wire
 from schemas.rejections import Rejected
 from worker.broker.dead_letters import DeadLetter
 
@@ -16,7 +16,7 @@ DAY_CHARS = 10  # of a time such as 2026-11-23T21:35:20.249Z
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ"]
 UNKNOWN = "?"  # client or action of what cannot be read
 
-Reason = Annotated[str | None, typer.Option(help="Only this reason: rejected, malformed, failed or delivery_limit.")]
+Reason = Annotated[str | None, typer.Option(help=f"Only this reason: {', '.join(rejections.Reason)}.")]
 Code = Annotated[str | None, typer.Option(help="Only this code, such as invalid_payment_method.")]
 Client = Annotated[str | None, typer.Option(help="Only requests of this client, by clientid.")]
 Action = Annotated[str | None, typer.Option(help="Only requests for this action, such as addorder.")]

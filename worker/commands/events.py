@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from rich.text import Text
 
 from schemas import topology
+from schemas.events import EventType
 from worker.broker.connection import connect
 from worker.commands import broker_errors, out
 from worker.redaction import plain
@@ -63,18 +65,22 @@ def line_of(body: bytes, *, with_request: bool = True) -> Text:
 def _about(event_type: str, data: dict[str, Any]) -> str:
     """Tell what matters of an event."""
     match event_type:
-        case "order.added":
+        case EventType.ORDER_ADDED:
             return f"order {data['orderid']} of client {data['clientid']}: {data['amount']} {data['currency']}"
-        case "order.rejected":
+        case EventType.ORDER_REJECTED:
             return f"{data['code']}: {data['message']}"
-        case "order.failed":
+        case EventType.ORDER_FAILED:
             return str(data["reason"])
-        case "email.invoice-created":
+        case EventType.INVOICE_CREATED:
             invoice = data["invoice"]
             return f"invoice {invoice['id']} over {invoice['total']} to {data['to']['email']}"
-        case "email.order-confirmation":
+        case EventType.ORDER_CONFIRMATION:
             return f"order {data['ordernum']} to {data['to']['email']}"
     return ""
 
 
-_COLOURS = {"order.added": "green", "order.rejected": "yellow", "order.failed": "red"}
+_COLOURS: Mapping[str, str] = {
+    EventType.ORDER_ADDED: "green",
+    EventType.ORDER_REJECTED: "yellow",
+    EventType.ORDER_FAILED: "red",
+}

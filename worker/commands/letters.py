@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from schemas.rejections import Reason
 from worker.broker import headers
 from worker.broker.dead_letters import DeadLetter
 from worker.redaction import ReadableBody, Shown, plain, readable, redacted
@@ -20,12 +21,12 @@ VALUE_CHARS_MAX = 300  # shown of one value, likewise
 COUNTS_OF_LOOKS = ("x-delivery-count", "x-acquired-count")
 
 # What each reason means to who has to mend it.
-REASONS = {
-    "rejected": "the caller's fault; nothing was placed",
-    "malformed": "the caller's fault; it could not be read",
-    "failed": "our fault, or a server's, at every attempt",
-    "delivery_limit": "the broker gave up on it, and no worker got to say why",
-    "unrouted": "not a command that anybody here carries out",
+REASONS: Mapping[str, str] = {
+    Reason.REJECTED: "the caller's fault; nothing was placed",
+    Reason.MALFORMED: "the caller's fault; it could not be read",
+    Reason.FAILED: "our fault, or a server's, at every attempt",
+    Reason.DELIVERY_LIMIT: "the broker gave up on it, and no worker got to say why",
+    Reason.UNROUTED: "not a command that anybody here carries out",
 }
 
 
@@ -117,7 +118,7 @@ def table_of(letters: Iterable[DeadLetter]) -> Table:
 def _why(letter: DeadLetter) -> str:
     return (
         letter.code
-        if letter.reason in {"rejected", "malformed"}
+        if letter.reason in {Reason.REJECTED, Reason.MALFORMED}
         else f"{letter.reason}: {letter.code or letter.message}"
     )
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from repository.database import Database
 from schemas.order import Charge, InvoiceLine, PricedAddon, PricedDomain, PricedItem, PricedOrder, PricedService
-from schemas.quotes import quote_data
+from schemas.quotes import quote as quote_of
 from schemas.rejections import Rejection
 from worker.commands import AsJson, echo, err, out
 from worker.commands.database import with_database
@@ -44,7 +44,7 @@ def price(files: Files = None, form: Forms = None, as_json: AsJson = False) -> N
     verdicts = with_database(run)
     for number, verdict in enumerate(verdicts):
         if as_json:
-            echo(quote_data(verdict))
+            echo(quote_of(verdict))
         else:
             out.print(*([""] if number else []), _screen(verdict), sep="\n")
     if not verdicts:

@@ -9,10 +9,10 @@ from typing import Any
 import structlog
 
 from repository.inbox import Answer, Mark
-from schemas import events, replies
+from schemas import events, placed_order, replies
 from schemas.events import Cause, Event
 from schemas.order import PlacedOrder, PricedOrder
-from schemas.rejections import Rejection
+from schemas.rejections import Code, Reason, Rejection
 from schemas.replies import Reply
 from worker import metrics, redaction
 from worker.broker import republish
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 # attempts is one more than there are delays, however many workers run.
 DELAYS = ("orders.retry.5s", "orders.retry.1m", "orders.retry.10m")
 
-_UNREADABLE = frozenset({"malformed", "request_too_large"})
+_UNREADABLE = frozenset[str]({Code.MALFORMED, Code.REQUEST_TOO_LARGE})
 
 
 class OutcomeKind(StrEnum):
@@ -62,12 +62,12 @@ def cause_of(reading: Reading, now: datetime) -> Cause:
 
 
 def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, now: datetime) -> Outcome:
-    said = events.placed_events(order, ids, cause_of(reading, now))
+    said = placed_order.events(order, ids, cause_of(reading, now))
     answer = Answer(
         request_id=request_id,
         outcome="placed",
         replays=reading.delivery.trail.replays,
-        reply=replies.success(order, ids),
+        reply=placed_order.reply(order, ids),
         events=_bodies(said),
         answered_at=now,
     )
@@ -90,7 +90,7 @@ def repeated(reading: Reading, answer: Answer) -> Outcome:
         reply=answer.reply,
         events=_not_known_to_be_there(answer),
         mark=None if answer.is_published else answer.mark,
-        log_fields={"order_id": answer.reply.get("orderid")},
+        log_fields={"order_id": answer.reply.members.get("orderid")},
     )
 
 
@@ -99,7 +99,7 @@ def rebuilt(reading: Reading, order: PricedOrder, ids: PlacedOrder) -> Outcome:
     return Outcome(
         reading=reading,
         kind=OutcomeKind.REPEATED,
-        reply=replies.success(order, ids),
+        reply=placed_order.reply(order, ids),
         log_fields={"order_id": ids.order_id},
     )
 
@@ -139,8 +139,9 @@ def _refused(  # noqa: PLR0913  # a rejection, as it is kept and as it is said
     mark: Mark | None,
     set_aside: bool = True,
 ) -> Outcome:
-    code, message = str(reply["code"]), str(reply["message"])
-    reason = "malformed" if code in _UNREADABLE else "rejected"
+    told = reply.members
+    code, message = str(told["code"]), str(told["message"])
+    reason = Reason.MALFORMED if code in _UNREADABLE else Reason.REJECTED
     cause = CauseOfDeath(reason, code, message)
     delivery = reading.delivery
     return Outcome(
@@ -183,7 +184,7 @@ def failed(reading: Reading, reason: str, attempts: int, now: datetime) -> Outco
     event = events.failed_event(
         reason, cause_of(reading, now), content_hash(delivery.body), delivery.trail.replays, attempts
     )
-    cause = CauseOfDeath("failed", "internal_error", reason)
+    cause = CauseOfDeath(Reason.FAILED, Code.INTERNAL_ERROR, reason)
     return Outcome(
         reading=reading,
         kind=OutcomeKind.FAILED,
@@ -196,7 +197,7 @@ def failed(reading: Reading, reason: str, attempts: int, now: datetime) -> Outco
 def perhaps_placed(reading: Reading, reason: str, attempts: int, now: datetime, order_id: int) -> Outcome:
     """Set aside what failed, though an order was placed under its message_id: nobody is told that it failed."""
     message = f"{reason}; but order {order_id} was placed under this message_id: a replay repeats it, or is placed"
-    cause = CauseOfDeath("failed", "perhaps_placed", message)
+    cause = CauseOfDeath(Reason.FAILED, Code.PERHAPS_PLACED, message)
     return Outcome(
         reading=reading,
         kind=OutcomeKind.PERHAPS_PLACED,
@@ -228,7 +229,7 @@ def count_outcome(outcome: Outcome, seconds: float) -> None:
     if outcome.kind is OutcomeKind.REJECTED:
         metrics.dead_lettered(outcome.log_fields["reason"], outcome.log_fields["code"])
     elif outcome.kind in {OutcomeKind.FAILED, OutcomeKind.PERHAPS_PLACED}:
-        metrics.dead_lettered("failed", outcome.log_fields["code"])
+        metrics.dead_lettered(Reason.FAILED, outcome.log_fields["code"])
 
 
 def log_outcome(outcome: Outcome, seconds: float) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pamqp.header import ContentHeader
 
+from schemas.rejections import Reason
 from worker.broker.batch import _properties
 from worker.broker.headers import trail_of
 from worker.broker.messages import NO_TRAIL, Delivery, Outgoing, Properties, Trail
@@ -16,7 +17,7 @@ KEYS = KeyRing([b"a-key-of-the-tests-which-is-no-secret"])
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 LATER = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 SEEN = "2026-11-23T10:00:00.000Z"
-CAUSE = CauseOfDeath("rejected", "x", "y" * 5_000)
+CAUSE = CauseOfDeath(Reason.REJECTED, "x", "y" * 5_000)
 FRAME_BYTES_MIN = 4_096  # the smallest that AMQP allows
 
 
