@@ -105,6 +105,11 @@ class Oracle:
         async with oracle._channel() as channel:
             await channel.queue_delete(WITNESS)
 
+    async def unheard(self, ledger: Ledger) -> int:
+        """Count the confirmed requests whose result has not been told yet."""
+        await self._hear()
+        return sum(not self._said[message_id].results for message_id in ledger.confirmed)
+
     async def judge(self, ledger: Ledger, workers: Iterable[Worker], seconds_max: float) -> None:
         """Wait until every confirmed request has ended, stop the workers, so that nothing is in their hands, and judge.
 

@@ -49,7 +49,7 @@ async def send_copies(shop: Shop, chance: random.Random, requests: int) -> None:
         sent = [message_id for message_id in bodies for _ in range(COPIES)]
         chance.shuffle(sent)
         asked = await asyncio.gather(*(shop.publish(bodies[one], message_id=one) for one in sent))
-        await until(lambda: len(shop.events) == len(sent) * len(EVENTS) and all(one.replies for one in asked))
+        await until(lambda: len(shop.events) >= requests * len(EVENTS) and all(one.replies for one in asked))
         lines = [line["event"] for worker in workers for line in worker.log]
         each_worked = [any(line["event"].startswith("order.") for line in worker.log) for worker in workers]
         await oracle.judge(Ledger(attempted=bodies, confirmed=set(bodies)), workers, seconds_max=SEEN_SECONDS_MAX)

@@ -9,14 +9,14 @@ import contextlib
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
 import structlog
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import AMQPError, PublishError
 
 from worker.broker import batch
@@ -26,6 +26,7 @@ from worker.broker.messages import Outgoing
 # Messages on their way, confirmed or given up: what a connection that is stuck may hold of our memory, about 10 MB.
 IN_FLIGHT_MAX = 5_000
 REOPEN_SECONDS = 1.0  # between two tries to open the connection anew
+ANOTHER_CHANNEL_SECONDS = 1.0  # that a channel is used at least, though a queue has refused something on it
 
 log = structlog.get_logger()
 
@@ -48,9 +49,11 @@ Arrived = Callable[[Outgoing], None]  # told of a message that is confirmed afte
 
 @dataclass(slots=True)
 class _Link:
-    """One connection of an outlet, and what is on its way over it. With the connection nobody will hear of that."""
+    """One channel of an outlet, and what is on its way over it. With the channel nobody will hear of that."""
 
     channel: AbstractChannel
+    opened_at: float  # monotonic seconds
+    was_refused: bool = False  # by a queue
     overdue: Counter[Route] = field(default_factory=Counter)
     in_flight: int = 0
 
@@ -67,8 +70,9 @@ class Outlet:
         self._arrived = arrived
         self._reopen_seconds = reopen_seconds
         self._link: _Link | None = None
-        self._connection: AsyncExitStack | None = None
-        self._closing: set[asyncio.Task[None]] = set()
+        self._broker: AbstractConnection | None = None
+        self._connection: AsyncExitStack | None = None  # that closes it
+        self._closing: set[asyncio.Future[None]] = set()
         self._opening: asyncio.Task[_Link] | None = None
         self._tried_at = -math.inf
 
@@ -138,7 +142,9 @@ class Outlet:
         left = on_the_way.give_up(lambda outgoing, error: self._hear_late(link, outgoing, error))
         link.overdue.update(map(_route, left))
         link.in_flight -= len(sent) - len(left)
-        untaken += [(outgoing, _why(error)) for outgoing, error in on_the_way.refused]
+        refused = [(outgoing, _why(error)) for outgoing, error in on_the_way.refused]
+        link.was_refused |= any(why is Why.REFUSED for _, why in refused)
+        untaken += refused
         return untaken + [(outgoing, why) for outgoing in left]
 
     def _hear_late(self, link: _Link, outgoing: Outgoing, error: AMQPError | None) -> None:
@@ -151,14 +157,31 @@ class Outlet:
             self._arrived(outgoing)
 
     async def _ready(self) -> _Link:
-        if self._link is not None and not self._link.channel.is_closed:
-            return self._link
+        link = self._link
+        if link is not None and not link.channel.is_closed:
+            is_due = link.was_refused and time.monotonic() - link.opened_at > ANOTHER_CHANNEL_SECONDS
+            return await self._with_another_channel(link) if is_due and not link.overdue else link
         if self._opening is None or self._opening.done():
             if time.monotonic() - self._tried_at < self._reopen_seconds:
                 raise ConnectionError("the connection was lost, and is opened anew in a moment")
             self._opening = asyncio.create_task(self._open())
             self._opening.add_done_callback(_heard)
         return await asyncio.shield(self._opening)  # who has no patience left does not stop it
+
+    async def _with_another_channel(self, link: _Link) -> _Link:
+        """Go on over another channel of the connection.
+
+        A quorum queue that was full tells so no more to a channel that it has once refused (RabbitMQ 3.10).
+        """
+        link.was_refused = False  # nobody else is to do the same meanwhile
+        assert self._broker is not None, "who has a link has its connection"
+        self._link = await self._linked(self._broker)
+        self._leave_behind(link.channel.close())
+        return self._link
+
+    async def _linked(self, connection: AbstractConnection) -> _Link:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        return _Link(channel, time.monotonic())
 
     def renew(self) -> None:
         """Give the connection up. What is on its way over it may still arrive; nobody will hear of it."""
@@ -168,20 +191,19 @@ class Outlet:
         self._tried_at = time.monotonic()
         if self._connection is not None:
             log.warning("outlet.lost", connection=self._name)
-            self._leave(self._connection)
+            self._leave_behind(self._connection.aclose())
+            self._connection = None
         async with AsyncExitStack() as opening:
-            connection = await opening.enter_async_context(connect(self._url, self._name))
-            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+            self._broker = await opening.enter_async_context(connect(self._url, self._name))
+            self._link = await self._linked(self._broker)
             self._connection = opening.pop_all()
-        self._link = _Link(channel)
         return self._link
 
-    def _leave(self, connection: AsyncExitStack) -> None:
-        """Close a connection beside the opening of the next: one that is stuck takes long."""
-        self._connection = None
-        closing = asyncio.create_task(_closed(connection))
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+    def _leave_behind(self, closing: Awaitable[None]) -> None:
+        """Close something beside the opening of what follows: one that is stuck takes long."""
+        task = asyncio.ensure_future(_closed(closing))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _close(self) -> None:
         self._link = None
@@ -189,14 +211,14 @@ class Outlet:
             self._opening.cancel()
             await asyncio.wait([self._opening])
         if self._connection is not None:
-            self._leave(self._connection)
+            self._leave_behind(self._connection.aclose())
         if self._closing:
             await asyncio.wait(self._closing)
 
 
-async def _closed(connection: AsyncExitStack) -> None:
+async def _closed(closing: Awaitable[None]) -> None:
     with contextlib.suppress(*BROKER_FAULTS):
-        await connection.aclose()
+        await closing
 
 
 def _heard(opening: "asyncio.Task[_Link]") -> None:
