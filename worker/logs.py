@@ -6,6 +6,13 @@ from typing import Literal
 
 import structlog
 
+from worker.redaction import plain
+
+
+def _without_controls(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Write out what others wrote and a terminal would obey. As JSON it is written out anyway."""
+    return {name: plain(value) if isinstance(value, str) else value for name, value in event.items()}
+
 
 def configure(log_format: Literal["json", "console"]) -> None:
     """Send our own lines and those of libraries through one renderer."""
@@ -21,7 +28,12 @@ def configure(log_format: Literal["json", "console"]) -> None:
             structlog.processors.JSONRenderer(),
         ]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        else [
+            _without_controls,
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
     )
     structlog.configure(
         processors=[*shared, *renderer],

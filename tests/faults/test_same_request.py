@@ -67,13 +67,13 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 def check_one_answer(shop: Shop, message_id: str, asked: list[Asked]) -> None:
-    """See that one request was answered once for each copy, and always in the very same words."""
+    """See that one request was answered once for each copy, in the very same words, and its events are the same ones."""
     [(reply, times)] = Counter(reply for one in asked for reply in one.replies).items()
     assert json.loads(reply)["result"] == "success"
     assert times == COPIES
     said = Counter((event.type, event.id, event.raw) for event in shop.events_of(message_id))
     assert sorted(kind for kind, _, _ in said) == sorted(EVENTS)
-    assert set(said.values()) == {COPIES}
+    assert max(said.values()) < COPIES  # whoever comes when they are known to be there says no more
 
 
 async def test_another_content_under_a_used_id_is_refused_and_the_order_stays_as_it_is(shop: Shop) -> None:
