@@ -266,7 +266,7 @@ D = TypeVar("D", bound=EventData)
 
 @value
 class CloudEvent(Generic[D]):
-    """An event. `subject` is the order's id; `traceparent` that of the request, if it had one."""
+    """An event. `subject` is the order's id; `traceparent` and `tracestate` are the request's, if it had them."""
 
     specversion: Literal["1.0"]
     id: str
@@ -277,6 +277,7 @@ class CloudEvent(Generic[D]):
     data: D
     subject: str | None = None
     traceparent: str | None = None
+    tracestate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,7 @@ class Cause:
     message_id: str | None
     traceparent: str | None
     time: dt.datetime  # UTC
+    tracestate: str | None = None  # never without a traceparent
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +298,8 @@ class Event:
     id: str
     type: str  # an EventType; of one that is read back, whatever it was then
     body: bytes
+    traceparent: str | None = None
+    tracestate: str | None = None
 
     @classmethod
     def of(cls, data: EventData, cause: Cause, *names: object, subject: str | None = None) -> "Event":
@@ -310,13 +314,21 @@ class Event:
             data=data,
             subject=subject,
             traceparent=cause.traceparent,
+            tracestate=cause.tracestate,
         )
-        return cls(event.id, event.type, write(event))
+        return cls(event.id, event.type, write(event), cause.traceparent, cause.tracestate)
 
     @classmethod
     def from_body(cls, body: bytes) -> "Event":
         envelope = orjson.loads(body)
-        return cls(envelope["id"], envelope["type"], body)
+        traces = envelope.get("traceparent"), envelope.get("tracestate")
+        return cls(envelope["id"], envelope["type"], body, *traces)
+
+    @property
+    def trace(self) -> dict[str, str]:
+        """The trace that it belongs to, as headers of a message (W3C trace context)."""
+        traces = {"traceparent": self.traceparent, "tracestate": self.tracestate}
+        return {name: written for name, written in traces.items() if written}
 
     @property
     def is_follow_up(self) -> bool:

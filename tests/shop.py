@@ -97,6 +97,7 @@ class Event:
     type: str
     data: dict[str, Any]
     raw: bytes
+    headers: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -204,7 +205,7 @@ class Shop:
         body = json.loads(message.body)
         assert message.message_id == body["id"]
         assert message.routing_key == body["type"]
-        self.events.append(Event(body["id"], body["type"], body["data"], message.body))
+        self.events.append(Event(body["id"], body["type"], body["data"], message.body, message.headers))
 
     # ---------------------------------------------------------------- acting
 

@@ -67,7 +67,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 
 def check_one_answer(shop: Shop, message_id: str, asked: list[Asked]) -> None:
-    """See that one request was answered once for each copy, in the very same words, and its events are the same ones."""
+    """See that one request was answered once for each copy, in the very same words, and so are its events."""
     [(reply, times)] = Counter(reply for one in asked for reply in one.replies).items()
     assert json.loads(reply)["result"] == "success"
     assert times == COPIES

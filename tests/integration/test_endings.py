@@ -135,6 +135,16 @@ async def test_a_rejected_request_places_nothing_and_lies_among_the_dead_letters
     assert (letter.routing_key, letter.replays, properties.headers["mine"]) == ("order.add", 0, 7)
 
 
+async def test_a_trace_goes_on_in_every_event_and_in_its_messages_headers(shop: Shop) -> None:
+    trace = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01", "tracestate": "vendor=a1,other=b2"}
+    await shop.start_worker()
+    asked = await shop.publish(ONE_SERVICE, headers=trace)
+    events = await shop.until_events(asked.message_id or "", "order.added", "email.invoice-created")
+
+    assert [event.headers for event in events] == [trace] * len(events)
+    assert {json.loads(event.raw)["tracestate"] for event in events} == {trace["tracestate"]}
+
+
 async def test_a_replayed_dead_letter_is_judged_anew(shop: Shop) -> None:
     await shop.start_worker()
     asked = await shop.publish({**UNKNOWN_METHOD, "paymentmethod": "oldgateway"})

@@ -17,6 +17,7 @@ from worker.key_ring import Fingerprint, KeyRing
 ACTION = "addorder"
 # What a content_encoding may say of a body that is not encoded. Celery's kombu, for one, names the charset there.
 PLAIN = frozenset({"identity", "utf-8", "utf8"})
+_TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}", re.ASCII)  # vendors' own; longer than this nobody has to carry
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
@@ -124,6 +125,10 @@ def content_hash(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def traceparent_of(delivery: Delivery) -> str | None:
-    written = delivery.properties.headers.get("traceparent")
-    return written if isinstance(written, str) and _TRACEPARENT.fullmatch(written) else None
+def trace_of(delivery: Delivery) -> tuple[str | None, str | None]:
+    """Read traceparent and tracestate (W3C trace context); what is none is left out, and a state without its trace."""
+    traceparent, tracestate = map(delivery.properties.headers.get, ("traceparent", "tracestate"))
+    if not isinstance(traceparent, str) or not _TRACEPARENT.fullmatch(traceparent):
+        return None, None
+    is_state = isinstance(tracestate, str) and _TRACESTATE.fullmatch(tracestate)
+    return traceparent, tracestate if is_state else None

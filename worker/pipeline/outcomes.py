@@ -17,7 +17,7 @@ from schemas.replies import Reply
 from worker import metrics, redaction
 from worker.broker import republish
 from worker.broker.republish import CauseOfDeath, Moved
-from worker.intake.edge import Reading, content_hash, traceparent_of
+from worker.intake.edge import Reading, content_hash, trace_of
 
 log = structlog.get_logger()
 
@@ -53,11 +53,13 @@ class Outcome:
 
 
 def cause_of(reading: Reading, now: datetime) -> Cause:
+    traceparent, tracestate = trace_of(reading.delivery)
     return Cause(
         caller=reading.caller.name if reading.caller else None,
         message_id=reading.delivery.properties.message_id,
-        traceparent=traceparent_of(reading.delivery),
+        traceparent=traceparent,
         time=now,
+        tracestate=tracestate,
     )
 
 

@@ -149,7 +149,7 @@ def event_message(event: Event) -> Outgoing:
         exchange=topology.EVENTS,
         routing_key=event.type,
         body=event.body,
-        properties=Properties(message_id=event.id, content_type=events.CONTENT_TYPE),
+        properties=Properties(message_id=event.id, content_type=events.CONTENT_TYPE, headers=event.trace),
         mandatory=event.is_follow_up,
     )
 
