@@ -54,6 +54,7 @@ _BOOLEANS = {
 }
 _WHOLE = re.compile(r"([0-9]{1,19})(?:\.0{1,2})?", re.ASCII)
 _AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,2})?", re.ASCII)
+_MORE_DECIMALS = re.compile(r"[0-9]{1,13}\.[0-9]{3,}", re.ASCII)
 # As PHP counts: 00 is a text, and would be item 0 a second time.
 _ITEM_KEY = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _CENT = Decimal("0.01")
@@ -86,6 +87,11 @@ def _years(written: Any) -> int:
 
 
 def _amount(written: Any) -> Decimal:
+    if _MORE_DECIMALS.fullmatch(written) is not None:
+        # Such as PHP's json_encode(19.99): which amount was meant is not ours to round.
+        raise PydanticCustomError(
+            "amount_invalid", 'must have at most two decimals: send a float rounded, as text: "19.99"'
+        )
     if _AMOUNT.fullmatch(written) is None:
         raise _invalid(Code.AMOUNT_INVALID, "must be an amount such as 5 or 5.00, at most two decimals")
     return Decimal(written).quantize(_CENT)

@@ -135,6 +135,8 @@ CAUSES: dict[str, str | dict[str, Any]] = {
     "addonsqty[0]: has a quantity where addons has no addon": "pid=7&addons=1&addonsqty=1,1",
     "addonsqty[0]: quantities must be 1 to 2147483647": "pid=7&addons=1&addonsqty=0",
     "priceoverride[0]: must be an amount such as 5 or 5.00, at most two decimals": "pid=7&priceoverride=-1",
+    'priceoverride[0]: must have at most two decimals: send a float rounded, as text: "19.99"': "pid=7"
+    "&priceoverride=19.989999999999998",
     "noinvoice: must be true or false (or on/off, yes/no, 1/0)": "pid=7&noinvoice=never",
     "billingcycle[0]: must be one of free, onetime, monthly, quarterly, semiannually, annually, biennially, "
     "triennially": "pid=7&billingcycle=daily",

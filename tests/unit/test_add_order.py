@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -9,7 +10,7 @@ from schemas.add_order import parse, unknown_names
 from schemas.catalog import BillingCycle, DomainType, Extra
 from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest, Renewal
 from schemas.rejections import Rejected
-from schemas.wire import FORM, JSON, decode
+from schemas.wire import FORM, JSON, PHP, decode
 
 GOOGLE = "YToxOntpOjE7czo2OiJHb29nbGUiO30="  # a:1:{i:1;s:6:"Google";}
 
@@ -111,6 +112,37 @@ def test_amounts_are_decimals_from_their_text(written: str, amount: str) -> None
 )
 def test_what_is_no_amount_is_refused(written: str) -> None:
     assert refused(f"pid[0]=1&priceoverride[0]={written}")[0][0] == "amount_invalid"
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        *(("19.99", "19.99"), ("5", "5.00"), ("5.0", "5.00")),
+        *(("19.989999999999998", None), ("5.000", None), ("1e2", None), ("1.0E+2", None), ("-5.5", None)),
+    ],
+)
+def test_a_number_is_the_same_amount_or_none_in_each_encoding(written: str, amount: str | None) -> None:
+    bodies = {
+        FORM: f"clientid=1&pid=1&priceoverride={quote_plus(written)}",
+        JSON: f'{{"clientid": 1, "pid": 1, "priceoverride": {written.replace("1.0E", "1.0e")}}}',
+        PHP: f'a:3:{{s:8:"clientid";i:1;s:3:"pid";i:1;s:13:"priceoverride";d:{written.replace("1e2", "1E2")};}}',
+    }
+
+    assert {amount_of(body, content_type) for content_type, body in bodies.items()} == {amount or "amount_invalid"}
+
+
+def amount_of(body: str, content_type: str) -> str:
+    try:
+        return str(parse(decode(body.encode(), content_type)).items[0].price_override)
+    except Rejected as rejected:
+        return rejected.faults[0].code
+
+
+@pytest.mark.parametrize("written", ["19.989999999999998", "5.001", "5.000"])
+def test_an_amount_with_more_decimals_says_how_to_send_it(written: str) -> None:
+    assert refused(f"pid=1&priceoverride={written}") == [
+        ("amount_invalid", 'priceoverride[0]: must have at most two decimals: send a float rounded, as text: "19.99"')
+    ]
 
 
 @pytest.mark.parametrize("written", ["true", "ON", "Yes", "1"])

@@ -53,6 +53,13 @@ def test_json_numbers_keep_the_digits_they_were_written_with() -> None:
     }
 
 
+def test_a_serialized_float_keeps_the_digits_it_was_written_with() -> None:
+    body = b'a:1:{s:13:"priceoverride";a:3:{i:0;d:19.989999999999998;i:1;d:5;i:2;d:1.0E+2;}}'
+
+    assert decode(body, PHP) == {"priceoverride": {"0": "19.989999999999998", "1": "5", "2": "1.0E+2"}}
+    assert wire.unserialize_value("YToxOntpOjE7ZDoxOS45ODk5OTk5OTk5OTk5OTg7fQ==") == {"1": "19.989999999999998"}
+
+
 def test_json_null_is_absent_and_keeps_the_places_of_the_others() -> None:
     assert decode(b'{"pid": [null, 5], "notes": null}', JSON) == {"pid": {"1": "5"}}
 
