@@ -41,6 +41,8 @@ ODD_NAMES = (
     "this",
     " pid",
     "  notes",
+    "pid ",
+    "\r\npid",
 )
 KEYS = (
     *("0", "1", "2", "7", "x", "optionid", "qty", "domain1.com", "b\u00e4.co.uk", "\u6771", "a b", "[b", "=", "%", "&"),
@@ -181,8 +183,10 @@ def is_utf8(text: bytes) -> bool:
 
 def is_phps_name(name: bytes) -> bool:
     """Tell whether PHP takes the name of a parameter as we do."""
-    top, _ = top_and_rest(name)
-    return bool(top) and top == top.lower() and not set(" .[") & set(top)
+    top, rest = top_and_rest(name)
+    # PHP passes over spaces before a name, and over no other white space around it.
+    is_as_written = name.decode().lstrip(" ") == top + rest
+    return bool(top) and is_as_written and top == top.lower() and not set(" .[") & set(top)
 
 
 def renamed(name: bytes) -> bytes:
@@ -193,9 +197,9 @@ def renamed(name: bytes) -> bytes:
 
 def top_and_rest(name: bytes) -> tuple[str, str]:
     """Part the name of a parameter from its keys. A bracket that never closes belongs to the name."""
-    text = name.decode().lstrip(" ")
+    text = name.decode()
     top, bracket, rest = text.partition("[")
-    return (top, bracket + rest) if "]" in rest else (text, "")
+    return (top.strip(), bracket + rest) if "]" in rest else (text.strip(), "")
 
 
 def named_back(tree: Tree) -> Tree:

@@ -115,20 +115,20 @@ def test_what_is_no_amount_is_refused(written: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "amount"),
+    ("written", "answer"),
     [
         *(("19.99", "19.99"), ("5", "5.00"), ("5.0", "5.00")),
-        *(("19.989999999999998", None), ("5.000", None), ("1e2", None), ("1.0E+2", None), ("-5.5", None)),
+        *((written, "amount_invalid") for written in ("19.989999999999998", "5.000", "1e2", "1.0E+2", "-5.5")),
     ],
 )
-def test_a_number_is_the_same_amount_or_none_in_each_encoding(written: str, amount: str | None) -> None:
+def test_a_number_is_the_same_amount_or_none_in_each_encoding(written: str, answer: str) -> None:
     bodies = {
         FORM: f"clientid=1&pid=1&priceoverride={quote_plus(written)}",
         JSON: f'{{"clientid": 1, "pid": 1, "priceoverride": {written.replace("1.0E", "1.0e")}}}',
         PHP: f'a:3:{{s:8:"clientid";i:1;s:3:"pid";i:1;s:13:"priceoverride";d:{written.replace("1e2", "1E2")};}}',
     }
 
-    assert {amount_of(body, content_type) for content_type, body in bodies.items()} == {amount or "amount_invalid"}
+    assert {amount_of(body, content_type) for content_type, body in bodies.items()} == {answer}
 
 
 def amount_of(body: str, content_type: str) -> str:
@@ -320,6 +320,48 @@ def test_what_is_no_address_is_refused(written: str) -> None:
 )
 def test_a_fault_of_shape_names_its_place_and_the_mend(body: str, fault: tuple[str, str]) -> None:
     assert refused(body) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("written", "quantities"),
+    [
+        ('"qty[0]": "2"', {0: 2}),
+        ('"QTY[0]": 2', {0: 2}),
+        ('"qty[]": 2', {0: 2}),
+        ('"qty": {"0": 2}, "qty[1]": 3', {0: 2, 1: 3}),
+        ('"qty[1]": 3, "qty": [2]', {0: 2, 1: 3}),
+        ('"qty": [2], "qty[]": 3', {0: 2, 1: 3}),
+    ],
+)
+def test_a_name_in_brackets_is_an_element_in_json_too(written: str, quantities: dict[int, int]) -> None:
+    order = asked_in_json(f'{{"clientid": 1, "pid": {{"0": 7, "1": 7}}, {written}}}')
+
+    assert {item.key: item.quantity for item in order.items if item.quantity} == quantities
+
+
+def test_a_map_in_brackets_is_that_items_map() -> None:
+    order = asked_in_json('{"clientid": 1, "pid": [1, 5], "customfields[1]": {"1": "Google"}, "addons[]": "1,3"}')
+
+    assert order.items[0].addons == (AddonAsked(1), AddonAsked(3))
+    assert order.items[1].custom_fields == {"1": "Google"}
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ('"qty": 2, "qty[0]": 2', "qty"),
+        ('"qty[0]": 2, "qty": 2', "qty"),
+        ('"qty": [2], "qty[0]": 2', "qty[0]"),
+        ('"qty[0]": 2, "QTY[0]": 3', "qty[0]"),
+        ('"qty": [2], "QTY": [3]', "qty"),
+        ('"domainrenewals": {"a.com": 1}, "domainrenewals[a.com]": 2', "domainrenewals[a.com]"),
+    ],
+)
+def test_what_contradicts_itself_is_repeated_and_nothing_is_chosen(written: str, place: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        asked_in_json(f'{{"clientid": 1, "pid": 7, {written}}}')
+
+    assert [fault.message for fault in refusal.value.faults] == [f"Parameter '{place}' given more than once"]
 
 
 def test_all_faults_of_shape_come_back_together_in_the_order_of_the_documentation() -> None:

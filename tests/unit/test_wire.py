@@ -2,6 +2,7 @@
 
 import json
 import time
+from urllib.parse import urlencode
 
 import phpserialize
 import pytest
@@ -76,10 +77,80 @@ def test_a_name_twice_in_json_is_a_name_given_twice() -> None:
     assert decode(b'{"clientid": 1, "clientid": 2}', JSON) == {"clientid": Repeated(["1", "2"])}
 
 
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("qty[0]", "2")],
+        [("PID[0]", "1"), ("pid[2]", "5")],
+        [("addons[]", "1,3"), ("addons[]", "5")],
+        [("customfields[1][2]", "Google")],
+        [("domainrenewals[a.com]", "1"), ("domainrenewals", "2")],
+        [("qty", "1"), ("qty", "2"), (" qty", "3")],
+        [("pid[0", "1"), ("[a]", "2"), ("a]b[c]", "3"), ("a[b]c", "4"), ("x[ ]", "5"), ("", "6")],
+        [("\n pid ", "1"), ("qty [0]", "2")],
+    ],
+)
+def test_names_are_read_as_those_of_a_form_in_each_encoding(pairs: list[tuple[str, str]]) -> None:
+    tree = decode(urlencode(pairs).encode(), FORM)
+
+    assert (
+        decode(b"{%s}" % ",".join(f"{json.dumps(name)}: {json.dumps(text)}" for name, text in pairs).encode(), JSON)
+        == tree
+    )
+    if len(dict(pairs)) == len(pairs):  # PHP has no name twice
+        assert decode(phpserialize.dumps(dict(pairs)), PHP) == tree
+
+
+def test_a_name_of_a_form_may_have_white_space_around_it() -> None:
+    assert decode(b"clientid=1&\r\n pid[0]=7&qty =2", FORM) == {"clientid": "1", "pid": {"0": "7"}, "qty": "2"}
+
+
+def test_brackets_inside_a_value_are_no_names() -> None:
+    body = {"customfields": {"0": {"a[0]": "x", "b[": "y"}}}
+
+    assert decode(json.dumps(body).encode(), JSON) == body
+    assert decode(phpserialize.dumps(body), PHP) == body
+
+
+@pytest.mark.parametrize(
+    ("body", "tree"),
+    [
+        ('{"qty": {"0": 2}, "qty[1]": 3}', {"qty": {"0": "2", "1": "3"}}),
+        ('{"qty[1]": 3, "qty": {"0": 2}}', {"qty": {"0": "2", "1": "3"}}),
+        ('{"pid": [1, 5], "pid[]": 7}', {"pid": {"0": "1", "1": "5", "2": "7"}}),
+        ('{"pid[]": 7, "pid": {"4": 5}, "PID[]": 9}', {"pid": {"0": "7", "4": "5", "5": "9"}}),
+        ('{"m[0]": {"a": 1}, "m[0][b]": 2}', {"m": {"0": {"a": "1", "b": "2"}}}),
+        ('{"pid": [1, 5], "pid[1]": 7}', {"pid": {"0": "1", "1": Repeated(["5", "7"])}}),
+        ('{"pid": 1, "pid[1]": 7}', {"pid": Repeated([])}),
+        ('{"pid[1]": 7, "pid": 1}', {"pid": Repeated([])}),
+        ('{"pid[0]": [1], "pid[0]": [5]}', {"pid": {"0": Repeated([])}}),
+        ('{"pid": [1], "pid": [5]}', {"pid": Repeated([])}),
+        ('{"pid[0]": null, "pid": [1]}', {"pid": {"0": "1"}}),
+    ],
+)
+def test_an_array_and_names_in_brackets_are_one_array_and_nothing_given_twice_is_lost(body: str, tree: object) -> None:
+    assert decode(body.encode(), JSON) == tree
+
+
 def test_a_php_body_is_the_same_tree_as_the_json_one() -> None:
     values = {"clientid": 1, "pid": [1, 5], "noinvoice": True, "domainrenewals": {"a.com": 2}, "notes": "Zoë"}
 
     assert decode(phpserialize.dumps(values), PHP) == decode(json.dumps(values).encode(), JSON)
+
+
+def test_five_levels_below_a_parameter_are_enough_in_each_encoding() -> None:
+    tree = {"a": {"0": {"0": {"0": {"0": {"0": "1"}}}}}}
+
+    assert decode(b"a[0][0][0][0][0]=1", FORM) == tree
+    assert decode(b'{"a": [[[[[1]]]]]}', JSON) == tree
+    assert decode(b'{"a[0][0]": [[[1]]]}', JSON) == tree
+    assert decode(phpserialize.dumps(tree), PHP) == tree
+
+
+def test_what_is_written_down_in_json_keeps_arrays_of_items_and_maps_apart() -> None:
+    body = {"pid": "1", "customfields": [{"1": "x"}], "configoptions": {"0": "2"}, "qty": {"1": "3"}}
+
+    assert json.loads(wire.encode(decode(json.dumps(body).encode(), JSON), JSON)) == body
 
 
 def test_an_empty_body_has_no_parameters() -> None:
@@ -108,7 +179,9 @@ def test_an_empty_body_has_no_parameters() -> None:
         (b'{"notes": "x\\u0000y"}', JSON),
         (b'{"\\u0000": "y"}', JSON),
         (b'{"pid": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", JSON),
-        (b'{"pid": [[[[[[[1]]]]]]]}', JSON),
+        (b'{"pid": [[[[[[1]]]]]]}', JSON),
+        (b'{"a[b][c][d][e][f]": [1]}', JSON),
+        (b'a:1:{s:10:"a[b][c][d]";a:1:{i:0;a:1:{i:0;a:1:{i:0;i:1;}}}}', PHP),
         (b'{"clientid": ' + b"9" * 5_000 + b"}", "application/xml"),
         (b"i:1;", PHP),
         (b'a:1:{s:8:"clientid";i:1;', PHP),
