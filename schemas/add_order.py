@@ -6,7 +6,7 @@ every value its type. The faults of both come back together.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice, zip_longest
 from typing import Annotated, Any, TypeVar, get_origin
@@ -89,23 +89,21 @@ def _years(written: Any) -> int:
 def _amount(written: Any) -> Decimal:
     if _MORE_DECIMALS.fullmatch(written) is not None:
         # Such as PHP's json_encode(19.99): which amount was meant is not ours to round.
-        raise PydanticCustomError(
-            "amount_invalid", 'must have at most two decimals: send a float rounded, as text: "19.99"'
-        )
+        raise _invalid(Code.AMOUNT_INVALID, 'must have at most two decimals: send a float rounded, as text: "19.99"')
     if _AMOUNT.fullmatch(written) is None:
         raise _invalid(Code.AMOUNT_INVALID, "must be an amount such as 5 or 5.00, at most two decimals")
     return Decimal(written).quantize(_CENT)
 
 
 def _boolean(written: Any) -> bool:
-    answer = _BOOLEANS.get(written.strip().lower())
+    answer = _BOOLEANS.get(written.lower())
     if answer is None:
         raise _invalid(Code.BOOLEAN_INVALID, "must be true or false (or on/off, yes/no, 1/0)")
     return answer
 
 
 def _cycle(written: Any) -> BillingCycle:
-    cycle = _CYCLE_SPELLINGS.get(written.strip().lower())
+    cycle = _CYCLE_SPELLINGS.get(written.lower())
     if cycle is None:
         cycles = ", ".join(BillingCycle)
         raise _invalid(Code.CYCLE_INVALID, "must be one of {cycles}", {"cycles": cycles})
@@ -114,7 +112,7 @@ def _cycle(written: Any) -> BillingCycle:
 
 def _domain_type(written: Any) -> DomainType:
     try:
-        return DomainType(written.strip().lower())
+        return DomainType(written.lower())
     except ValueError:
         raise _invalid(Code.DOMAIN_TYPE_INVALID, "must be register or transfer") from None
 
@@ -128,7 +126,7 @@ def _response_type(written: Any) -> ResponseType:
 
 def _ip(written: Any) -> str:
     try:
-        address = ipaddress.ip_address(written.strip())
+        address = ipaddress.ip_address(written)
     except ValueError:
         address = None
     if address is None or getattr(address, "scope_id", None):
@@ -165,36 +163,55 @@ def _id_list(written: Any) -> tuple[int | None, ...]:
 
 def _field_map(written: Any) -> dict[str, str]:
     """Read a map of texts: base64 of serialize(), base64 of JSON, or the map itself."""
+    return _texts_of(written, str.strip)
+
+
+def _custom_field_map(written: Any) -> dict[str, str]:
+    """Read a map of texts that may be passwords, whose outer white space counts: worker/domain/fields.py knows."""
+    return _texts_of(written, str)
+
+
+def _texts_of(written: str | Mapping[str, Value], trim: Callable[[str], str]) -> dict[str, str]:
     texts = {}
     for key, value in _map(written).items():
         if not isinstance(value, str):
             raise _invalid(Code.SERIALIZED_INVALID, "must be a map of plain values")
-        if value:
-            texts[key] = value
+        if text := trim(value):
+            texts[key] = text
     return texts
 
 
 def _option_map(written: Any) -> dict[str, OptionAsked]:
     """Read configoptions: option id → choice, quantity or 1/0, or → {optionid, qty}."""
-    return {key: _option(value) for key, value in _map(written).items() if value not in ("", {})}
+    options = {key: _option(value) for key, value in _map(written).items()}
+    return {key: option for key, option in options.items() if option is not None}
 
 
-def _option(value: Value) -> OptionAsked:
+def _option(value: Value) -> OptionAsked | None:
+    """Read one option; None for an empty one, which is absent."""
     if isinstance(value, str):
-        return OptionAsked(value)
+        return OptionAsked(text) if (text := value.strip()) else None
     if isinstance(value, Mapping):
-        choice, quantity = value.get("optionid"), value.get("qty")
-        if isinstance(choice, str) and choice and (quantity is None or isinstance(quantity, str)):
+        if not value:
+            return None
+        choice, quantity = value.get("optionid"), value.get("qty", "")
+        if isinstance(choice, str) and choice.strip() and isinstance(quantity, str):
             # Without a number it is the choice once: its id must not be taken for a quantity.
-            return OptionAsked(choice, _whole(quantity, QUANTITY_MAX) if quantity else 1)
+            number = quantity.strip()
+            return OptionAsked(choice.strip(), _whole(number, QUANTITY_MAX) if number else 1)
     raise _invalid(Code.SERIALIZED_INVALID, "an option takes a value, or a map of optionid and qty")
 
 
 def _map(written: str | Mapping[str, Value]) -> Mapping[str, Value]:
+    """Read a map by its keys, whose outer white space is nothing."""
     try:
-        return unserialize_value(written) if isinstance(written, str) else bounded_map(written)
+        tree = unserialize_value(written.strip()) if isinstance(written, str) else bounded_map(written)
     except ValueError as error:
         raise _invalid(Code.SERIALIZED_INVALID, "{why}", {"why": str(error)}) from None
+    named = {key.strip(): value for key, value in tree.items()}
+    if len(named) < len(tree):
+        raise _invalid(Code.SERIALIZED_INVALID, "a key is given twice")
+    return named
 
 
 def _renewal_years(written: Any) -> int:
@@ -212,6 +229,7 @@ Text = Annotated[str, PlainValidator(_text)]
 AnyText = Annotated[str, PlainValidator(_any_text)]
 IdList = Annotated[tuple[int | None, ...], PlainValidator(_id_list)]
 FieldMap = Annotated[dict[str, str], PlainValidator(_field_map)]
+CustomFieldMap = Annotated[dict[str, str], PlainValidator(_custom_field_map)]
 OptionMap = Annotated[dict[str, OptionAsked], PlainValidator(_option_map)]
 
 T = TypeVar("T")
@@ -237,7 +255,7 @@ class AddOrderRequest(BaseModel):
     regperiod: Items[Years] = Field(default_factory=dict)
     eppcode: Items[Text] = Field(default_factory=dict)
     idnlanguage: Items[Text] = Field(default_factory=dict)
-    customfields: Items[FieldMap] = Field(default_factory=dict)
+    customfields: Items[CustomFieldMap] = Field(default_factory=dict)
     configoptions: Items[OptionMap] = Field(default_factory=dict)
     priceoverride: Items[Amount] = Field(default_factory=dict)
     addons: Items[IdList] = Field(default_factory=dict)
@@ -453,10 +471,13 @@ def _renewal_map(value: Value) -> Mapping[str, Value]:
     given = {name: years for name, years in value.items() if years != ""}
     if len(given) > ITEMS_MAX:
         raise Rejected(rejections.too_many_items(len(given), ITEMS_MAX))
-    for name, years in given.items():
-        if isinstance(years, Repeated):
+    named: dict[str, Value] = {}
+    for written, years in given.items():
+        name = written.strip()
+        if name in named or isinstance(years, Repeated):
             raise Rejected(rejections.parameter_repeated(f"domainrenewals[{name}]"))
-    return given
+        named[name] = years
+    return named
 
 
 def _elements(name: str, value: Repeated | Mapping[str, Value]) -> dict[int, Value]:

@@ -12,6 +12,7 @@ import phpserialize
 
 from schemas import php, rejections
 from schemas.rejections import Rejected
+from schemas.secret_names import SECRET_NAMES
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -21,6 +22,9 @@ PHP = "application/vnd.php.serialized"
 LEVELS_MAX = php.LEVELS_MAX
 
 NAME_CHARS_SHOWN = 40  # of a name that the caller made up
+
+# Whose outer white space counts: secrets and notes; and custom fields, of which only the catalogue knows the passwords.
+KEPT_NAMES = frozenset({*SECRET_NAMES, "notes", "customfields"})
 
 _INDEX = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)  # as PHP counts: 00 and -0 are texts
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # one that is never closed goes to the end
@@ -43,6 +47,7 @@ class JsonObject(dict[str, "Value"]):
 Value = str | Repeated | Mapping[str, "Value"]
 Tree = Mapping[str, Value]
 Written = TypeVar("Written")  # a value, as one of the encodings has it
+Trim = Callable[[str], str]  # what becomes of the text of a value: str.strip, or str where it is kept
 
 
 class Unreadable(ValueError):
@@ -50,11 +55,12 @@ class Unreadable(ValueError):
 
 
 def decode(body: bytes, content_type: str | None) -> Tree:
-    """Read a request's parameters; names in lower case, absent values (JSON null) left out.
+    """Read a request's parameters: names in lower case, values without outer white space, JSON's null left out.
 
     Raises:
         Rejected: `malformed`, with the reason.
     """
+    body = body.strip()
     if not body:
         return {}
     try:
@@ -131,7 +137,7 @@ def _pairs(name: str, value: Value) -> Iterator[tuple[str, str]]:
 # ---------------------------------------------------------------- names
 
 
-def _named(pairs: Iterable[tuple[str, Written]], value_of: Callable[[Written], Value | None]) -> Tree:
+def _named(pairs: Iterable[tuple[str, Written]], value_of: Callable[[Written, Trim], Value | None]) -> Tree:
     """Match names as PHP matches those of a form, without case: `pid[0]` is an element of `pid`, in each encoding.
 
     White space around a name is nothing, and a bracket that never closes belongs to it. What `value_of` tells to be
@@ -139,14 +145,16 @@ def _named(pairs: Iterable[tuple[str, Written]], value_of: Callable[[Written], V
     """
     named: dict[str, Value] = {}
     for written, given in pairs:
-        value = value_of(given)
+        name, bracket, keys = written.partition("[")
+        is_element = bracket and "]" in keys
+        name = (name if is_element else written).strip().lower()
+        value = value_of(given, str if name in KEPT_NAMES else str.strip)
         if value is None:
             continue
-        name, bracket, keys = written.partition("[")
-        if not bracket or "]" not in keys:
-            _add(named, written.strip().lower(), value)
+        if is_element:
+            _add_element(named, name, keys, value)
         else:
-            _add_element(named, name.strip().lower(), keys, value)
+            _add(named, name, value)
     return named
 
 
@@ -241,7 +249,11 @@ def _form(body: bytes) -> Tree:
         raise Unreadable("a percent-encoded value is not UTF-8") from None
     if "\0" in text or "%00" in text:
         raise Unreadable(_NUL)
-    return _named(pairs, str)
+    return _named(pairs, _form_value)
+
+
+def _form_value(text: str, trim: Trim) -> str:
+    return trim(text)
 
 
 # ---------------------------------------------------------------- JSON
@@ -273,10 +285,10 @@ def _no_constant(name: str) -> str:
     raise ValueError(name)  # NaN and Infinity are no JSON
 
 
-def _json_value(value: Any, levels_left: int = LEVELS_MAX) -> Value | None:
+def _json_value(value: Any, trim: Trim, levels_left: int = LEVELS_MAX) -> Value | None:
     """Make one of our values; None for JSON's null."""
     if isinstance(value, str):
-        return _checked(value)
+        return trim(_checked(value))
     if value is None or isinstance(value, bool):
         return php.text_of(value)
     assert isinstance(value, list), "json.loads makes nothing else here"
@@ -285,7 +297,7 @@ def _json_value(value: Any, levels_left: int = LEVELS_MAX) -> Value | None:
     is_object = isinstance(value, _Members)
     array: dict[str, Value] = JsonObject() if is_object else {}
     for key, member in value if is_object else enumerate(value):
-        converted = _json_value(member, levels_left - 1)
+        converted = _json_value(member, trim, levels_left - 1)
         if converted is not None:
             _add(array, _checked(str(key)), converted)
     return array
@@ -314,13 +326,16 @@ def _php(body: bytes) -> Tree:
     return _named(array.items(), _php_value)
 
 
-def _php_value(value: php.Value) -> Value | None:
+def _php_value(value: php.Value, trim: Trim) -> Value | None:
     """Make one of our values; None for PHP's null."""
-    return _php_array(value) if isinstance(value, dict) else php.text_of(value)
+    if isinstance(value, dict):
+        return _php_array(value, trim)
+    text = php.text_of(value)
+    return text if text is None else trim(text)
 
 
-def _php_array(array: Mapping[str, php.Value]) -> dict[str, Value]:
-    pairs = ((key, _php_value(member)) for key, member in array.items())
+def _php_array(array: Mapping[str, php.Value], trim: Trim) -> dict[str, Value]:
+    pairs = ((key, _php_value(member, trim)) for key, member in array.items())
     return {key: member for key, member in pairs if member is not None}
 
 
@@ -335,14 +350,14 @@ def unserialize_value(written: str) -> Mapping[str, Value]:
     """
     blob = php.from_base64(written)
     if not blob.startswith(b"{"):
-        return _php_array(php.unserialize(blob, levels_max=php.LEVELS_MAX, entries_max=php.ENTRIES_MAX))
+        return _php_array(php.unserialize(blob, levels_max=php.LEVELS_MAX, entries_max=php.ENTRIES_MAX), str)
     # Every entry of an array but its first is behind a comma: too many are refused before anything is built.
     if _JSON_TEXT.sub(b"", blob).count(b",") >= php.ENTRIES_MAX:
         raise ValueError(f"more than {php.ENTRIES_MAX} entries")
     members = _json_object(_text(blob))
     if members is None:
         raise ValueError("neither a PHP-serialized array nor a JSON object, in base64")
-    tree = _json_value(members, php.LEVELS_MAX)
+    tree = _json_value(members, str, php.LEVELS_MAX)
     assert isinstance(tree, JsonObject), "an object is one"
     return bounded_map(tree)
 

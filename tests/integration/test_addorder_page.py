@@ -434,6 +434,7 @@ TYPE_OF_CHECK = {
     "_response_type": "reply type",
     "_id_list": "list",
     "_field_map": "map",
+    "_custom_field_map": "map",
     "_option_map": "option map",
     "_any_text": "any text",
     "_renewal_years": "years by name",

@@ -1,9 +1,11 @@
 """Names and values → the order that is asked for (addorder.md 1 and 3)."""
 
+import base64
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote_plus
 
+import phpserialize
 import pytest
 
 from schemas.add_order import parse, unknown_names
@@ -80,20 +82,51 @@ def test_an_empty_text_is_absent_for_every_parameter() -> None:
     assert asked("&".join(f"{name}=" for name in names)) == OrderRequest(client_id=1)
 
 
+def test_white_space_only_is_absent_too_but_not_of_notes_or_secrets() -> None:
+    order = asked("promocode=+&paymentmethod=%09&affid=+&noinvoice=%0A&notes=+&pid=7&rootpw=+&domain=%C2%A0&addons=+")
+
+    assert order == OrderRequest(client_id=1, notes=" ", items=(Item(key=0, product_id=7, root_password=" "),))
+
+
+def test_names_of_domains_to_renew_have_no_outer_white_space() -> None:
+    assert asked("domainrenewals[+a.com]=1").domain_renewals == (DomainRenewal("a.com", 1),)
+    assert refused("domainrenewals[a.com]=1&domainrenewals[+a.com]=2") == [
+        ("parameter_repeated", "Parameter 'domainrenewals[a.com]' given more than once")
+    ]
+
+
+def test_white_space_around_a_map_and_its_keys_and_in_options_is_nothing() -> None:
+    item = asked(f"pid=1&customfields=%0A{GOOGLE}%0A&configoptions[0][+1]=%20999&configoptions[0][2]=+").items[0]
+
+    assert item.custom_fields == {"1": "Google"}
+    assert item.config_options == {"1": OptionAsked("999")}
+    assert asked(f"pid=1&configoptions={packed({' 1': ' 999 ', '2': ' '})}").items[0].config_options == {
+        "1": OptionAsked("999")
+    }
+
+
+def test_a_key_of_a_map_that_is_given_twice_is_refused() -> None:
+    assert refused("pid=1&domainfields[0][a]=1&domainfields[0][+a]=2") == [
+        ("serialized_invalid", "domainfields[0]: a key is given twice")
+    ]
+
+
+def packed(values: dict[str, str]) -> str:
+    return quote_plus(base64.b64encode(phpserialize.dumps(values)))
+
+
 def test_zero_is_a_value() -> None:
     assert asked("pid=1&priceoverride=0&domainpriceoverride=0.00&regperiod=0").items == (
         Item(key=0, product_id=1, price_override=Decimal("0.00"), domain_price_override=Decimal("0.00"), years=0),
     )
 
 
-@pytest.mark.parametrize("written", ["7", "7.00", "7.0", "0007"])
+@pytest.mark.parametrize("written", ["7", "7.00", "7.0", "0007", " 7", "7\n"])
 def test_whole_numbers_arrive_in_several_spellings(written: str) -> None:
-    assert asked(f"pid={written}").items[0].product_id == 7
+    assert asked(f"pid={quote_plus(written)}").items[0].product_id == 7
 
 
-@pytest.mark.parametrize(
-    "written", ["7.5", "-7", "+7", "7e0", "1_0", " 7", "\u0667", "0x7", "9223372036854775808", "true"]
-)
+@pytest.mark.parametrize("written", ["7.5", "-7", "+7", "7e0", "1_0", "\u0667", "0x7", "9223372036854775808", "true"])
 def test_what_is_no_whole_number_is_refused(written: str) -> None:
     assert refused(f"affid={written.replace('+', '%2B')}") == [
         ("number_invalid", "affid: must be a whole number such as 7")

@@ -101,6 +101,66 @@ def test_names_are_read_as_those_of_a_form_in_each_encoding(pairs: list[tuple[st
         assert decode(phpserialize.dumps(dict(pairs)), PHP) == tree
 
 
+# What str.strip takes for white space; the others are of text that is pasted from web pages and office programs.
+WHITE = "\u00a0 \t\r\n\v\f\u2003\u202f\u3000\u2028"
+
+
+@pytest.mark.parametrize(
+    "name", ["promocode", "paymentmethod", "domain[0]", "pid[0]", "identifier", "configoptions[0][1]"]
+)
+def test_outer_white_space_of_a_value_is_nothing_in_each_encoding(name: str) -> None:
+    padded, bare = {name: f"{WHITE}a{WHITE}b{WHITE}"}, {name: f"a{WHITE}b"}
+
+    for media in (FORM, JSON, PHP):
+        assert decode(body_of(padded, media), media) == decode(body_of(bare, media), media)
+
+
+@pytest.mark.parametrize(
+    "name", ["rootpw[0]", "password", "Secret", "accesskey", "eppcode", "notes", "customfields[0][1]"]
+)
+def test_secrets_codes_for_transfer_notes_and_custom_fields_keep_theirs(name: str) -> None:
+    for media in (FORM, JSON, PHP):
+        assert texts_of(decode(body_of({name: f" a{WHITE}"}, media), media)) == [f" a{WHITE}"]
+
+
+def body_of(pairs: dict[str, str], media: str) -> bytes:
+    match media:
+        case wire.FORM:
+            return urlencode(pairs).encode()
+        case wire.JSON:
+            return json.dumps(pairs).encode()
+    return bytes(phpserialize.dumps(pairs))
+
+
+def texts_of(tree: wire.Tree) -> list[str]:
+    texts: list[str] = []
+    for value in tree.values():
+        assert not isinstance(value, Repeated)
+        texts += [value] if isinstance(value, str) else texts_of(value)
+    return texts
+
+
+def test_a_value_of_white_space_only_is_empty() -> None:
+    assert decode(b"promocode=+%C2%A0&notes=+", FORM) == {"promocode": "", "notes": " "}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"\r\n clientid=1&secret=a\r\n", FORM),
+        (b'\n{"clientid": 1, "secret": "a"}\n', JSON),
+        (b'\t a:2:{s:8:"clientid";i:1;s:6:"secret";s:1:"a";}\r\n', PHP),
+    ],
+)
+def test_white_space_around_a_whole_body_belongs_to_no_value(body: bytes, content_type: str) -> None:
+    assert decode(body, content_type) == {"clientid": "1", "secret": "a"}
+
+
+@pytest.mark.parametrize("content_type", [FORM, JSON, PHP, None])
+def test_a_body_of_white_space_only_is_empty(content_type: str | None) -> None:
+    assert decode(b" \r\n", content_type) == {}
+
+
 def test_a_name_of_a_form_may_have_white_space_around_it() -> None:
     assert decode(b"clientid=1&\r\n pid[0]=7&qty =2", FORM) == {"clientid": "1", "pid": {"0": "7"}, "qty": "2"}
 

@@ -44,7 +44,7 @@ class _Opened:
     @property
     def publisher(self) -> str | None:
         """Who vouches for it. Nobody does for nothing: an empty body is not authenticated (addorder.md 1)."""
-        return self.delivery.properties.user_id if self.delivery.body else None
+        return self.delivery.properties.user_id if self.delivery.body.strip() else None
 
 
 @dataclass(frozen=True, slots=True)
