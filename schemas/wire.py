@@ -1,6 +1,7 @@
 """Bytes and a content type → names and values, in each of the three encodings (addorder.md 1)."""
 
 import base64
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +18,12 @@ from schemas.secret_names import SECRET_NAMES
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 PHP = "application/vnd.php.serialized"
+
+# What clients send where nobody says a type: kombu of a text, bunny, kombu of bytes. It tells nothing of a body.
+_TELLING_NOTHING = frozenset({"", "text/plain", "application/octet-stream", "application/data"})
+# That of UTF-32 begins like one of UTF-16.
+_BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+PROPERTY_CHARS_SHOWN = 60
 
 # Levels of arrays below a parameter. The deepest that a parameter needs is item → option → {optionid, qty}.
 LEVELS_MAX = php.LEVELS_MAX
@@ -64,27 +71,38 @@ def decode(body: bytes, content_type: str | None) -> Tree:
     if not body:
         return {}
     try:
-        return _tree(body, media_type(content_type, body))
+        return _tree(body, content_type)
     except Unreadable as why:
         raise Rejected(rejections.malformed(str(why))) from None
 
 
-def _tree(body: bytes, media: str | None) -> Tree:
-    match media:
+def _tree(body: bytes, content_type: str | None) -> Tree:
+    for mark, encoding in _BYTE_ORDER_MARKS.items():
+        if body.startswith(mark):
+            raise Unreadable(f"it begins with the byte order mark of {encoding}: send UTF-8 without one")
+    match media_type(content_type, body):
         case "application/json":
             return _json(body)
         case "application/x-www-form-urlencoded":
             return _form(body)
         case "application/vnd.php.serialized":
             return _php(body)
-    raise Unreadable(f"the content type must be {FORM}, {JSON} or {PHP}")
+    raise Unreadable(f"its content type is {shown(content_type or '')}: send it as {FORM}, {JSON} or {PHP}")
 
 
-def media_type(content_type: str | None, body: bytes) -> str | None:
-    """Name the encoding of a body, in lower case; JSON where none is said and it begins with a brace."""
-    if not content_type:
-        return JSON if body.lstrip().startswith(b"{") else None
-    return content_type.partition(";")[0].strip().lower()
+def media_type(content_type: str | None, body: bytes) -> str:
+    """Name the encoding of a body, in lower case. What a content type does not tell, the first byte does."""
+    named = (content_type or "").partition(";")[0].strip().lower()
+    if named not in _TELLING_NOTHING:
+        return named
+    start = body.lstrip()[:2]
+    return JSON if start.startswith(b"{") else PHP if start == b"a:" else FORM
+
+
+def shown(written: str) -> str:
+    """Cut the text of a property to what may stand in a sentence: not too long, and nothing that a terminal obeys."""
+    short = written if len(written) <= PROPERTY_CHARS_SHOWN else written[:PROPERTY_CHARS_SHOWN] + "…"
+    return short if short.isprintable() else ascii(short)
 
 
 def _text(body: bytes) -> str:

@@ -46,7 +46,7 @@ class Draft:
             raise NotEdited(
                 f"{rejected}. To mend it all the same: `orders dead export`, mend the file, `orders dead import`"
             ) from None
-        return cls(wire.media_type(content_type, body) or wire.JSON, tree, redacted(tree))
+        return cls(wire.media_type(content_type, body), tree, redacted(tree))
 
     @property
     def text(self) -> str:

@@ -817,18 +817,21 @@ SECRETS = [
 CONTENT_TYPES = [
     Case(id=f"content type: {name}", body=body, codes=codes, content_type=content_type)
     for name, content_type, body, codes in (
-        ("plain text", "text/plain", as_json(), MALFORMED),
+        ("plain text", "text/plain", as_json(), PLACED),
+        ("a form of a client's default", "application/octet-stream", as_form(), PLACED),
+        ("PHP as data", "application/data", as_php(), PLACED),
+        ("an empty one", "", as_form(), PLACED),
         ("XML", "application/xml", b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>', MALFORMED),
         ("a form with files", "multipart/form-data; boundary=x", as_form(), MALFORMED),
         ("JSON lines", "application/jsonlines", as_json(), MALFORMED),
         ("JSON with a suffix", "application/json-patch+json", as_json(), MALFORMED),
         ("two types", "application/json, application/json", as_json(), MALFORMED),
         ("255 letters", "x" * 255, as_json(), MALFORMED),
-        ("only a parameter", "; charset=utf-8", as_json(), MALFORMED),
+        ("only a parameter", "; charset=utf-8", as_json(), PLACED),
         ("a NUL", "application/json\0", as_json(), MALFORMED),
         ("line breaks", "application/json\r\nX: y", as_json(), MALFORMED),
-        ("none, with a form", None, as_form(), MALFORMED),
-        ("none, with PHP", None, as_php(), MALFORMED),
+        ("none, with a form", None, as_form(), PLACED),
+        ("none, with PHP", None, as_php(), PLACED),
         ("none, with nothing", None, b"", UNKNOWN_CALLER),
         ("none, with JSON", None, b" \n" + as_json(), PLACED),
         ("odd capitals and spaces", " Application/JSON ; Charset=UTF-8", as_json(), PLACED),
@@ -995,7 +998,7 @@ MESSAGES = [
             codes=PLACED,
             properties={"content_encoding": short(encoding)},
         )
-        for encoding in ("identity", "UTF-8", "utf8")
+        for encoding in ("identity", "UTF-8", "utf8", "binary", "Binary", "8bit", "7bit", "us-ascii", " utf-8 ")
     ),
     *(
         Case(id=f"routing key: {name}", body=GOOD, codes=("unknown_action",), routing_key=key)

@@ -120,6 +120,11 @@ OF_CLIENT_1 = {"body": {**IN_TABLES, "pid": 7}}
 CAUSES: dict[str, str | dict[str, Any]] = {
     "The request is larger than 1048576 bytes": {"body": b"{" + b" " * 1_048_576},
     "The request could not be read: not a JSON object": {"body": b'{"clientid": 1'},
+    "The request could not be read: its content type is application/xml: send it as "
+    "application/x-www-form-urlencoded, application/json or application/vnd.php.serialized": {
+        "body": b"<a/>",
+        "content_type": "application/xml",
+    },
     "The message has no message_id: set one before the first try and keep it": {**OF_CLIENT_1, "message_id": None},
     "The message_id must be 1 to 128 characters of text": {**OF_CLIENT_1, "message_id": "x" * 129},
     "Authentication Failed": {**OF_CLIENT_1, "trusted": False},

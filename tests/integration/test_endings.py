@@ -207,7 +207,7 @@ async def test_a_reply_queue_that_is_gone_holds_nothing_up(shop: Shop) -> None:
     ("body", "content_type", "code"),
     [
         (b"{", wire.JSON, "malformed"),
-        (b"clientid=1", "text/plain", "malformed"),
+        (b"clientid=1", "application/pdf", "malformed"),
         (b"clientid=%FF", wire.FORM, "malformed"),
         (b"x" * (2**20 + 1), wire.JSON, "request_too_large"),
         (b"", wire.FORM, "authentication_failed"),

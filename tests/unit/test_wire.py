@@ -220,8 +220,7 @@ def test_an_empty_body_has_no_parameters() -> None:
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
-        (b"clientid=1", None),
-        (b"clientid=1", "text/plain"),
+        (b"clientid=1", "application/pdf"),
         (b"clientid=1", "multipart/form-data; boundary=x"),
         (b"notes=%FF", FORM),
         (b"notes=\xff", FORM),
@@ -233,8 +232,6 @@ def test_an_empty_body_has_no_parameters() -> None:
         (b'"clientid"', JSON),
         (b'{"clientid": NaN}', JSON),
         (b'{"clientid": Infinity}', JSON),
-        (b'\xef\xbb\xbf{"clientid": 1}', JSON),
-        ('{"clientid": 1}'.encode("utf-16"), JSON),
         (b'{"notes": "x\\ud800y"}', JSON),
         (b'{"notes": "x\\u0000y"}', JSON),
         (b'{"\\u0000": "y"}', JSON),
@@ -265,6 +262,69 @@ def test_what_cannot_be_read_is_malformed_within_milliseconds(body: bytes, conte
 
     assert [fault.code for fault in refusal.value.faults] == ["malformed"]
     assert min(seconds) < 0.05
+
+
+TELLING_NOTHING = (
+    *(None, "", "text/plain", "text/plain; charset=utf-8", "TEXT/PLAIN", "application/octet-stream"),
+    *("application/data", "; charset=utf-8", " text/plain ;x"),
+)
+
+
+@pytest.mark.parametrize("content_type", TELLING_NOTHING)
+@pytest.mark.parametrize(
+    ("body", "media"),
+    [
+        (b'\r\n {"clientid": 1}', JSON),
+        (b'\n a:1:{s:8:"clientid";i:1;}', PHP),
+        (b"clientid=1", FORM),
+        (b"\t clientid=1", FORM),
+    ],
+)
+def test_a_content_type_that_tells_nothing_leaves_it_to_the_first_byte(
+    content_type: str | None, body: bytes, media: str
+) -> None:
+    assert decode(body, content_type) == {"clientid": "1"}
+    assert wire.media_type(content_type, body) == media
+
+
+@pytest.mark.parametrize(
+    ("content_type", "shown"),
+    [
+        ("application/pdf", "application/pdf"),
+        ("text/json; charset=utf-8", "text/json; charset=utf-8"),
+        ("application/json\r\nX: y\x1b[2J", "'application/json\\r\\nX: y\\x1b[2J'"),
+        ("\u202ejson", "'\\u202ejson'"),
+        ("x" * 255, "x" * 60 + "…"),
+    ],
+)
+def test_a_content_type_that_is_none_of_the_three_is_named_so_that_no_terminal_obeys_it(
+    content_type: str, shown: str
+) -> None:
+    with pytest.raises(Rejected) as refusal:
+        decode(b"clientid=1", content_type)
+
+    assert refusal.value.faults[0].message == (
+        f"The request could not be read: its content type is {shown}: send it as {FORM}, {JSON} or {PHP}"
+    )
+
+
+@pytest.mark.parametrize("content_type", [FORM, JSON, PHP, None, "application/pdf"])
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (b'\xef\xbb\xbf{"clientid": 1}', "UTF-8"),
+        (b"\xef\xbb\xbfclientid=1", "UTF-8"),
+        ('\ufeff{"clientid": 1}'.encode("utf-16-le"), "UTF-16"),
+        ("\ufeffclientid=1".encode("utf-16-be"), "UTF-16"),
+    ],
+)
+def test_a_byte_order_mark_is_named(body: bytes, encoding: str, content_type: str | None) -> None:
+    with pytest.raises(Rejected) as refusal:
+        decode(body, content_type)
+
+    assert refusal.value.faults[0].message == (
+        f"The request could not be read: it begins with the byte order mark of {encoding}: send UTF-8 without one"
+    )
 
 
 def test_refusing_never_echoes_what_was_sent() -> None:

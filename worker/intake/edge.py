@@ -15,8 +15,9 @@ from worker.intake.authentication import Authenticator, Caller
 from worker.key_ring import Fingerprint, KeyRing
 
 ACTION = "addorder"
-# What a content_encoding may say of a body that is not encoded. Celery's kombu, for one, names the charset there.
-PLAIN = frozenset({"identity", "utf-8", "utf8"})
+# What a content_encoding may say of a body that is not encoded: MIME's words for that, and charsets. Celery's kombu has
+# "binary" and "utf-8" there, .NET clients the name of the charset.
+PLAIN = frozenset({"", "identity", "binary", "8bit", "7bit", "utf-8", "utf8", "us-ascii", "ascii"})
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
@@ -85,8 +86,13 @@ class Edge:
         check_size(delivery.body, self.request_bytes_max)
         if UNREADABLE in delivery.properties.headers:
             raise Rejected(rejections.malformed("its properties or headers make no sense"))
-        if (delivery.properties.content_encoding or "identity").lower() not in PLAIN:
-            raise Rejected(rejections.malformed("content_encoding is not supported: send the plain body"))
+        encoding = delivery.properties.content_encoding or ""
+        if encoding.strip().lower() not in PLAIN:
+            raise Rejected(
+                rejections.malformed(
+                    f"its content_encoding is {wire.shown(encoding)}: send the plain body, without one"
+                )
+            )
         return wire.decode(delivery.body, delivery.properties.content_type)
 
 
