@@ -58,6 +58,8 @@ _MORE_DECIMALS = re.compile(r"[0-9]{1,13}\.[0-9]{3,}", re.ASCII)
 # As PHP counts: 00 is a text, and would be item 0 a second time.
 _ITEM_KEY = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _CENT = Decimal("0.01")
+# HTML's ways to write an ampersand, as they begin the name behind it.
+_ESCAPED_SEPARATOR = re.compile(r"(?:(?:amp|#0{0,3}38|#x0{0,3}26);)+")
 
 
 # ---------------------------------------------------------------- the types of values
@@ -333,8 +335,9 @@ def parse(tree: Tree) -> OrderRequest:
     """Turn the decoded parameters, credentials included, into the order that is asked for.
 
     Raises:
-        Rejected: every fault of shape at once (addorder.md 4: "shape of all parameters").
+        Rejected: `malformed`; else every fault of shape at once (addorder.md 4: "shape of all parameters").
     """
+    check_separators(tree)
     arranged, faults = arrange(tree)
     try:
         request = AddOrderRequest.model_validate(arranged)
@@ -349,6 +352,22 @@ def parse(tree: Tree) -> OrderRequest:
     if faults:
         raise Rejected(*_in_order(faults))
     return order
+
+
+def check_separators(tree: Tree) -> None:
+    """See that a form's pairs were not separated by `&amp;`: half of it would be names that nobody knows.
+
+    Raises:
+        Rejected: `malformed`.
+    """
+    for name in tree:
+        escaped = _ESCAPED_SEPARATOR.match(name)
+        if escaped is not None and name[escaped.end() :] in _KNOWN:
+            raise Rejected(
+                rejections.malformed(
+                    "its pairs are separated by &amp; as in HTML: send & between them, and %26 for an & inside a value"
+                )
+            )
 
 
 def unknown_names(tree: Tree) -> list[str]:

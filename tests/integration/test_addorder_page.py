@@ -125,6 +125,8 @@ CAUSES: dict[str, str | dict[str, Any]] = {
         "body": b"<a/>",
         "content_type": "application/xml",
     },
+    "The request could not be read: its pairs are separated by &amp; as in HTML: send & between them, and %26 for an & "
+    "inside a value": "pid=7&amp;qty=2",
     "The message has no message_id: set one before the first try and keep it": {**OF_CLIENT_1, "message_id": None},
     "The message_id must be 1 to 128 characters of text": {**OF_CLIENT_1, "message_id": "x" * 129},
     "Authentication Failed": {**OF_CLIENT_1, "trusted": False},

@@ -397,6 +397,32 @@ def test_what_contradicts_itself_is_repeated_and_nothing_is_chosen(written: str,
     assert [fault.message for fault in refusal.value.faults] == [f"Parameter '{place}' given more than once"]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "clientid=1&amp;pid=7&amp;paymentmethod=paypal",
+        "clientid=1&pid=7&amp;qty[0]=2",
+        "clientid=1&AMP;Password=x",
+        "clientid=1&amp;%24addonsqty=2",
+        "clientid=1&amp;amp;pid=7",
+        "clientid=1&#38;pid=7",
+        "clientid=1&#038;pid=7",
+        "clientid=1&#x26;pid=7",
+    ],
+)
+def test_a_form_whose_separators_were_written_for_html_is_refused_and_never_half_read(body: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        parse(decode(body.encode(), FORM))
+
+    assert [fault.code for fault in refusal.value.faults] == ["malformed"]
+    assert "separated by &amp; as in HTML" in str(refusal.value)
+
+
+@pytest.mark.parametrize("notes", ["R%26amp;D", "R&amp;D", "a&amp;=b", "a&amp", "a&amp;pidgin=7", "&amp;%20pid=7x"])
+def test_a_value_or_another_name_with_amp_in_it_is_nothing_of_the_sort(notes: str) -> None:
+    assert asked(f"pid=7&notes={notes}").items == (Item(key=0, product_id=7),)
+
+
 def test_all_faults_of_shape_come_back_together_in_the_order_of_the_documentation() -> None:
     assert [code for code, _ in refused("noemail=nope&affid=first&pid[1]=x&pid[0]=y&clientip=here")] == [
         "number_invalid",

@@ -93,7 +93,9 @@ class Edge:
                     f"its content_encoding is {wire.shown(encoding)}: send the plain body, without one"
                 )
             )
-        return wire.decode(delivery.body, delivery.properties.content_type)
+        tree = wire.decode(delivery.body, delivery.properties.content_type)
+        add_order.check_separators(tree)
+        return tree
 
 
 def check_message_id(message_id: str | None) -> None:
