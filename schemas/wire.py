@@ -35,6 +35,7 @@ KEPT_NAMES = frozenset({*SECRET_NAMES, "notes", "customfields"})
 
 _INDEX = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)  # as PHP counts: 00 and -0 are texts
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)  # one that is never closed goes to the end
+_SERIALIZED = re.compile(rb"[a-zA-Z]:|N;")  # how each of PHP's serialized values begins
 _BLANKS = frozenset(" \t\n\v\f\r")
 _NUL = "it contains the character U+0000"
 
@@ -360,21 +361,34 @@ def _php_array(array: Mapping[str, php.Value], trim: Trim) -> dict[str, Value]:
 # ---------------------------------------------------------------- serialized values
 
 
+# null, '' and false, and the list that PHP's json_encode makes of an empty array: all that a caller has who has no map.
+_NOTHING = frozenset({b"N;", b's:0:"";', b"b:0;", b"null", b'""', b"false", b"[]"})
+_NEITHER = "neither a PHP-serialized array nor a JSON object, in base64"
+
+
 def unserialize_value(written: str) -> Mapping[str, Value]:
-    """Read base64 of a PHP-serialized array, or of a JSON object (addorder.md 1).
+    """Read base64 of a PHP-serialized array, or of a JSON object (addorder.md 1). Of nothing it is an empty map.
 
     Raises:
         ValueError: with a sentence that says why and never echoes the value.
     """
     blob = php.from_base64(written)
-    if not blob.startswith(b"{"):
-        return _php_array(php.unserialize(blob, levels_max=php.LEVELS_MAX, entries_max=php.ENTRIES_MAX), str)
+    if blob.lstrip().startswith(b"{"):
+        return _json_map(blob)
+    if blob.strip() in _NOTHING:
+        return {}
+    if _SERIALIZED.match(blob) is None:
+        raise ValueError(_NEITHER)
+    return _php_array(php.unserialize(blob, levels_max=php.LEVELS_MAX, entries_max=php.ENTRIES_MAX), str)
+
+
+def _json_map(blob: bytes) -> Mapping[str, Value]:
     # Every entry of an array but its first is behind a comma: too many are refused before anything is built.
     if _JSON_TEXT.sub(b"", blob).count(b",") >= php.ENTRIES_MAX:
         raise ValueError(f"more than {php.ENTRIES_MAX} entries")
     members = _json_object(_text(blob))
     if members is None:
-        raise ValueError("neither a PHP-serialized array nor a JSON object, in base64")
+        raise ValueError(_NEITHER)
     tree = _json_value(members, str, php.LEVELS_MAX)
     assert isinstance(tree, JsonObject), "an object is one"
     return bounded_map(tree)

@@ -105,6 +105,12 @@ def test_white_space_around_a_map_and_its_keys_and_in_options_is_nothing() -> No
     }
 
 
+@pytest.mark.parametrize("nothing", ["Tjs=", "czowOiIiOw==", "YjowOw==", "bnVsbA=="])  # N; s:0:""; b:0; null
+@pytest.mark.parametrize("name", ["customfields", "configoptions", "domainfields"])
+def test_a_map_of_nothing_is_a_map_with_nothing_in_it(name: str, nothing: str) -> None:
+    assert asked(f"pid=1&{name}={nothing}").items == (Item(key=0, product_id=1),)
+
+
 def test_a_key_of_a_map_that_is_given_twice_is_refused() -> None:
     assert refused("pid=1&domainfields[0][a]=1&domainfields[0][+a]=2") == [
         ("serialized_invalid", "domainfields[0]: a key is given twice")

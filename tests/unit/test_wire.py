@@ -1,5 +1,6 @@
 """Bytes → names and values, in three encodings (addorder.md 1)."""
 
+import base64
 import json
 import time
 from urllib.parse import urlencode
@@ -353,10 +354,24 @@ def test_a_million_elements_are_read_in_the_time_of_their_bytes() -> None:
         "YToxOntpOjE7czo2OiJHb29nbGUiO30",  # without its padding
         "YToxOntzOjE6IjEiO3M6NjoiR29vZ2xlIjt9",  # a:1:{s:1:"1";s:6:"Google";}
         "eyIxIjoiR29vZ2xlIn0=",  # {"1":"Google"}
+        "CiB7IjEiOiAiR29vZ2xlIn0K",  # the same, with line ends around it
     ],
 )
 def test_a_serialized_value_is_base64_of_php_or_of_json(written: str) -> None:
     assert wire.unserialize_value(written) == {"1": "Google"}
+
+
+@pytest.mark.parametrize(
+    "blob", [b"a:0:{}", b"N;", b's:0:"";', b"b:0;", b"{}", b"[]", b"null", b'""', b"false", b" null\n"]
+)
+def test_nothing_that_was_serialized_is_an_empty_map(blob: bytes) -> None:
+    assert wire.unserialize_value(base64.b64encode(blob).decode()) == {}
+
+
+@pytest.mark.parametrize("blob", [b"b:1;", b"i:0;", b's:1:"0";', b"true", b"0", b"[0]", b"a:0:{} "])
+def test_another_scalar_is_no_map(blob: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not an array|neither a PHP-serialized array|something follows"):
+        wire.unserialize_value(base64.b64encode(blob).decode())
 
 
 def test_a_plus_that_became_a_space_is_put_back() -> None:
@@ -371,7 +386,8 @@ def test_a_plus_that_became_a_space_is_put_back() -> None:
         ("YToxOntpOjE7czo2OiJHb29nbGU=", "a declared length does not fit"),  # cut short
         ("YToxOntpOjE7czo2OiJHb29nbGUiO31hOjA6e30=", "something follows its end"),
         ("aToxOw==", "not an array"),  # i:1;
-        ("WzFd", "cut short or out of order"),  # [1]
+        ("WzFd", "neither a PHP-serialized array nor a JSON object"),  # [1]
+        ("Google", "neither a PHP-serialized array nor a JSON object"),
     ],
 )
 def test_a_bad_serialized_value_says_why(written: str, why: str) -> None:
