@@ -70,10 +70,10 @@ def _invalid(code: Code, sentence: str, values: dict[str, object] | None = None)
     return PydanticCustomError(code, sentence, values)
 
 
-def _whole(written: Any, most: int = WHOLE_MAX) -> int:
+def _whole(written: Any, most: int = WHOLE_MAX, sentence: str = "must be a whole number such as 7") -> int:
     match = _WHOLE.fullmatch(written)
     if match is None or int(match[1]) > most:
-        raise _invalid(Code.NUMBER_INVALID, "must be a whole number such as 7")
+        raise _invalid(Code.NUMBER_INVALID, sentence)
     return int(match[1])
 
 
@@ -217,9 +217,8 @@ def _map(written: str | Mapping[str, Value]) -> Mapping[str, Value]:
 
 
 def _renewal_years(written: Any) -> int:
-    if not isinstance(written, str):
-        raise _invalid(Code.NUMBER_INVALID, "must be a number of years such as 1")
-    return _years(written)
+    sentence = "must be a number of years, as in domainrenewals[example.com] = 1"
+    return _whole(written if isinstance(written, str) else "", YEARS_MAX, sentence)
 
 
 Whole = Annotated[int, PlainValidator(_whole)]
@@ -326,6 +325,14 @@ _DOMAIN_ONLY = frozenset(
 _MAKES_AN_ITEM = _ARRAYS - {"domainrenewals"} - _OTHER_GROUPS.keys() - _DOMAIN_ONLY
 # Text in which a comma is just a comma, and the two comma lists; a comma anywhere else is a list in a scalar's place.
 _COMMA_TEXTS = _MAPS | {"addons", "addonsqty", "eppcode", "rootpw", "idnlanguage", "hostname"}
+# Several things in one value of an item. Where they name an item that nothing else does, they were meant for another.
+_MANY_IN_ONE = {
+    "customfields": 'the map of item {item} is customfields[{item}] = {{"1": …}}',
+    "configoptions": 'the map of item {item} is configoptions[{item}] = {{"1": …}}',
+    "addons": 'the ids of item {item} are one text, as in addons[{item}] = "1,3"',
+    "addonsqty": 'the numbers of item {item} are one text, as in addonsqty[{item}] = "1,3"',
+}
+_NAMES_AN_ITEM = _MAKES_AN_ITEM - _MANY_IN_ONE.keys()
 _EXTRAS = tuple(Extra)
 _ADDON_LINES = frozenset({"addonid", "serviceid", "addonidqty", "addonids", "serviceids", "addonidsqty"})
 _NAMESERVERS = tuple(f"nameserver{number}" for number in range(1, 6))
@@ -435,20 +442,41 @@ class _Shapes:
 
     def place_scalars(self) -> list[Fault]:
         """Let a scalar be item 0 where its group has no other item; a comma list in its place is no item."""
-        faults = []
+        lists = {name for name, text in self._scalars.items() if "," in text and name not in _COMMA_TEXTS}
+        faults = [] if lists else self._take_out_strays()
         orders_domain = "domaintype" in self.arranged or "domaintype" in self._scalars
         with_others = {
             _GROUPS[name]
             for name in self.arranged.keys() & _GROUPS.keys() - _DOMAIN_ONLY
             if any(key != 0 for key in self.arranged[name])
         }
-        for name, text in self._scalars.items():
+        for name in self._scalars:
             is_alone = _GROUPS[name] not in with_others
             acts_on_nothing = name in _DOMAIN_ONLY and not orders_domain
-            if not (is_alone or acts_on_nothing) or ("," in text and name not in _COMMA_TEXTS):
+            if not (is_alone or acts_on_nothing) or name in lists:
                 faults.append(rejections.array_expected(name))
         self.arranged.update({name: {0: text} for name, text in self._scalars.items()})
         return faults
+
+    def _take_out_strays(self) -> list[Fault]:
+        """Blame a list or map whose keys name items that nothing else names, and say how it is sent."""
+        many = _MANY_IN_ONE.keys() & self.arranged.keys()
+        if not many:
+            return []
+        items = {key for name in _NAMES_AN_ITEM & self.arranged.keys() for key in self.arranged[name]}
+        if not _NAMES_AN_ITEM.isdisjoint(self._scalars):
+            items.add(0)
+        faults = []
+        for name in many if items else ():
+            if strays := self.arranged[name].keys() - items:
+                self.arranged[name] = {key: self.arranged[name][key] for key in self.arranged[name].keys() & items}
+                faults.append(_stray(name, min(strays), min(items)))
+        return faults
+
+
+def _stray(name: str, stray: int, item: int) -> Fault:
+    code = Code.ITEM_KEY_INVALID if name in _MAPS else Code.VALUE_EXPECTED
+    return fault(code, name, stray, f"there is no item {stray}: {_MANY_IN_ONE[name].format(item=item)}")
 
 
 def _without_partner(arranged: Mapping[str, Any], faults: Iterable[Fault]) -> list[Fault]:
@@ -512,7 +540,8 @@ def _elements(name: str, value: Repeated | Mapping[str, Value]) -> dict[int, Val
 
 def _item_key(name: str, key: str) -> int:
     if _ITEM_KEY.fullmatch(key) is None:
-        raise Rejected(fault(Code.ITEM_KEY_INVALID, name, None, "its keys must be item numbers, as in pid[0]"))
+        example = f'{name}[0] = {{"1": …}}' if name in _MAPS else f"{name}[0]"
+        raise Rejected(fault(Code.ITEM_KEY_INVALID, name, None, f"its keys must be item numbers, as in {example}"))
     return int(key)
 
 
@@ -520,7 +549,8 @@ def _element(name: str, key: str, member: Value) -> Value:
     if isinstance(member, Repeated):
         raise Rejected(rejections.parameter_repeated(f"{name}[{key}]"))
     if isinstance(member, Mapping) and name not in _MAPS:
-        raise Rejected(fault(Code.VALUE_EXPECTED, name, int(key), "must be one value, not an array"))
+        one = 'text, such as "1,3"' if name in _MANY_IN_ONE else "value"
+        raise Rejected(fault(Code.VALUE_EXPECTED, name, int(key), f"must be one {one}, not an array"))
     return member
 
 

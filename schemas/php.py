@@ -31,6 +31,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+NO_MAP = "must be a map, or base64 of one: of a PHP-serialized array or a JSON object"
 _CUT_SHORT = "cut short or out of order"
 # Ruby and openssl end the lines of base64, and some clients use its alphabet for URLs.
 _AS_MEANT = str.maketrans({" ": "+", "-": "+", "_": "/", "\r": None, "\n": None})
@@ -52,7 +53,7 @@ def from_base64(written: str) -> bytes:
     try:
         return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise NotSerialized("not base64") from None
+        raise NotSerialized(NO_MAP) from None
 
 
 def unserialize(blob: bytes, *, levels_max: int, entries_max: int | None) -> dict[str, Value]:

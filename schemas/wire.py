@@ -363,7 +363,6 @@ def _php_array(array: Mapping[str, php.Value], trim: Trim) -> dict[str, Value]:
 
 # null, '' and false, and the list that PHP's json_encode makes of an empty array: all that a caller has who has no map.
 _NOTHING = frozenset({b"N;", b's:0:"";', b"b:0;", b"null", b'""', b"false", b"[]"})
-_NEITHER = "neither a PHP-serialized array nor a JSON object, in base64"
 
 
 def unserialize_value(written: str) -> Mapping[str, Value]:
@@ -378,7 +377,7 @@ def unserialize_value(written: str) -> Mapping[str, Value]:
     if blob.strip() in _NOTHING:
         return {}
     if _SERIALIZED.match(blob) is None:
-        raise ValueError(_NEITHER)
+        raise ValueError(php.NO_MAP)
     return _php_array(php.unserialize(blob, levels_max=php.LEVELS_MAX, entries_max=php.ENTRIES_MAX), str)
 
 
@@ -388,7 +387,7 @@ def _json_map(blob: bytes) -> Mapping[str, Value]:
         raise ValueError(f"more than {php.ENTRIES_MAX} entries")
     members = _json_object(_text(blob))
     if members is None:
-        raise ValueError(_NEITHER)
+        raise ValueError(php.NO_MAP)
     tree = _json_value(members, str, php.LEVELS_MAX)
     assert isinstance(tree, JsonObject), "an object is one"
     return bounded_map(tree)

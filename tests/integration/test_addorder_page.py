@@ -152,7 +152,12 @@ CAUSES: dict[str, str | dict[str, Any]] = {
     "responsetype: must be json, xml or nvp": "pid=7&responsetype=yaml",
     "idnlanguage[0]: must be at most 255 characters": f"pid=7&idnlanguage={LONG}",
     "addons[0]: must have at most 1000 members": f"pid=7&addons={',' * 1_000}",
-    "customfields[0]: not base64": "pid=7&customfields=Google!",
+    "customfields[0]: must be a map, or base64 of one: of a PHP-serialized array or a JSON object": "pid=7"
+    "&customfields=Google",
+    'customfields[1]: there is no item 1: the map of item 0 is customfields[0] = {"1": …}': "pid[0]=1"
+    "&customfields[1][1]=Google",
+    'addons[1]: there is no item 1: the ids of item 0 are one text, as in addons[0] = "1,3"': "pid=1&addons=1&addons=3",
+    "domainrenewals[0]: must be a number of years, as in domainrenewals[example.com] = 1": "domainrenewals[]=a.com",
     "configoptions[0]: an option takes a value, or a map of optionid and qty": '{"pid": 1, "configoptions": '
     '{"1": {"choice": 999}}}',
     "This message_id was used for another request: give every new request a message_id of its own": {

@@ -354,7 +354,13 @@ def test_what_is_no_address_is_refused(written: str) -> None:
         ("domaintype=renew", ("domain_type_invalid", "domaintype[0]: must be register or transfer")),
         ("responsetype=yaml", ("responsetype_invalid", "responsetype: must be json, xml or nvp")),
         (f"notes={'x' * 65_536}", ("text_too_long", "notes: must be at most 65535 characters")),
-        ("domainrenewals[a.com]=one", ("number_invalid", "domainrenewals[a.com]: must be a whole number such as 7")),
+        (
+            "domainrenewals[a.com]=one",
+            (
+                "number_invalid",
+                "domainrenewals[a.com]: must be a number of years, as in domainrenewals[example.com] = 1",
+            ),
+        ),
     ],
 )
 def test_a_fault_of_shape_names_its_place_and_the_mend(body: str, fault: tuple[str, str]) -> None:
@@ -427,6 +433,111 @@ def test_a_form_whose_separators_were_written_for_html_is_refused_and_never_half
 @pytest.mark.parametrize("notes", ["R%26amp;D", "R&amp;D", "a&amp;=b", "a&amp", "a&amp;pidgin=7", "&amp;%20pid=7x"])
 def test_a_value_or_another_name_with_amp_in_it_is_nothing_of_the_sort(notes: str) -> None:
     assert asked(f"pid=7&notes={notes}").items == (Item(key=0, product_id=7),)
+
+
+def refused_in_json(body: str) -> list[tuple[str, str]]:
+    with pytest.raises(Rejected) as refusal:
+        asked_in_json(f'{{"clientid": 1, {body}}}')
+    return [(fault.code, fault.message) for fault in refusal.value.faults]
+
+
+@pytest.mark.parametrize("name", ["customfields", "configoptions"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        '"pid": [1], "%s": {"1": "Google"}',
+        '"pid": [1], "%s": {"1": {"optionid": 30, "qty": 4}}',
+        '"pid": 1, "%s": [{"1": "a"}, {"2": "b"}]',
+        '"pid": 1, "%s": {"2": "a"}, "%s[1]": "b"',
+    ],
+)
+def test_a_map_that_names_an_item_that_is_none_says_what_was_meant(name: str, rest: str) -> None:
+    assert refused_in_json(rest.replace("%s", name)) == [
+        ("item_key_invalid", f'{name}[1]: there is no item 1: the map of item 0 is {name}[0] = {{"1": …}}')
+    ]
+
+
+def test_the_first_item_that_is_there_is_named() -> None:
+    assert refused("pid[3]=1&customfields[0][1]=Google") == [
+        ("item_key_invalid", 'customfields[0]: there is no item 0: the map of item 3 is customfields[3] = {"1": …}')
+    ]
+
+
+@pytest.mark.parametrize(
+    "rest", ['"pid": 1, "addons": [1, 3]', '"pid": [1], "addons": ["1", "3"]', '"pid": 1, "addons": {"1": 2}']
+)
+def test_a_list_of_addons_beside_one_item_is_blamed_itself_and_says_how_to_send_it(rest: str) -> None:
+    assert refused_in_json(rest) == [
+        ("value_expected", 'addons[1]: there is no item 1: the ids of item 0 are one text, as in addons[0] = "1,3"')
+    ]
+
+
+def test_quantities_of_addons_are_one_text_too() -> None:
+    assert refused("pid=1&addons=1,3&addonsqty[]=2&addonsqty[]=1") == [
+        (
+            "value_expected",
+            'addonsqty[1]: there is no item 1: the numbers of item 0 are one text, as in addonsqty[0] = "1,3"',
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '"pid": [1, 5], "addons": [1, 3], "customfields": [{"1": "a"}, {"2": "b"}]',
+        '"pid": [1, 5], "addons": {"1": "1,3"}',
+        '"domain": ["a.com", "b.com"], "domaintype": ["register", "register"], "domainfields": {"1": {"0": "x"}}',
+    ],
+)
+def test_lists_and_maps_of_items_that_are_there_are_theirs(body: str) -> None:
+    assert [item.key for item in asked_in_json(f'{{"clientid": 1, {body}}}').items] == [0, 1]
+
+
+def test_products_in_one_text_are_blamed_before_what_is_beside_them() -> None:
+    assert refused("pid=1,5&addons[0]=1&addons[1]=3") == [
+        ("array_expected", "Expecting parameter 'pid' to be an array")
+    ]
+
+
+@pytest.mark.parametrize("text", ["Google", "Google!", "999", "base64_encode(serialize(array()))", '{"1": "Google"}'])
+def test_a_text_that_is_no_map_says_what_a_map_is(text: str) -> None:
+    assert refused(f"pid[0]=1&pid[1]=5&customfields[1]={quote_plus(text)}") == [
+        (
+            "serialized_invalid",
+            "customfields[1]: must be a map, or base64 of one: of a PHP-serialized array or a JSON object",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (
+            '"pid": [1], "customfields": {"Site": "x"}',
+            ("item_key_invalid", 'customfields: its keys must be item numbers, as in customfields[0] = {"1": …}'),
+        ),
+        ('"pid": {"a": 1}', ("item_key_invalid", "pid: its keys must be item numbers, as in pid[0]")),
+        ('"qty": {"a": 1}', ("item_key_invalid", "qty: its keys must be item numbers, as in qty[0]")),
+        (
+            '"pid": [1], "addons": [[1, 3]]',
+            ("value_expected", 'addons[0]: must be one text, such as "1,3", not an array'),
+        ),
+        ('"pid": [[1]]', ("value_expected", "pid[0]: must be one value, not an array")),
+        (
+            '"domainrenewals": ["a.com"]',
+            ("number_invalid", "domainrenewals[0]: must be a number of years, as in domainrenewals[example.com] = 1"),
+        ),
+        (
+            '"domainrenewals": {"a.com": [1]}',
+            (
+                "number_invalid",
+                "domainrenewals[a.com]: must be a number of years, as in domainrenewals[example.com] = 1",
+            ),
+        ),
+    ],
+)
+def test_a_sentence_tells_how_it_is_sent(body: str, fault: tuple[str, str]) -> None:
+    assert refused_in_json(body) == [fault]
 
 
 def test_all_faults_of_shape_come_back_together_in_the_order_of_the_documentation() -> None:

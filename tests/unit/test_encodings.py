@@ -37,6 +37,7 @@ OF_ITEMS: dict[str, st.SearchStrategy[Any]] = {
     "customfields": field_maps,
     "configoptions": option_maps,
 }
+MANY_IN_ONE = {"addons", "customfields", "configoptions"}  # they name no item that nothing else names
 OF_THE_ORDER: dict[str, st.SearchStrategy[Any]] = {
     "paymentmethod": texts,
     "promocode": texts,
@@ -58,8 +59,11 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
             request[name] = draw(values)
     if "addonid" in request:
         request["serviceid"] = draw(ids)
-    for name, values in OF_ITEMS.items():
-        chosen = [key for key in keys if draw(booleans)]
+    named: set[int] = set()
+    for name, values in sorted(OF_ITEMS.items(), key=lambda one: one[0] in MANY_IN_ONE):
+        chosen = [key for key in keys if draw(booleans) and (name not in MANY_IN_ONE or not named or key in named)]
+        if name not in MANY_IN_ONE | {"eppcode", "idprotection"}:
+            named.update(chosen)
         if chosen:
             request[name] = {key: draw(values) for key in chosen}
     return request
