@@ -594,7 +594,7 @@ def _item(request: AddOrderRequest, key: int, faults: list[Fault]) -> Item:
         domain=request.domain.get(key),
         billing_cycle=request.billingcycle.get(key),
         domain_type=request.domaintype.get(key),
-        years=request.regperiod.get(key),
+        years=request.regperiod.get(key) or None,  # 0 is absent: clients send it with everything
         epp_code=request.eppcode.get(key),
         idn_language=request.idnlanguage.get(key),
         custom_fields=request.customfields.get(key, {}),

@@ -122,9 +122,15 @@ def packed(values: dict[str, str]) -> str:
 
 
 def test_zero_is_a_value() -> None:
-    assert asked("pid=1&priceoverride=0&domainpriceoverride=0.00&regperiod=0").items == (
-        Item(key=0, product_id=1, price_override=Decimal("0.00"), domain_price_override=Decimal("0.00"), years=0),
+    assert asked("pid=0&priceoverride=0&domainpriceoverride=0.00").items == (
+        Item(key=0, product_id=0, price_override=Decimal("0.00"), domain_price_override=Decimal("0.00")),
     )
+
+
+@pytest.mark.parametrize("written", ["0", "0.00", "000"])
+def test_a_period_of_0_years_is_absent_with_a_domain_type_too(written: str) -> None:
+    assert asked(f"domain=a.com&domaintype=register&regperiod={written}").items[0].years is None
+    assert asked("domainrenewals[a.com]=0").domain_renewals == (DomainRenewal("a.com", 0),)
 
 
 @pytest.mark.parametrize("written", ["7", "7.00", "7.0", "0007", " 7", "7\n"])
@@ -262,7 +268,7 @@ def test_what_is_about_a_domain_only_makes_no_item(extra: str) -> None:
 
 
 def test_a_scalar_about_domains_beside_several_items_that_order_none_is_ignored() -> None:
-    assert [item.years for item in asked("pid[]=1&pid[]=7&regperiod=0").items] == [0, None]
+    assert [item.years for item in asked("pid[]=1&pid[]=7&regperiod=1").items] == [1, None]
     assert refused("pid[]=1&pid[]=7&domaintype[0]=register&regperiod=0")[0][0] == "array_expected"
 
 

@@ -80,7 +80,7 @@ def _years_and_fields(item: Item, tld: Tld, domain_type: DomainType, sale: Sale)
 
 
 def _years(item: Item, tld: Tld, domain_type: DomainType, sale: Sale) -> int:
-    """Take the period asked for, or the TLD's shortest (addorder.md 3). 0 is a value, and not sold."""
+    """Take the period asked for, or the TLD's shortest (addorder.md 3)."""
     offered = sale.domain_prices(tld, domain_type)
     years = min(offered) if item.years is None else item.years
     if years not in offered:

@@ -29,13 +29,17 @@ def product_of(item: Item, product_id: int, sale: Sale) -> Product:
 def cycle_of(item: Item, product: Product, sale: Sale) -> BillingCycle:
     """Take the cycle asked for, or the product's shortest (addorder.md 3).
 
+    What is free or paid once has its own: callers send one cycle for all items, which is not looked at (addorder.md 4).
+
     Raises:
         Rejected: cycle_not_offered, also when the product has no price in the client's currency.
     """
     offered = shortest_first(sale.product_prices(product))
     if not offered:
         raise Rejected(rejections.product_not_priced(product.id, sale.currency.code, item.key))
-    cycle = item.billing_cycle or offered[0]
+    if item.billing_cycle is None or product.pay_type != "recurring":
+        return offered[0]
+    cycle = item.billing_cycle
     if cycle not in offered:
         raise Rejected(rejections.cycle_not_offered(cycle, item.key, offered))
     return cycle
