@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from schemas import rejections
 from schemas.catalog import BillingCycle, Catalog, Product
+from schemas.domain_names import domain_name
 from schemas.order import AddonLine, Item, OrderRequest, PricedItem, PricedRenewal, PricedService, RenewalKind
 from schemas.rejections import Fault, Rejected
 from worker.domain.addons import AddonOrdered, Parent, addon_of, price_addon
-from worker.domain.domain_names import domain_name
 from worker.domain.domains import price_domain
 from worker.domain.faults import Faults
 from worker.domain.fields import unknown_custom_fields, unknown_domain_fields

@@ -4,10 +4,11 @@ from decimal import Decimal
 
 from schemas import rejections
 from schemas.catalog import DomainType, Extra, Tld
+from schemas.domain_names import domain_name
 from schemas.order import Charge, DomainName, Item, PricedDomain, PricedService
 from schemas.rejections import Rejected
 from worker.domain.dates import MONTHS_A_YEAR, last_day
-from worker.domain.domain_names import domain_name, tld_of
+from worker.domain.domain_names import tld_of
 from worker.domain.faults import Faults
 from worker.domain.fields import domain_fields
 from worker.domain.money import ZERO

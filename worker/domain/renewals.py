@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from schemas import rejections
+from schemas.domain_names import NAME_CHARS_MAX, domain_name
 from schemas.order import (
     Charge,
     DomainRenewal,
@@ -16,7 +17,7 @@ from schemas.order import (
 )
 from schemas.rejections import Rejected
 from worker.domain.dates import MONTHS_A_YEAR, last_day
-from worker.domain.domain_names import NAME_CHARS_MAX, domain_name, tld_of
+from worker.domain.domain_names import tld_of
 from worker.domain.domains import extras_price
 from worker.domain.money import ZERO
 from worker.domain.sale import Sale

@@ -2,9 +2,9 @@
 
 from schemas import rejections
 from schemas.catalog import BillingCycle, Price, Product, QuantityRule
+from schemas.domain_names import NAME_CHARS_MAX, domain_name
 from schemas.order import Charge, Item, PricedService
 from schemas.rejections import Rejected
-from worker.domain.domain_names import NAME_CHARS_MAX, domain_name
 from worker.domain.faults import Faults
 from worker.domain.fields import custom_fields
 from worker.domain.money import ZERO

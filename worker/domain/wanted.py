@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from schemas.catalog import Catalog, Promotion
+from schemas.domain_names import domain_name
 from schemas.order import OrderRequest, Renewal, Wanted
-from worker.domain.domain_names import domain_name
 
 
 def wanted(requests: Iterable[OrderRequest], catalog: Catalog) -> Wanted:
