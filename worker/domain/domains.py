@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from schemas import rejections
 from schemas.catalog import DomainType, Extra, Tld
-from schemas.domain_names import domain_name
+from schemas.domain_names import domain_name, existing_domain_name
 from schemas.order import Charge, DomainName, Item, PricedDomain, PricedService
 from schemas.rejections import Rejected
 from worker.domain.dates import MONTHS_A_YEAR, last_day
@@ -49,10 +49,20 @@ def price_domain(item: Item, domain_type: DomainType, service: PricedService | N
     )
 
 
+def name_of(item: Item) -> DomainName | None:
+    """Read the name that an item orders, if it has one: to be registered, it must be one that may be.
+
+    What is transferred exists already, whatever the standard says of its name.
+    """
+    if item.domain is None:
+        return None
+    return domain_name(item.domain) if item.domain_type is DomainType.REGISTER else existing_domain_name(item.domain)
+
+
 def _name(item: Item, sale: Sale) -> DomainName:
     if item.domain is None:
         raise Rejected(rejections.parameter_missing("domain", item.key))
-    name = domain_name(item.domain)
+    name = name_of(item)
     if name is None or f".{name.ascii}" in sale.catalog.tlds:
         raise Rejected(rejections.domain_invalid(item.key))
     return name

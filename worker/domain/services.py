@@ -2,7 +2,7 @@
 
 from schemas import rejections
 from schemas.catalog import BillingCycle, Price, Product, QuantityRule
-from schemas.domain_names import NAME_CHARS_MAX, domain_name
+from schemas.domain_names import NAME_CHARS_MAX, existing_domain_name
 from schemas.order import Charge, Item, PricedService
 from schemas.rejections import Rejected
 from worker.domain.faults import Faults
@@ -145,7 +145,7 @@ def _service_name(item: Item) -> str | None:
     written = item.hostname or item.domain
     if written is None:
         return None
-    name = domain_name(written)
+    name = existing_domain_name(written)
     if name is not None:
         return name.unicode
     if len(written) > NAME_CHARS_MAX or not written.isprintable() or " " in written:
