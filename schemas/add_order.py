@@ -205,9 +205,11 @@ def _option(value: Value) -> OptionAsked | None:
 
 
 def _map(written: str | Mapping[str, Value]) -> Mapping[str, Value]:
-    """Read a map by its keys, whose outer white space is nothing."""
+    """Read a map by its keys, whose outer white space is nothing. Of white space only it is empty."""
+    if isinstance(written, str):
+        written = written.strip() or {}
     try:
-        tree = unserialize_value(written.strip()) if isinstance(written, str) else bounded_map(written)
+        tree = unserialize_value(written) if isinstance(written, str) else bounded_map(written)
     except ValueError as error:
         raise _invalid(Code.SERIALIZED_INVALID, "{why}", {"why": str(error)}) from None
     named = {key.strip(): value for key, value in tree.items()}

@@ -83,7 +83,9 @@ def test_an_empty_text_is_absent_for_every_parameter() -> None:
 
 
 def test_white_space_only_is_absent_too_but_not_of_notes_or_secrets() -> None:
-    order = asked("promocode=+&paymentmethod=%09&affid=+&noinvoice=%0A&notes=+&pid=7&rootpw=+&domain=%C2%A0&addons=+")
+    order = asked(
+        "promocode=+&paymentmethod=%09&affid=+&noinvoice=%0A&notes=+&pid=7&rootpw=+&domain=%C2%A0&addons=+&customfields=+"
+    )
 
     assert order == OrderRequest(client_id=1, notes=" ", items=(Item(key=0, product_id=7, root_password=" "),))
 
