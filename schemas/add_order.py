@@ -6,7 +6,7 @@ every value its type. The faults of both come back together.
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import islice, zip_longest
 from typing import Annotated, Any, TypeVar, get_origin
@@ -54,9 +54,12 @@ _BOOLEANS = {
 }
 _WHOLE = re.compile(r"([0-9]{1,19})(?:\.0{1,2})?", re.ASCII)
 _AMOUNT = re.compile(r"[0-9]{1,13}(?:\.[0-9]{1,2})?", re.ASCII)
+_MORE_DECIMALS = re.compile(r"[0-9]{1,13}\.[0-9]{3,}", re.ASCII)
 # As PHP counts: 00 is a text, and would be item 0 a second time.
 _ITEM_KEY = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _CENT = Decimal("0.01")
+# HTML's ways to write an ampersand, as they begin the name behind it.
+_ESCAPED_SEPARATOR = re.compile(r"(?:(?:amp|#0{0,3}38|#x0{0,3}26);)+")
 
 
 # ---------------------------------------------------------------- the types of values
@@ -67,10 +70,10 @@ def _invalid(code: Code, sentence: str, values: dict[str, object] | None = None)
     return PydanticCustomError(code, sentence, values)
 
 
-def _whole(written: Any, most: int = WHOLE_MAX) -> int:
+def _whole(written: Any, most: int = WHOLE_MAX, sentence: str = "must be a whole number such as 7") -> int:
     match = _WHOLE.fullmatch(written)
     if match is None or int(match[1]) > most:
-        raise _invalid(Code.NUMBER_INVALID, "must be a whole number such as 7")
+        raise _invalid(Code.NUMBER_INVALID, sentence)
     return int(match[1])
 
 
@@ -86,20 +89,23 @@ def _years(written: Any) -> int:
 
 
 def _amount(written: Any) -> Decimal:
+    if _MORE_DECIMALS.fullmatch(written) is not None:
+        # Such as PHP's json_encode(19.99): which amount was meant is not ours to round.
+        raise _invalid(Code.AMOUNT_INVALID, 'must have at most two decimals: send a float rounded, as text: "19.99"')
     if _AMOUNT.fullmatch(written) is None:
         raise _invalid(Code.AMOUNT_INVALID, "must be an amount such as 5 or 5.00, at most two decimals")
     return Decimal(written).quantize(_CENT)
 
 
 def _boolean(written: Any) -> bool:
-    answer = _BOOLEANS.get(written.strip().lower())
+    answer = _BOOLEANS.get(written.lower())
     if answer is None:
         raise _invalid(Code.BOOLEAN_INVALID, "must be true or false (or on/off, yes/no, 1/0)")
     return answer
 
 
 def _cycle(written: Any) -> BillingCycle:
-    cycle = _CYCLE_SPELLINGS.get(written.strip().lower())
+    cycle = _CYCLE_SPELLINGS.get(written.lower())
     if cycle is None:
         cycles = ", ".join(BillingCycle)
         raise _invalid(Code.CYCLE_INVALID, "must be one of {cycles}", {"cycles": cycles})
@@ -108,7 +114,7 @@ def _cycle(written: Any) -> BillingCycle:
 
 def _domain_type(written: Any) -> DomainType:
     try:
-        return DomainType(written.strip().lower())
+        return DomainType(written.lower())
     except ValueError:
         raise _invalid(Code.DOMAIN_TYPE_INVALID, "must be register or transfer") from None
 
@@ -122,7 +128,7 @@ def _response_type(written: Any) -> ResponseType:
 
 def _ip(written: Any) -> str:
     try:
-        address = ipaddress.ip_address(written.strip())
+        address = ipaddress.ip_address(written)
     except ValueError:
         address = None
     if address is None or getattr(address, "scope_id", None):
@@ -159,42 +165,62 @@ def _id_list(written: Any) -> tuple[int | None, ...]:
 
 def _field_map(written: Any) -> dict[str, str]:
     """Read a map of texts: base64 of serialize(), base64 of JSON, or the map itself."""
+    return _texts_of(written, str.strip)
+
+
+def _custom_field_map(written: Any) -> dict[str, str]:
+    """Read a map of texts that may be passwords, whose outer white space counts: worker/domain/fields.py knows."""
+    return _texts_of(written, str)
+
+
+def _texts_of(written: str | Mapping[str, Value], trim: Callable[[str], str]) -> dict[str, str]:
     texts = {}
     for key, value in _map(written).items():
         if not isinstance(value, str):
             raise _invalid(Code.SERIALIZED_INVALID, "must be a map of plain values")
-        if value:
-            texts[key] = value
+        if text := trim(value):
+            texts[key] = text
     return texts
 
 
 def _option_map(written: Any) -> dict[str, OptionAsked]:
     """Read configoptions: option id → choice, quantity or 1/0, or → {optionid, qty}."""
-    return {key: _option(value) for key, value in _map(written).items() if value not in ("", {})}
+    options = {key: _option(value) for key, value in _map(written).items()}
+    return {key: option for key, option in options.items() if option is not None}
 
 
-def _option(value: Value) -> OptionAsked:
+def _option(value: Value) -> OptionAsked | None:
+    """Read one option; None for an empty one, which is absent."""
     if isinstance(value, str):
-        return OptionAsked(value)
+        return OptionAsked(text) if (text := value.strip()) else None
     if isinstance(value, Mapping):
-        choice, quantity = value.get("optionid"), value.get("qty")
-        if isinstance(choice, str) and choice and (quantity is None or isinstance(quantity, str)):
+        if not value:
+            return None
+        choice, quantity = value.get("optionid"), value.get("qty", "")
+        if isinstance(choice, str) and choice.strip() and isinstance(quantity, str):
             # Without a number it is the choice once: its id must not be taken for a quantity.
-            return OptionAsked(choice, _whole(quantity, QUANTITY_MAX) if quantity else 1)
+            number = quantity.strip()
+            return OptionAsked(choice.strip(), _whole(number, QUANTITY_MAX) if number else 1)
     raise _invalid(Code.SERIALIZED_INVALID, "an option takes a value, or a map of optionid and qty")
 
 
 def _map(written: str | Mapping[str, Value]) -> Mapping[str, Value]:
+    """Read a map by its keys, whose outer white space is nothing. Of white space only it is empty."""
+    if isinstance(written, str):
+        written = written.strip() or {}
     try:
-        return unserialize_value(written) if isinstance(written, str) else bounded_map(written)
+        tree = unserialize_value(written) if isinstance(written, str) else bounded_map(written)
     except ValueError as error:
         raise _invalid(Code.SERIALIZED_INVALID, "{why}", {"why": str(error)}) from None
+    named = {key.strip(): value for key, value in tree.items()}
+    if len(named) < len(tree):
+        raise _invalid(Code.SERIALIZED_INVALID, "a key is given twice")
+    return named
 
 
 def _renewal_years(written: Any) -> int:
-    if not isinstance(written, str):
-        raise _invalid(Code.NUMBER_INVALID, "must be a number of years such as 1")
-    return _years(written)
+    sentence = "must be a number of years, as in domainrenewals[example.com] = 1"
+    return _whole(written if isinstance(written, str) else "", YEARS_MAX, sentence)
 
 
 Whole = Annotated[int, PlainValidator(_whole)]
@@ -206,6 +232,7 @@ Text = Annotated[str, PlainValidator(_text)]
 AnyText = Annotated[str, PlainValidator(_any_text)]
 IdList = Annotated[tuple[int | None, ...], PlainValidator(_id_list)]
 FieldMap = Annotated[dict[str, str], PlainValidator(_field_map)]
+CustomFieldMap = Annotated[dict[str, str], PlainValidator(_custom_field_map)]
 OptionMap = Annotated[dict[str, OptionAsked], PlainValidator(_option_map)]
 
 T = TypeVar("T")
@@ -231,7 +258,7 @@ class AddOrderRequest(BaseModel):
     regperiod: Items[Years] = Field(default_factory=dict)
     eppcode: Items[Text] = Field(default_factory=dict)
     idnlanguage: Items[Text] = Field(default_factory=dict)
-    customfields: Items[FieldMap] = Field(default_factory=dict)
+    customfields: Items[CustomFieldMap] = Field(default_factory=dict)
     configoptions: Items[OptionMap] = Field(default_factory=dict)
     priceoverride: Items[Amount] = Field(default_factory=dict)
     addons: Items[IdList] = Field(default_factory=dict)
@@ -300,6 +327,14 @@ _DOMAIN_ONLY = frozenset(
 _MAKES_AN_ITEM = _ARRAYS - {"domainrenewals"} - _OTHER_GROUPS.keys() - _DOMAIN_ONLY
 # Text in which a comma is just a comma, and the two comma lists; a comma anywhere else is a list in a scalar's place.
 _COMMA_TEXTS = _MAPS | {"addons", "addonsqty", "eppcode", "rootpw", "idnlanguage", "hostname"}
+# Several things in one value of an item. Where they name an item that nothing else does, they were meant for another.
+_MANY_IN_ONE = {
+    "customfields": 'the map of item {item} is customfields[{item}] = {{"1": …}}',
+    "configoptions": 'the map of item {item} is configoptions[{item}] = {{"1": …}}',
+    "addons": 'the ids of item {item} are one text, as in addons[{item}] = "1,3"',
+    "addonsqty": 'the numbers of item {item} are one text, as in addonsqty[{item}] = "1,3"',
+}
+_NAMES_AN_ITEM = _MAKES_AN_ITEM - _MANY_IN_ONE.keys()
 _EXTRAS = tuple(Extra)
 _ADDON_LINES = frozenset({"addonid", "serviceid", "addonidqty", "addonids", "serviceids", "addonidsqty"})
 _NAMESERVERS = tuple(f"nameserver{number}" for number in range(1, 6))
@@ -309,8 +344,9 @@ def parse(tree: Tree) -> OrderRequest:
     """Turn the decoded parameters, credentials included, into the order that is asked for.
 
     Raises:
-        Rejected: every fault of shape at once (addorder.md 4: "shape of all parameters").
+        Rejected: `malformed`; else every fault of shape at once (addorder.md 4: "shape of all parameters").
     """
+    check_separators(tree)
     arranged, faults = arrange(tree)
     try:
         request = AddOrderRequest.model_validate(arranged)
@@ -325,6 +361,22 @@ def parse(tree: Tree) -> OrderRequest:
     if faults:
         raise Rejected(*_in_order(faults))
     return order
+
+
+def check_separators(tree: Tree) -> None:
+    """See that a form's pairs were not separated by `&amp;`: half of it would be names that nobody knows.
+
+    Raises:
+        Rejected: `malformed`.
+    """
+    for name in tree:
+        escaped = _ESCAPED_SEPARATOR.match(name)
+        if escaped is not None and name[escaped.end() :] in _KNOWN:
+            raise Rejected(
+                rejections.malformed(
+                    "its pairs are separated by &amp; as in HTML: send & between them, and %26 for an & inside a value"
+                )
+            )
 
 
 def unknown_names(tree: Tree) -> list[str]:
@@ -392,20 +444,41 @@ class _Shapes:
 
     def place_scalars(self) -> list[Fault]:
         """Let a scalar be item 0 where its group has no other item; a comma list in its place is no item."""
-        faults = []
+        lists = {name for name, text in self._scalars.items() if "," in text and name not in _COMMA_TEXTS}
+        faults = [] if lists else self._take_out_strays()
         orders_domain = "domaintype" in self.arranged or "domaintype" in self._scalars
         with_others = {
             _GROUPS[name]
             for name in self.arranged.keys() & _GROUPS.keys() - _DOMAIN_ONLY
             if any(key != 0 for key in self.arranged[name])
         }
-        for name, text in self._scalars.items():
+        for name in self._scalars:
             is_alone = _GROUPS[name] not in with_others
             acts_on_nothing = name in _DOMAIN_ONLY and not orders_domain
-            if not (is_alone or acts_on_nothing) or ("," in text and name not in _COMMA_TEXTS):
+            if not (is_alone or acts_on_nothing) or name in lists:
                 faults.append(rejections.array_expected(name))
         self.arranged.update({name: {0: text} for name, text in self._scalars.items()})
         return faults
+
+    def _take_out_strays(self) -> list[Fault]:
+        """Blame a list or map whose keys name items that nothing else names, and say how it is sent."""
+        many = _MANY_IN_ONE.keys() & self.arranged.keys()
+        if not many:
+            return []
+        items = {key for name in _NAMES_AN_ITEM & self.arranged.keys() for key in self.arranged[name]}
+        if not _NAMES_AN_ITEM.isdisjoint(self._scalars):
+            items.add(0)
+        faults = []
+        for name in many if items else ():
+            if strays := self.arranged[name].keys() - items:
+                self.arranged[name] = {key: self.arranged[name][key] for key in self.arranged[name].keys() & items}
+                faults.append(_stray(name, min(strays), min(items)))
+        return faults
+
+
+def _stray(name: str, stray: int, item: int) -> Fault:
+    code = Code.ITEM_KEY_INVALID if name in _MAPS else Code.VALUE_EXPECTED
+    return fault(code, name, stray, f"there is no item {stray}: {_MANY_IN_ONE[name].format(item=item)}")
 
 
 def _without_partner(arranged: Mapping[str, Any], faults: Iterable[Fault]) -> list[Fault]:
@@ -447,10 +520,13 @@ def _renewal_map(value: Value) -> Mapping[str, Value]:
     given = {name: years for name, years in value.items() if years != ""}
     if len(given) > ITEMS_MAX:
         raise Rejected(rejections.too_many_items(len(given), ITEMS_MAX))
-    for name, years in given.items():
-        if isinstance(years, Repeated):
+    named: dict[str, Value] = {}
+    for written, years in given.items():
+        name = written.strip()
+        if name in named or isinstance(years, Repeated):
             raise Rejected(rejections.parameter_repeated(f"domainrenewals[{name}]"))
-    return given
+        named[name] = years
+    return named
 
 
 def _elements(name: str, value: Repeated | Mapping[str, Value]) -> dict[int, Value]:
@@ -466,7 +542,8 @@ def _elements(name: str, value: Repeated | Mapping[str, Value]) -> dict[int, Val
 
 def _item_key(name: str, key: str) -> int:
     if _ITEM_KEY.fullmatch(key) is None:
-        raise Rejected(fault(Code.ITEM_KEY_INVALID, name, None, "its keys must be item numbers, as in pid[0]"))
+        example = f'{name}[0] = {{"1": …}}' if name in _MAPS else f"{name}[0]"
+        raise Rejected(fault(Code.ITEM_KEY_INVALID, name, None, f"its keys must be item numbers, as in {example}"))
     return int(key)
 
 
@@ -474,7 +551,8 @@ def _element(name: str, key: str, member: Value) -> Value:
     if isinstance(member, Repeated):
         raise Rejected(rejections.parameter_repeated(f"{name}[{key}]"))
     if isinstance(member, Mapping) and name not in _MAPS:
-        raise Rejected(fault(Code.VALUE_EXPECTED, name, int(key), "must be one value, not an array"))
+        one = 'text, such as "1,3"' if name in _MANY_IN_ONE else "value"
+        raise Rejected(fault(Code.VALUE_EXPECTED, name, int(key), f"must be one {one}, not an array"))
     return member
 
 
@@ -518,7 +596,7 @@ def _item(request: AddOrderRequest, key: int, faults: list[Fault]) -> Item:
         domain=request.domain.get(key),
         billing_cycle=request.billingcycle.get(key),
         domain_type=request.domaintype.get(key),
-        years=request.regperiod.get(key),
+        years=request.regperiod.get(key) or None,  # 0 is absent: clients send it with everything
         epp_code=request.eppcode.get(key),
         idn_language=request.idnlanguage.get(key),
         custom_fields=request.customfields.get(key, {}),

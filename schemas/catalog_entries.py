@@ -11,7 +11,6 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-import idna
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,6 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from schemas.catalog import BillingCycle, Extra, PromotionType, QuantityRule
+from schemas.domain_names import existing_domain_name
 
 SECTION_ENTRIES_MAX = 100_000
 CREDENTIALS_MAX = 500  # hashing a secret takes about 30 ms, while the load's transaction waits
@@ -116,13 +116,10 @@ def _lower(written: str) -> str:
 
 
 def _unicode_name(written: str) -> str:
-    try:
-        name = idna.decode(idna.encode(written.lower(), uts46=True))
-    except UnicodeError:  # what idna raises for every kind of invalid name
-        name = ""
-    if "." not in name:
+    name = existing_domain_name(written)
+    if name is None:
         raise _fault("must be a domain name such as example.com")
-    return name
+    return name.unicode
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -453,7 +450,9 @@ class DomainEntry(Entry):
     @property
     def name(self) -> str:
         """Its ASCII form."""
-        return idna.encode(self.name_unicode).decode("ascii")
+        name = existing_domain_name(self.name_unicode)
+        assert name is not None, "one form leads to the other"
+        return name.ascii
 
 
 class CatalogFile(Entry):

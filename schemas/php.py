@@ -1,39 +1,37 @@
-"""PHP's serialize() format, read strictly: a cheap scan first, then phpserialize, then a check of what came out.
+"""PHP's serialize() format, read strictly: scalars and arrays, in UTF-8, and every declared length and count true.
 
-phpserialize alone takes objects through hooks, negative lengths, trailing bytes and text that is no Unicode, and
-raises five kinds of exception; the scan refuses all of that in microseconds, before anything is built.
+Not by phpserialize: it takes objects through hooks, negative lengths, trailing bytes and text that is no Unicode,
+raises five kinds of exception, and makes floats of amounts.
 """
 
 import base64
 import binascii
 import math
 import re
-from collections.abc import Iterable
-from typing import Any
-
-import phpserialize
 
 BLOB_BYTES_MAX = 64 * 1024  # of one serialized value, decoded (addorder.md 1)
 LEVELS_MAX = 5
 ENTRIES_MAX = 1_000
-INTEGER_MAX = 2**63 - 1  # PHP's own; wider ones would also let keys be crafted that collide in a dict
+INTEGER_MAX = 2**63 - 1  # PHP's own
+ENTRY_BYTES_MIN = 6  # i:0;N;
 
-Value = int | float | str | bool | None | dict[str, "Value"]
+# A float is the text that it was written as: its digits may be an amount's.
+Scalar = int | str | bool | None
+Value = Scalar | dict[str, "Value"]
 
 _TOKEN = re.compile(
     rb"""
-      (?P<end>\})
-    | N;
-    | b:[01];
+      (?P<null>N);
+    | b:(?P<bool>[01]);
     | i:(?P<int>-?[0-9]{1,19});
-    | d:-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:E[+-]?[0-9]{1,3})?;
-    | s:(?P<length>[0-9]{1,8}):"
-    | a:(?P<count>[0-9]{1,7}):\{
+    | d:(?P<float>-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:E[+-]?[0-9]{1,3})?);
+    | s:(?P<text>[0-9]{1,8}):"
+    | a:(?P<array>[0-9]{1,7}):\{
     """,
     re.VERBOSE,
 )
 
-
+NO_MAP = "must be a map, or base64 of one: of a PHP-serialized array or a JSON object"
 _CUT_SHORT = "cut short or out of order"
 # Ruby and openssl end the lines of base64, and some clients use its alphabet for URLs.
 _AS_MEANT = str.maketrans({" ": "+", "-": "+", "_": "/", "\r": None, "\n": None})
@@ -55,7 +53,7 @@ def from_base64(written: str) -> bytes:
     try:
         return base64.b64decode(packed + "=" * (-len(packed) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise NotSerialized("not base64") from None
+        raise NotSerialized(NO_MAP) from None
 
 
 def unserialize(blob: bytes, *, levels_max: int, entries_max: int | None) -> dict[str, Value]:
@@ -64,97 +62,112 @@ def unserialize(blob: bytes, *, levels_max: int, entries_max: int | None) -> dic
     Raises:
         NotSerialized: anything else, with the reason.
     """
-    _scan(blob, levels_max, entries_max)
-    try:
-        value = phpserialize.loads(blob, charset="utf-8", errors="strict", decode_strings=True, array_hook=_array)
-    except UnicodeDecodeError:
-        raise NotSerialized("its text is not UTF-8") from None
-    except NotSerialized:
-        raise
-    except Exception as error:  # phpserialize leaks TypeError, IndexError and more for keys and ends out of place
-        raise NotSerialized(_CUT_SHORT) from error
+    # No array can have more entries than there are bytes for.
+    reader = _Reader(blob, levels_max, len(blob) // ENTRY_BYTES_MIN if entries_max is None else entries_max)
+    value = reader.value(levels_max)
+    if reader.position != len(blob):
+        raise NotSerialized("something follows its end")
     if not isinstance(value, dict):
         raise NotSerialized("not an array")
     return value
 
 
-def _array(pairs: Iterable[tuple[Any, Value]]) -> dict[str, Value]:
-    """Build an array. Its keys are looked at before they are in a dict, to which 1, 1.0 and True are the same."""
-    array: dict[str, Value] = {}
-    for key, value in pairs:
-        if type(key) not in {int, str}:
-            raise NotSerialized("a key is neither a whole number nor a text")
-        if str(key) in array:
-            raise NotSerialized("a key is given twice")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise NotSerialized("a number is out of range")
-        array[str(key)] = value
-    return array
+class _Reader:
+    """Reads on from `position`. Nothing is built for a count or a length that the bytes behind it do not bear out."""
 
+    __slots__ = ("_blob", "_entries_left", "_entries_max", "_levels_max", "position")
 
-def _scan(blob: bytes, levels_max: int, entries_max: int | None) -> None:
-    """Check every token, length, depth and count without building anything."""
-    # An entry takes six bytes at least (i:0;N;), so a larger count cannot be true.
-    entries_max = len(blob) // 6 if entries_max is None else entries_max
-    position, levels, entries, values = 0, 0, 0, 0
-    while True:
-        token = _TOKEN.match(blob, position)
+    def __init__(self, blob: bytes, levels_max: int, entries_max: int) -> None:
+        self.position = 0
+        self._blob = blob
+        self._levels_max = levels_max
+        self._entries_max = self._entries_left = entries_max
+
+    def value(self, levels_left: int) -> Value:
+        kind, written = self._token()
+        match kind:
+            case "text":
+                return self._text(int(written))
+            case "int":
+                return _integer(written)
+            case "float":
+                return _float(written)
+            case "bool":
+                return written == b"1"
+            case "array":
+                return self._array(int(written), levels_left)
+        return None
+
+    def _token(self) -> tuple[str | None, bytes]:
+        """Take a token: what it begins, and what stands in it (of a text its length, of an array its count)."""
+        token = _TOKEN.match(self._blob, self.position)
         if token is None:
-            raise NotSerialized(_why_not(blob[position : position + 1]))
-        position = token.end()
-        values += token["end"] is None
-        if values > 1 + 2 * entries:  # a key and a value for each: the rest was never declared
+            raise NotSerialized(_why_not(self._blob[self.position : self.position + 1]))
+        self.position = token.end()
+        return token.lastgroup, token[token.lastindex or 0]
+
+    def _text(self, length: int) -> str:
+        start, self.position = self.position, self.position + length + 2
+        if self._blob[self.position - 2 : self.position] != b'";':
+            raise NotSerialized("a declared length does not fit")
+        written = self._blob[start : start + length]
+        if b"\0" in written:
+            raise NotSerialized("it contains the character U+0000")
+        try:
+            return written.decode("utf-8")
+        except UnicodeDecodeError:
+            raise NotSerialized("its text is not UTF-8") from None
+
+    def _array(self, count: int, levels_left: int) -> dict[str, Value]:
+        if levels_left == 0:
+            raise NotSerialized(f"more than {self._levels_max} levels")
+        self._entries_left -= count
+        if self._entries_left < 0:
+            raise NotSerialized(f"more than {self._entries_max} entries")
+        array: dict[str, Value] = {}
+        for _ in range(count):
+            key = self._key()
+            if key in array:
+                raise NotSerialized("a key is given twice")
+            array[key] = self.value(levels_left - 1)
+        if self._blob[self.position : self.position + 1] != b"}":
             raise NotSerialized(_CUT_SHORT)
-        if token["length"] is not None:
-            position = _end_of_text(blob, position, int(token["length"]))
-        elif token["int"] is not None:
-            _check_number(int(token["int"]))
-        else:
-            levels += (token["count"] is not None) - (token["end"] is not None)
-            entries += int(token["count"] or 0)
-            _check_size(levels, levels_max, entries, entries_max)
-        if levels <= 0:
-            break
-    if position != len(blob):
-        raise NotSerialized("something follows its end")
+        self.position += 1
+        return array
+
+    def _key(self) -> str:
+        kind, written = self._token()
+        if kind == "int":
+            return str(_integer(written))
+        if kind == "text":
+            return self._text(int(written))
+        raise NotSerialized("a key is neither a whole number nor a text")
 
 
-def _check_size(levels: int, levels_max: int, entries: int, entries_max: int) -> None:
-    if levels > levels_max:
-        raise NotSerialized(f"more than {levels_max} levels")
-    if entries > entries_max:
-        raise NotSerialized(f"more than {entries_max} entries")
-
-
-def _end_of_text(blob: bytes, start: int, length: int) -> int:
-    """Find where the text that starts here ends, behind its quote."""
-    end = start + length
-    if blob[end : end + 2] != b'";':
-        raise NotSerialized("a declared length does not fit")
-    if b"\0" in blob[start:end]:
-        raise NotSerialized("it contains the character U+0000")
-    return end + 2
-
-
-def _check_number(number: int) -> None:
+def _integer(written: bytes) -> int:
+    number = int(written)
     if not -INTEGER_MAX - 1 <= number <= INTEGER_MAX:
         raise NotSerialized("a number is out of range")
+    return number
+
+
+def _float(written: bytes) -> str:
+    if not math.isfinite(float(written)):
+        raise NotSerialized("a number is out of range")
+    return written.decode("ascii")
 
 
 def _why_not(opcode: bytes) -> str:
     return "objects and references are refused" if opcode and opcode in b"OCERr" else _CUT_SHORT
 
 
-def text_of(value: Any) -> str | None:
+def text_of(value: Scalar) -> str | None:
     """Write a scalar as a form would send it; None for PHP's null.
 
-    False is the empty text, as in PHP: whatever it is given for, it says that there is none. A float is the shortest
-    text that means it, and without decimals that are none: 5.0 is 5.
+    False is the empty text, as in PHP: whatever it is given for, it says that there is none.
     """
     if value is None:
         return None
     if isinstance(value, bool):
         return "true" if value else ""
-    if isinstance(value, float):
-        return repr(value).removesuffix(".0")
     return str(value)

@@ -46,7 +46,7 @@ class Draft:
             raise NotEdited(
                 f"{rejected}. To mend it all the same: `orders dead export`, mend the file, `orders dead import`"
             ) from None
-        return cls(wire.media_type(content_type, body) or wire.JSON, tree, redacted(tree))
+        return cls(wire.media_type(content_type, body), tree, redacted(tree))
 
     @property
     def text(self) -> str:
@@ -114,7 +114,12 @@ def _back(value: Shown, shown: Shown, original: wire.Value | None, place: str) -
     if isinstance(value, Mapping):
         inside = _opened(original)
         inner = shown if isinstance(shown, Mapping) else {}
-        return {key: _back(member, inner.get(key), inside.get(key), f"{place}[{key}]") for key, member in value.items()}
+        members = {
+            key: _back(member, inner.get(key), inside.get(key), f"{place}[{key}]") for key, member in value.items()
+        }
+        if isinstance(original, str) and isinstance(shown, Mapping):
+            return wire.serialize_value(members)
+        return wire.JsonObject(members) if isinstance(original, wire.JsonObject) else members
     return str(value)
 
 

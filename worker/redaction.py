@@ -12,9 +12,8 @@ from urllib.parse import unquote_to_bytes
 
 from schemas import wire
 from schemas.rejections import Rejected
+from schemas.secret_names import SECRET_NAMES
 
-# Parameters whose values no tool shows (addorder.md 2), in any case.
-SECRET_NAMES = ("password", "secret", "rootpw", "eppcode", "accesskey")
 REDACTED = "•••"
 
 # Parameters that may be base64 of a serialized map: opened, so that a person can read them and secrets are found.
@@ -25,7 +24,7 @@ UNKNOWN_FIELDS = "customfields"
 HEAD_CHARS_MAX = 500  # shown of a text that could not be decoded
 HEAD_BYTES = 8  # shown of what is no text: enough to tell gzip or a byte order mark by
 
-_ANY_NAME = "|".join(SECRET_NAMES)
+_ANY_NAME = "|".join(SECRET_NAMES)  # in any case
 # As a word of its own, such as `old_password` or `rootpw[0`; but a domain may be called secretgarden.com.
 _NAMED = re.compile(rf"(?<![^\W_])(?:{_ANY_NAME})(?![a-z.])|(?:{_ANY_NAME})$", re.IGNORECASE)
 _MENTIONED = re.compile(_ANY_NAME.encode())

@@ -217,7 +217,7 @@ JSON_SYNTAX = cases(
     "json syntax",
     ("an empty body", b"", UNKNOWN_CALLER),
     ("one brace", b"{", MALFORMED),
-    ("spaces", b" \t\r\n", MALFORMED),
+    ("spaces", b" \t\r\n", UNKNOWN_CALLER),
     ("one NUL", b"\0", MALFORMED),
     ("an empty object", b"{}", UNKNOWN_CALLER),
     ("a list", b"[1]", MALFORMED),
@@ -407,7 +407,7 @@ DOMAINS = cases(
     ("a star", registering("*.com"), NO_DOMAIN),
     ("a space", registering("a b.com"), NO_DOMAIN),
     ("a line break", registering("a.com\nb.com"), NO_DOMAIN),
-    ("a line break at the end", registering("a.com\n"), NO_DOMAIN),
+    ("a line break at the end", registering("a.com\n"), PLACED),
     ("an address of the web", registering("https://a.com/"), NO_DOMAIN),
     ("SQL", registering("a'; DROP TABLE domains; --.com"), NO_DOMAIN),
     ("an address of the net", registering("192.0.2.7"), ("unknown_tld", "domain_invalid")),
@@ -610,7 +610,7 @@ PHPS = cases(
     ("the name of a private member", raw_php(b's:6:"\0A\0sec";i:1;'), MALFORMED),
     ("cut short", as_php()[:-2], MALFORMED),
     ("something behind it", as_php() + b"i:1;", MALFORMED),
-    ("a space in front", b" " + as_php(), MALFORMED),
+    ("white space around it", b" \t" + as_php() + b"\r\n", PLACED),
     ("capitals", as_php().replace(b"a:5", b"A:5", 1), MALFORMED),
     ("an object", b'O:8:"stdClass":0:{}', MALFORMED),
     ("an object inside", raw_php(b's:5:"notes";O:8:"stdClass":0:{}'), MALFORMED),
@@ -817,18 +817,21 @@ SECRETS = [
 CONTENT_TYPES = [
     Case(id=f"content type: {name}", body=body, codes=codes, content_type=content_type)
     for name, content_type, body, codes in (
-        ("plain text", "text/plain", as_json(), MALFORMED),
+        ("plain text", "text/plain", as_json(), PLACED),
+        ("a form of a client's default", "application/octet-stream", as_form(), PLACED),
+        ("PHP as data", "application/data", as_php(), PLACED),
+        ("an empty one", "", as_form(), PLACED),
         ("XML", "application/xml", b'<!DOCTYPE x [<!ENTITY a "aaaa">]><x>&a;</x>', MALFORMED),
         ("a form with files", "multipart/form-data; boundary=x", as_form(), MALFORMED),
         ("JSON lines", "application/jsonlines", as_json(), MALFORMED),
         ("JSON with a suffix", "application/json-patch+json", as_json(), MALFORMED),
         ("two types", "application/json, application/json", as_json(), MALFORMED),
         ("255 letters", "x" * 255, as_json(), MALFORMED),
-        ("only a parameter", "; charset=utf-8", as_json(), MALFORMED),
+        ("only a parameter", "; charset=utf-8", as_json(), PLACED),
         ("a NUL", "application/json\0", as_json(), MALFORMED),
         ("line breaks", "application/json\r\nX: y", as_json(), MALFORMED),
-        ("none, with a form", None, as_form(), MALFORMED),
-        ("none, with PHP", None, as_php(), MALFORMED),
+        ("none, with a form", None, as_form(), PLACED),
+        ("none, with PHP", None, as_php(), PLACED),
         ("none, with nothing", None, b"", UNKNOWN_CALLER),
         ("none, with JSON", None, b" \n" + as_json(), PLACED),
         ("odd capitals and spaces", " Application/JSON ; Charset=UTF-8", as_json(), PLACED),
@@ -843,7 +846,7 @@ SIZES = [
         ("a byte too many", lambda: padded(as_json(), REQUEST_BYTES_MAX + 1), ("request_too_large",)),
         ("not a byte too many", lambda: padded(as_json(), REQUEST_BYTES_MAX), PLACED),
         ("8 MiB", lambda: padded(as_json(secret=HUSH), 8 * 2**20), ("request_too_large",)),
-        ("a megabyte of spaces", lambda: b" " * 1_000_000, MALFORMED),
+        ("a megabyte of spaces", lambda: b" " * 1_000_000, UNKNOWN_CALLER),
         ("a megabyte of escapes", lambda: raw_json('"x": "' + "\\u0041" * 160_000 + '"'), PLACED),
     ),
     *cases(
@@ -995,7 +998,7 @@ MESSAGES = [
             codes=PLACED,
             properties={"content_encoding": short(encoding)},
         )
-        for encoding in ("identity", "UTF-8", "utf8")
+        for encoding in ("identity", "UTF-8", "utf8", "binary", "Binary", "8bit", "7bit", "us-ascii", " utf-8 ")
     ),
     *(
         Case(id=f"routing key: {name}", body=GOOD, codes=("unknown_action",), routing_key=key)

@@ -120,6 +120,13 @@ OF_CLIENT_1 = {"body": {**IN_TABLES, "pid": 7}}
 CAUSES: dict[str, str | dict[str, Any]] = {
     "The request is larger than 1048576 bytes": {"body": b"{" + b" " * 1_048_576},
     "The request could not be read: not a JSON object": {"body": b'{"clientid": 1'},
+    "The request could not be read: its content type is application/xml: send it as "
+    "application/x-www-form-urlencoded, application/json or application/vnd.php.serialized": {
+        "body": b"<a/>",
+        "content_type": "application/xml",
+    },
+    "The request could not be read: its pairs are separated by &amp; as in HTML: send & between them, and %26 for an & "
+    "inside a value": "pid=7&amp;qty=2",
     "The message has no message_id: set one before the first try and keep it": {**OF_CLIENT_1, "message_id": None},
     "The message_id must be 1 to 128 characters of text": {**OF_CLIENT_1, "message_id": "x" * 129},
     "Authentication Failed": {**OF_CLIENT_1, "trusted": False},
@@ -135,6 +142,8 @@ CAUSES: dict[str, str | dict[str, Any]] = {
     "addonsqty[0]: has a quantity where addons has no addon": "pid=7&addons=1&addonsqty=1,1",
     "addonsqty[0]: quantities must be 1 to 2147483647": "pid=7&addons=1&addonsqty=0",
     "priceoverride[0]: must be an amount such as 5 or 5.00, at most two decimals": "pid=7&priceoverride=-1",
+    'priceoverride[0]: must have at most two decimals: send a float rounded, as text: "19.99"': "pid=7"
+    "&priceoverride=19.989999999999998",
     "noinvoice: must be true or false (or on/off, yes/no, 1/0)": "pid=7&noinvoice=never",
     "billingcycle[0]: must be one of free, onetime, monthly, quarterly, semiannually, annually, biennially, "
     "triennially": "pid=7&billingcycle=daily",
@@ -143,7 +152,12 @@ CAUSES: dict[str, str | dict[str, Any]] = {
     "responsetype: must be json, xml or nvp": "pid=7&responsetype=yaml",
     "idnlanguage[0]: must be at most 255 characters": f"pid=7&idnlanguage={LONG}",
     "addons[0]: must have at most 1000 members": f"pid=7&addons={',' * 1_000}",
-    "customfields[0]: not base64": "pid=7&customfields=Google!",
+    "customfields[0]: must be a map, or base64 of one: of a PHP-serialized array or a JSON object": "pid=7"
+    "&customfields=Google",
+    'customfields[1]: there is no item 1: the map of item 0 is customfields[0] = {"1": …}': "pid[0]=1"
+    "&customfields[1][1]=Google",
+    'addons[1]: there is no item 1: the ids of item 0 are one text, as in addons[0] = "1,3"': "pid=1&addons=1&addons=3",
+    "domainrenewals[0]: must be a number of years, as in domainrenewals[example.com] = 1": "domainrenewals[]=a.com",
     "configoptions[0]: an option takes a value, or a map of optionid and qty": '{"pid": 1, "configoptions": '
     '{"1": {"choice": 999}}}',
     "This message_id was used for another request: give every new request a message_id of its own": {
@@ -433,6 +447,7 @@ TYPE_OF_CHECK = {
     "_response_type": "reply type",
     "_id_list": "list",
     "_field_map": "map",
+    "_custom_field_map": "map",
     "_option_map": "option map",
     "_any_text": "any text",
     "_renewal_years": "years by name",

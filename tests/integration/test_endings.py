@@ -217,10 +217,12 @@ async def test_a_reply_queue_that_is_gone_holds_nothing_up(shop: Shop) -> None:
     ("body", "content_type", "code"),
     [
         (b"{", wire.JSON, "malformed"),
-        (b"clientid=1", "text/plain", "malformed"),
+        (b"clientid=1", "application/pdf", "malformed"),
         (b"clientid=%FF", wire.FORM, "malformed"),
         (b"x" * (2**20 + 1), wire.JSON, "request_too_large"),
+        (b"username=IDENT&amp;password=SECRET&amp;clientid=1", wire.FORM, "malformed"),
         (b"", wire.FORM, "authentication_failed"),
+        (b" \r\n", wire.FORM, "authentication_failed"),
         (b'{"action": "deleteorder", "clientid": 1}', wire.JSON, "unknown_action"),
     ],
 )

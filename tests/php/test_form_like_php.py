@@ -17,7 +17,7 @@ import pytest
 
 from schemas.add_order import AddOrderRequest
 from schemas.rejections import Rejected
-from schemas.wire import FORM, LEVELS_MAX, Repeated, Value, decode
+from schemas.wire import FORM, KEPT_NAMES, LEVELS_MAX, Repeated, Value, decode
 from tests.php.real_php import Parsed, Path, Php, Tree
 
 BODIES_COUNT = 4_000
@@ -41,6 +41,8 @@ ODD_NAMES = (
     "this",
     " pid",
     "  notes",
+    "pid ",
+    "\r\npid",
 )
 KEYS = (
     *("0", "1", "2", "7", "x", "optionid", "qty", "domain1.com", "b\u00e4.co.uk", "\u6771", "a b", "[b", "=", "%", "&"),
@@ -62,7 +64,20 @@ ODD_KEYS = (
 ENDINGS = ("[", "]", "b", "[x", "]]", " [0]", "x[0]", "[[", "=x", "[=")  # brackets that are none, or end early
 VALUES = (
     *("", "1", "5", "5.00", "monthly", "1,3", "YToxOntpOjE7czo2OiJHb29nbGUiO30=", "a=b", ";", "a;b=c", "[0]", "a b+c"),
-    *("%", "100%", "\u6771\u4eac", "\U0001f4a9", "\u20ac 5", '"quoted"', "line\r\nline", "\u0001", "v" * 300),
+    *(
+        "%",
+        "100%",
+        "\u6771\u4eac",
+        "\U0001f4a9",
+        "\u20ac 5",
+        '"quoted"',
+        "line\r\nline",
+        " x\t",
+        "\u00a0\u6771 ",
+        " ",
+        "\u0001",
+        "v" * 300,
+    ),
 )
 DEPTHS = (*(0, 1) * 24, *(1, 2) * 8, 3, 3, 4, 4, 5, 5, 6, 9)
 SLIPS = ("%", "%%", "%4", "%zz", "%u00e4", "%5", "%-1")  # of percent-encoding: PHP leaves them as they are
@@ -135,6 +150,7 @@ class Expected:
 
 
 def expected_of(body: bytes, php: Php) -> Expected:
+    body = body.strip()  # white space around a whole body is nothing
     written = [pair.partition(b"=") for pair in body.split(b"&") if pair]
     fields = [(decoded_percents(name), decoded_percents(value)) for name, _, value in written]
     texts = [text for pair in fields for text in pair]
@@ -150,16 +166,17 @@ def expected_of(body: bytes, php: Php) -> Expected:
 
 
 def judge(parsed: Parsed, values: list[str], *, is_renamed: bool) -> Expected:
-    given = [(path, value) for path, value in zip(parsed.paths, values, strict=True) if path is not None]
+    told = zip(parsed.paths, values, strict=True)
+    given = [(path, trimmed(path[0], value)) for path, value in told if path is not None]
     if any(is_too_deep(path, given[:number]) for number, (path, _) in enumerate(given)):
         return Expected("more than 5 levels are malformed", refusal="levels")
     is_something_twice = leaves_count(parsed.tree) < len(given)  # PHP keeps the later one
     if None in parsed.paths:
-        values = [""] if is_something_twice or parsed.paths.count(None) > 1 else values
+        values = [""] if is_something_twice or parsed.paths.count(None) > 1 else [value.strip() for value in values]
         return Expected("where no index is free, nothing is lost", values=values)
     if is_something_twice:
         return Expected("what is given twice is told so", named_back(sorted_out(given)))
-    return Expected("names are matched as ours" if is_renamed else "the same tree", named_back(parsed.tree))
+    return Expected("names are matched as ours" if is_renamed else "the same tree", trimmed_tree(parsed.tree))
 
 
 def decoded_percents(written: bytes) -> bytes:
@@ -181,8 +198,10 @@ def is_utf8(text: bytes) -> bool:
 
 def is_phps_name(name: bytes) -> bool:
     """Tell whether PHP takes the name of a parameter as we do."""
-    top, _ = top_and_rest(name)
-    return bool(top) and top == top.lower() and not set(" .[") & set(top)
+    top, rest = top_and_rest(name)
+    # PHP passes over spaces before a name, and over no other white space around it.
+    is_as_written = name.decode().lstrip(" ") == top + rest
+    return bool(top) and is_as_written and top == top.lower() and not set(" .[") & set(top)
 
 
 def renamed(name: bytes) -> bytes:
@@ -193,13 +212,29 @@ def renamed(name: bytes) -> bytes:
 
 def top_and_rest(name: bytes) -> tuple[str, str]:
     """Part the name of a parameter from its keys. A bracket that never closes belongs to the name."""
-    text = name.decode().lstrip(" ")
+    text = name.decode()
     top, bracket, rest = text.partition("[")
-    return (top, bracket + rest) if "]" in rest else (text, "")
+    return (top.strip(), bracket + rest) if "]" in rest else (text.strip(), "")
 
 
 def named_back(tree: Tree) -> Tree:
-    return [(bytes.fromhex(name[4:]).decode() if name.startswith("hex-") else name, value) for name, value in tree]
+    return [(own_name(name), value) for name, value in tree]
+
+
+def own_name(name: str) -> str:
+    return bytes.fromhex(name[4:]).decode() if name.startswith("hex-") else name
+
+
+def trimmed(name: str, value: str) -> str:
+    """Outer white space is nothing, but where it counts."""
+    return value if own_name(name) in KEPT_NAMES else value.strip()
+
+
+def trimmed_tree(tree: Tree) -> Tree:
+    def inside(name: str, value: str | Tree) -> str | Tree:
+        return trimmed(name, value) if isinstance(value, str) else [(key, inside(name, one)) for key, one in value]
+
+    return [(own_name(name), inside(name, value)) for name, value in tree]
 
 
 def leaves_count(tree: Tree) -> int:

@@ -1,15 +1,18 @@
 """Names and values → the order that is asked for (addorder.md 1 and 3)."""
 
+import base64
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote_plus
 
+import phpserialize
 import pytest
 
 from schemas.add_order import parse, unknown_names
 from schemas.catalog import BillingCycle, DomainType, Extra
 from schemas.order import AddonAsked, AddonLine, DomainRenewal, Item, OptionAsked, OrderRequest, Renewal
 from schemas.rejections import Rejected
-from schemas.wire import FORM, JSON, decode
+from schemas.wire import FORM, JSON, PHP, decode
 
 GOOGLE = "YToxOntpOjE7czo2OiJHb29nbGUiO30="  # a:1:{i:1;s:6:"Google";}
 
@@ -79,20 +82,65 @@ def test_an_empty_text_is_absent_for_every_parameter() -> None:
     assert asked("&".join(f"{name}=" for name in names)) == OrderRequest(client_id=1)
 
 
+def test_white_space_only_is_absent_too_but_not_of_notes_or_secrets() -> None:
+    order = asked(
+        "promocode=+&paymentmethod=%09&affid=+&noinvoice=%0A&notes=+&pid=7&rootpw=+&domain=%C2%A0&addons=+&customfields=+"
+    )
+
+    assert order == OrderRequest(client_id=1, notes=" ", items=(Item(key=0, product_id=7, root_password=" "),))
+
+
+def test_names_of_domains_to_renew_have_no_outer_white_space() -> None:
+    assert asked("domainrenewals[+a.com]=1").domain_renewals == (DomainRenewal("a.com", 1),)
+    assert refused("domainrenewals[a.com]=1&domainrenewals[+a.com]=2") == [
+        ("parameter_repeated", "Parameter 'domainrenewals[a.com]' given more than once")
+    ]
+
+
+def test_white_space_around_a_map_and_its_keys_and_in_options_is_nothing() -> None:
+    item = asked(f"pid=1&customfields=%0A{GOOGLE}%0A&configoptions[0][+1]=%20999&configoptions[0][2]=+").items[0]
+
+    assert item.custom_fields == {"1": "Google"}
+    assert item.config_options == {"1": OptionAsked("999")}
+    assert asked(f"pid=1&configoptions={packed({' 1': ' 999 ', '2': ' '})}").items[0].config_options == {
+        "1": OptionAsked("999")
+    }
+
+
+@pytest.mark.parametrize("nothing", ["Tjs=", "czowOiIiOw==", "YjowOw==", "bnVsbA=="])  # N; s:0:""; b:0; null
+@pytest.mark.parametrize("name", ["customfields", "configoptions", "domainfields"])
+def test_a_map_of_nothing_is_a_map_with_nothing_in_it(name: str, nothing: str) -> None:
+    assert asked(f"pid=1&{name}={nothing}").items == (Item(key=0, product_id=1),)
+
+
+def test_a_key_of_a_map_that_is_given_twice_is_refused() -> None:
+    assert refused("pid=1&domainfields[0][a]=1&domainfields[0][+a]=2") == [
+        ("serialized_invalid", "domainfields[0]: a key is given twice")
+    ]
+
+
+def packed(values: dict[str, str]) -> str:
+    return quote_plus(base64.b64encode(phpserialize.dumps(values)))
+
+
 def test_zero_is_a_value() -> None:
-    assert asked("pid=1&priceoverride=0&domainpriceoverride=0.00&regperiod=0").items == (
-        Item(key=0, product_id=1, price_override=Decimal("0.00"), domain_price_override=Decimal("0.00"), years=0),
+    assert asked("pid=0&priceoverride=0&domainpriceoverride=0.00").items == (
+        Item(key=0, product_id=0, price_override=Decimal("0.00"), domain_price_override=Decimal("0.00")),
     )
 
 
-@pytest.mark.parametrize("written", ["7", "7.00", "7.0", "0007"])
+@pytest.mark.parametrize("written", ["0", "0.00", "000"])
+def test_a_period_of_0_years_is_absent_with_a_domain_type_too(written: str) -> None:
+    assert asked(f"domain=a.com&domaintype=register&regperiod={written}").items[0].years is None
+    assert asked("domainrenewals[a.com]=0").domain_renewals == (DomainRenewal("a.com", 0),)
+
+
+@pytest.mark.parametrize("written", ["7", "7.00", "7.0", "0007", " 7", "7\n"])
 def test_whole_numbers_arrive_in_several_spellings(written: str) -> None:
-    assert asked(f"pid={written}").items[0].product_id == 7
+    assert asked(f"pid={quote_plus(written)}").items[0].product_id == 7
 
 
-@pytest.mark.parametrize(
-    "written", ["7.5", "-7", "+7", "7e0", "1_0", " 7", "\u0667", "0x7", "9223372036854775808", "true"]
-)
+@pytest.mark.parametrize("written", ["7.5", "-7", "+7", "7e0", "1_0", "\u0667", "0x7", "9223372036854775808", "true"])
 def test_what_is_no_whole_number_is_refused(written: str) -> None:
     assert refused(f"affid={written.replace('+', '%2B')}") == [
         ("number_invalid", "affid: must be a whole number such as 7")
@@ -111,6 +159,37 @@ def test_amounts_are_decimals_from_their_text(written: str, amount: str) -> None
 )
 def test_what_is_no_amount_is_refused(written: str) -> None:
     assert refused(f"pid[0]=1&priceoverride[0]={written}")[0][0] == "amount_invalid"
+
+
+@pytest.mark.parametrize(
+    ("written", "answer"),
+    [
+        *(("19.99", "19.99"), ("5", "5.00"), ("5.0", "5.00")),
+        *((written, "amount_invalid") for written in ("19.989999999999998", "5.000", "1e2", "1.0E+2", "-5.5")),
+    ],
+)
+def test_a_number_is_the_same_amount_or_none_in_each_encoding(written: str, answer: str) -> None:
+    bodies = {
+        FORM: f"clientid=1&pid=1&priceoverride={quote_plus(written)}",
+        JSON: f'{{"clientid": 1, "pid": 1, "priceoverride": {written.replace("1.0E", "1.0e")}}}',
+        PHP: f'a:3:{{s:8:"clientid";i:1;s:3:"pid";i:1;s:13:"priceoverride";d:{written.replace("1e2", "1E2")};}}',
+    }
+
+    assert {amount_of(body, content_type) for content_type, body in bodies.items()} == {answer}
+
+
+def amount_of(body: str, content_type: str) -> str:
+    try:
+        return str(parse(decode(body.encode(), content_type)).items[0].price_override)
+    except Rejected as rejected:
+        return rejected.faults[0].code
+
+
+@pytest.mark.parametrize("written", ["19.989999999999998", "5.001", "5.000"])
+def test_an_amount_with_more_decimals_says_how_to_send_it(written: str) -> None:
+    assert refused(f"pid=1&priceoverride={written}") == [
+        ("amount_invalid", 'priceoverride[0]: must have at most two decimals: send a float rounded, as text: "19.99"')
+    ]
 
 
 @pytest.mark.parametrize("written", ["true", "ON", "Yes", "1"])
@@ -191,7 +270,7 @@ def test_what_is_about_a_domain_only_makes_no_item(extra: str) -> None:
 
 
 def test_a_scalar_about_domains_beside_several_items_that_order_none_is_ignored() -> None:
-    assert [item.years for item in asked("pid[]=1&pid[]=7&regperiod=0").items] == [0, None]
+    assert [item.years for item in asked("pid[]=1&pid[]=7&regperiod=1").items] == [1, None]
     assert refused("pid[]=1&pid[]=7&domaintype[0]=register&regperiod=0")[0][0] == "array_expected"
 
 
@@ -283,11 +362,190 @@ def test_what_is_no_address_is_refused(written: str) -> None:
         ("domaintype=renew", ("domain_type_invalid", "domaintype[0]: must be register or transfer")),
         ("responsetype=yaml", ("responsetype_invalid", "responsetype: must be json, xml or nvp")),
         (f"notes={'x' * 65_536}", ("text_too_long", "notes: must be at most 65535 characters")),
-        ("domainrenewals[a.com]=one", ("number_invalid", "domainrenewals[a.com]: must be a whole number such as 7")),
+        (
+            "domainrenewals[a.com]=one",
+            (
+                "number_invalid",
+                "domainrenewals[a.com]: must be a number of years, as in domainrenewals[example.com] = 1",
+            ),
+        ),
     ],
 )
 def test_a_fault_of_shape_names_its_place_and_the_mend(body: str, fault: tuple[str, str]) -> None:
     assert refused(body) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("written", "quantities"),
+    [
+        ('"qty[0]": "2"', {0: 2}),
+        ('"QTY[0]": 2', {0: 2}),
+        ('"qty[]": 2', {0: 2}),
+        ('"qty": {"0": 2}, "qty[1]": 3', {0: 2, 1: 3}),
+        ('"qty[1]": 3, "qty": [2]', {0: 2, 1: 3}),
+        ('"qty": [2], "qty[]": 3', {0: 2, 1: 3}),
+    ],
+)
+def test_a_name_in_brackets_is_an_element_in_json_too(written: str, quantities: dict[int, int]) -> None:
+    order = asked_in_json(f'{{"clientid": 1, "pid": {{"0": 7, "1": 7}}, {written}}}')
+
+    assert {item.key: item.quantity for item in order.items if item.quantity} == quantities
+
+
+def test_a_map_in_brackets_is_that_items_map() -> None:
+    order = asked_in_json('{"clientid": 1, "pid": [1, 5], "customfields[1]": {"1": "Google"}, "addons[]": "1,3"}')
+
+    assert order.items[0].addons == (AddonAsked(1), AddonAsked(3))
+    assert order.items[1].custom_fields == {"1": "Google"}
+
+
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ('"qty": 2, "qty[0]": 2', "qty"),
+        ('"qty[0]": 2, "qty": 2', "qty"),
+        ('"qty": [2], "qty[0]": 2', "qty[0]"),
+        ('"qty[0]": 2, "QTY[0]": 3', "qty[0]"),
+        ('"qty": [2], "QTY": [3]', "qty"),
+        ('"domainrenewals": {"a.com": 1}, "domainrenewals[a.com]": 2', "domainrenewals[a.com]"),
+    ],
+)
+def test_what_contradicts_itself_is_repeated_and_nothing_is_chosen(written: str, place: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        asked_in_json(f'{{"clientid": 1, "pid": 7, {written}}}')
+
+    assert [fault.message for fault in refusal.value.faults] == [f"Parameter '{place}' given more than once"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "clientid=1&amp;pid=7&amp;paymentmethod=paypal",
+        "clientid=1&pid=7&amp;qty[0]=2",
+        "clientid=1&AMP;Password=x",
+        "clientid=1&amp;%24addonsqty=2",
+        "clientid=1&amp;amp;pid=7",
+        "clientid=1&#38;pid=7",
+        "clientid=1&#038;pid=7",
+        "clientid=1&#x26;pid=7",
+    ],
+)
+def test_a_form_whose_separators_were_written_for_html_is_refused_and_never_half_read(body: str) -> None:
+    with pytest.raises(Rejected) as refusal:
+        parse(decode(body.encode(), FORM))
+
+    assert [fault.code for fault in refusal.value.faults] == ["malformed"]
+    assert "separated by &amp; as in HTML" in str(refusal.value)
+
+
+@pytest.mark.parametrize("notes", ["R%26amp;D", "R&amp;D", "a&amp;=b", "a&amp", "a&amp;pidgin=7", "&amp;%20pid=7x"])
+def test_a_value_or_another_name_with_amp_in_it_is_nothing_of_the_sort(notes: str) -> None:
+    assert asked(f"pid=7&notes={notes}").items == (Item(key=0, product_id=7),)
+
+
+def refused_in_json(body: str) -> list[tuple[str, str]]:
+    with pytest.raises(Rejected) as refusal:
+        asked_in_json(f'{{"clientid": 1, {body}}}')
+    return [(fault.code, fault.message) for fault in refusal.value.faults]
+
+
+@pytest.mark.parametrize("name", ["customfields", "configoptions"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        '"pid": [1], "%s": {"1": "Google"}',
+        '"pid": [1], "%s": {"1": {"optionid": 30, "qty": 4}}',
+        '"pid": 1, "%s": [{"1": "a"}, {"2": "b"}]',
+        '"pid": 1, "%s": {"2": "a"}, "%s[1]": "b"',
+    ],
+)
+def test_a_map_that_names_an_item_that_is_none_says_what_was_meant(name: str, rest: str) -> None:
+    assert refused_in_json(rest.replace("%s", name)) == [
+        ("item_key_invalid", f'{name}[1]: there is no item 1: the map of item 0 is {name}[0] = {{"1": …}}')
+    ]
+
+
+def test_the_first_item_that_is_there_is_named() -> None:
+    assert refused("pid[3]=1&customfields[0][1]=Google") == [
+        ("item_key_invalid", 'customfields[0]: there is no item 0: the map of item 3 is customfields[3] = {"1": …}')
+    ]
+
+
+@pytest.mark.parametrize(
+    "rest", ['"pid": 1, "addons": [1, 3]', '"pid": [1], "addons": ["1", "3"]', '"pid": 1, "addons": {"1": 2}']
+)
+def test_a_list_of_addons_beside_one_item_is_blamed_itself_and_says_how_to_send_it(rest: str) -> None:
+    assert refused_in_json(rest) == [
+        ("value_expected", 'addons[1]: there is no item 1: the ids of item 0 are one text, as in addons[0] = "1,3"')
+    ]
+
+
+def test_quantities_of_addons_are_one_text_too() -> None:
+    assert refused("pid=1&addons=1,3&addonsqty[]=2&addonsqty[]=1") == [
+        (
+            "value_expected",
+            'addonsqty[1]: there is no item 1: the numbers of item 0 are one text, as in addonsqty[0] = "1,3"',
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '"pid": [1, 5], "addons": [1, 3], "customfields": [{"1": "a"}, {"2": "b"}]',
+        '"pid": [1, 5], "addons": {"1": "1,3"}',
+        '"domain": ["a.com", "b.com"], "domaintype": ["register", "register"], "domainfields": {"1": {"0": "x"}}',
+    ],
+)
+def test_lists_and_maps_of_items_that_are_there_are_theirs(body: str) -> None:
+    assert [item.key for item in asked_in_json(f'{{"clientid": 1, {body}}}').items] == [0, 1]
+
+
+def test_products_in_one_text_are_blamed_before_what_is_beside_them() -> None:
+    assert refused("pid=1,5&addons[0]=1&addons[1]=3") == [
+        ("array_expected", "Expecting parameter 'pid' to be an array")
+    ]
+
+
+@pytest.mark.parametrize("text", ["Google", "Google!", "999", "base64_encode(serialize(array()))", '{"1": "Google"}'])
+def test_a_text_that_is_no_map_says_what_a_map_is(text: str) -> None:
+    assert refused(f"pid[0]=1&pid[1]=5&customfields[1]={quote_plus(text)}") == [
+        (
+            "serialized_invalid",
+            "customfields[1]: must be a map, or base64 of one: of a PHP-serialized array or a JSON object",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (
+            '"pid": [1], "customfields": {"Site": "x"}',
+            ("item_key_invalid", 'customfields: its keys must be item numbers, as in customfields[0] = {"1": …}'),
+        ),
+        ('"pid": {"a": 1}', ("item_key_invalid", "pid: its keys must be item numbers, as in pid[0]")),
+        ('"qty": {"a": 1}', ("item_key_invalid", "qty: its keys must be item numbers, as in qty[0]")),
+        (
+            '"pid": [1], "addons": [[1, 3]]',
+            ("value_expected", 'addons[0]: must be one text, such as "1,3", not an array'),
+        ),
+        ('"pid": [[1]]', ("value_expected", "pid[0]: must be one value, not an array")),
+        (
+            '"domainrenewals": ["a.com"]',
+            ("number_invalid", "domainrenewals[0]: must be a number of years, as in domainrenewals[example.com] = 1"),
+        ),
+        (
+            '"domainrenewals": {"a.com": [1]}',
+            (
+                "number_invalid",
+                "domainrenewals[a.com]: must be a number of years, as in domainrenewals[example.com] = 1",
+            ),
+        ),
+    ],
+)
+def test_a_sentence_tells_how_it_is_sent(body: str, fault: tuple[str, str]) -> None:
+    assert refused_in_json(body) == [fault]
 
 
 def test_all_faults_of_shape_come_back_together_in_the_order_of_the_documentation() -> None:

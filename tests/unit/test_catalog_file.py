@@ -26,6 +26,7 @@ PRODUCT = {
     "stock_quantity": 0,
     "pricing": {"USD": {"monthly": {"price": "9.95", "setup": "0.00"}}},
 }
+DOMAIN = {"id": 1, "client": 1, "years": 1, "recurring": "14.95", "status": "Active", "expires": "2027-01-15"}
 DOLLAR = {"code": "USD", "prefix": "$", "suffix": " USD", "digits": 2, "default": True}
 YEN = {"code": "JPY", "prefix": "¥", "suffix": "", "digits": 0, "default": False}
 
@@ -89,6 +90,20 @@ def test_the_sample_is_in_order() -> None:
     assert file.products[0].prices["USD"][BillingCycle.MONTHLY].price == Decimal("9.95")
     assert file.domains[9].name == "xn--bcher-alt-q9a.com"
     assert file.domains[9].name_unicode == "bücher-alt.com"
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "name_unicode"),
+    [
+        ("\u2603.com", "xn--n3h.com", "\u2603.com"),
+        ("xn--n3h.com", "xn--n3h.com", "\u2603.com"),
+        ("AB--cd.com", "ab--cd.com", "ab--cd.com"),
+    ],
+)
+def test_a_domain_that_idna_forbids_but_that_exists_is_taken(written: str, name: str, name_unicode: str) -> None:
+    [entry] = parse(json.dumps({"domains": [{**DOMAIN, "name": written}]})).domains
+
+    assert (entry.name, entry.name_unicode) == (name, name_unicode)
 
 
 def test_yaml_says_the_same_as_json() -> None:

@@ -37,6 +37,7 @@ OF_ITEMS: dict[str, st.SearchStrategy[Any]] = {
     "customfields": field_maps,
     "configoptions": option_maps,
 }
+MANY_IN_ONE = {"addons", "customfields", "configoptions"}  # they name no item that nothing else names
 OF_THE_ORDER: dict[str, st.SearchStrategy[Any]] = {
     "paymentmethod": texts,
     "promocode": texts,
@@ -58,8 +59,11 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
             request[name] = draw(values)
     if "addonid" in request:
         request["serviceid"] = draw(ids)
-    for name, values in OF_ITEMS.items():
-        chosen = [key for key in keys if draw(booleans)]
+    named: set[int] = set()
+    for name, values in sorted(OF_ITEMS.items(), key=lambda one: one[0] in MANY_IN_ONE):
+        chosen = [key for key in keys if draw(booleans) and (name not in MANY_IN_ONE or not named or key in named)]
+        if name not in MANY_IN_ONE | {"eppcode", "idprotection"}:
+            named.update(chosen)
         if chosen:
             request[name] = {key: draw(values) for key in chosen}
     return request
@@ -121,13 +125,36 @@ def test_all_that_was_written_is_in_the_order(request: dict[str, Any]) -> None:
     keys = {key for name in making if isinstance(request[name], dict) for key in request[name]}
     assert [item.key for item in order.items] == sorted(keys)
     assert {item.key: item.product_id for item in order.items if item.product_id} == request.get("pid", {})
-    assert {item.key: item.domain for item in order.items if item.domain} == request.get("domain", {})
+    domains = {key: name.strip() for key, name in request.get("domain", {}).items()}
+    assert {item.key: item.domain for item in order.items if item.domain} == {
+        key: name for key, name in domains.items() if name
+    }
     assert {item.key: str(item.price_override) for item in order.items if item.price_override is not None} == (
         request.get("priceoverride", {})
     )
     assert {item.key: dict(item.custom_fields) for item in order.items if item.custom_fields} == (
         request.get("customfields", {})
     )
+
+
+# Whose values are kept to the byte, and those of custom fields until it is known that they are no password.
+KEPT = {"eppcode", "notes", "customfields"}
+white = st.text(st.sampled_from(" \t\r\n\u00a0\u2003\u3000"), max_size=3)
+
+
+@given(requests(), white, white)
+def test_outer_white_space_of_values_changes_nothing(request: dict[str, Any], before: str, after: str) -> None:
+    def padded(value: Any) -> Any:
+        return (
+            {key: padded(one) for key, one in value.items()} if isinstance(value, dict) else f"{before}{value}{after}"
+        )
+
+    with_white_space = {name: value if name in KEPT else padded(value) for name, value in request.items()}
+    order = read(as_json(request), wire.JSON)
+
+    assert read(as_json(with_white_space), wire.JSON) == order
+    assert read(as_form(with_white_space), wire.FORM) == order
+    assert read(as_php(with_white_space), wire.PHP) == order
 
 
 @given(requests(), st.sampled_from([wire.JSON, wire.FORM, wire.PHP]))

@@ -188,6 +188,51 @@ def test_a_spoilt_body_is_read_or_rejected_in_next_to_no_time(mutating: list[Mut
     assert is_quick(lambda: read(body, content_type))
 
 
+# ---------------------------------------------------------------- names in brackets, in each encoding
+
+NAMES = st.sampled_from(("pid", "PID", "qty", "customfields", "x"))
+KEYS = st.sampled_from(("", " ", "0", "1", "2", "-1", "00", "a.com", "b]", "[c", "9223372036854775807"))
+bracketed = st.builds(
+    lambda name, keys, end: name + "".join(f"[{key}]" for key in keys) + end,
+    NAMES,
+    st.lists(KEYS, max_size=6),
+    st.sampled_from(("", "", "", "[", "]", "[x", "y")),
+)
+texts = st.sampled_from(("", "1", "5.00", "a b", "\u20ac"))
+
+
+def tree_or_code(body: bytes, content_type: str) -> object:
+    try:
+        return wire.decode(body, content_type)
+    except Rejected as rejected:
+        return rejected.faults[0].code
+
+
+@given(st.lists(st.tuples(bracketed, texts), min_size=1, max_size=6))
+@fuzzed
+def test_names_with_brackets_are_the_same_tree_in_each_encoding(pairs: list[tuple[str, str]]) -> None:
+    as_form = tree_or_code(urlencode(pairs).encode(), FORM)
+    members = ",".join(f"{json.dumps(name)}:{json.dumps(text)}" for name, text in pairs)
+
+    assert tree_or_code(f"{{{members}}}".encode(), JSON) == as_form
+    if len(dict(pairs)) == len(pairs):  # PHP has no name twice
+        assert tree_or_code(bytes(phpserialize.dumps(dict(pairs))), PHP) == as_form
+
+
+@given(st.dictionaries(st.sampled_from(("0", "1", "5")), texts), st.sampled_from(("0", "1", "7")), texts)
+@fuzzed
+def test_an_array_given_whole_is_the_array_of_its_elements_in_brackets(
+    whole: dict[str, str], key: str, text: str
+) -> None:
+    pairs = [(f"qty[{index}]", member) for index, member in whole.items()]
+    as_form = tree_or_code(urlencode([*pairs, (f"qty[{key}]", text)]).encode(), FORM)
+
+    assert tree_or_code(json.dumps({"qty": whole, f"qty[{key}]": text}).encode(), JSON) == as_form
+    assert tree_or_code(bytes(phpserialize.dumps({"qty": whole, f"qty[{key}]": text})), PHP) == as_form
+
+
+# ---------------------------------------------------------------- serialized values
+
 SERIALIZED = (
     bytes(phpserialize.dumps({1: "Google", "a": {"optionid": 5, "qty": 2}, 3: 1.5, 4: None, 5: True})),
     json.dumps({1: "Google", "a": {"optionid": 5, "qty": 2}, "b": [1, None, True]}).encode(),
@@ -271,6 +316,10 @@ PIECES = {
         '"#":"\\ud800",',
         '"#":"\\u0000",',
         '{"a":',
+        '"a[]":1,',
+        '"a[#]":1,',
+        '"a[x]":{"b":1},"a":[1],',
+        '"a[][][][][]":[],',
     ),
     "json list": (
         "7,",
@@ -288,6 +337,7 @@ PIECES = {
     ),
     "php array": (
         *("i:#;N;", "i:#;b:1;", "i:#;a:0:{}", "i:0;a:1:{i:0;N;}", 's:1:"a";s:1:"b";', 's:0:"";N;', "N;N;", "d:1.5;N;"),
+        's:3:"a[]";i:1;s:1:"a";a:0:{}',
         *("i:#;d:0.10000000000000001;", "i:#;i:9223372036854775807;", 'i:#;s:3:"\u20ac";', 'i:#;s:00000001:"a";'),
     ),
     "php array of 1": ("N;", "i:0;", "a:1:{i:0;", 's:1:"a";', "}", "O:1:", "d:12345678901234567890", "9"),

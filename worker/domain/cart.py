@@ -8,8 +8,7 @@ from schemas.catalog import BillingCycle, Catalog, Product
 from schemas.order import AddonLine, Item, OrderRequest, PricedItem, PricedRenewal, PricedService, RenewalKind
 from schemas.rejections import Fault, Rejected
 from worker.domain.addons import AddonOrdered, Parent, addon_of, price_addon
-from worker.domain.domain_names import domain_name
-from worker.domain.domains import price_domain
+from worker.domain.domains import name_of, price_domain
 from worker.domain.faults import Faults
 from worker.domain.fields import unknown_custom_fields, unknown_domain_fields
 from worker.domain.renewals import price_addon_renewal, price_domain_renewal, price_service_renewal
@@ -185,7 +184,7 @@ class _Basket:
         """Put in the domain of an item; the same name may be ordered once in a request."""
         if item.domain_type is None:
             return
-        name = None if item.domain is None else domain_name(item.domain)
+        name = name_of(item)
         if name is not None:
             if name.ascii in self._domains:
                 self.faults.add(rejections.domain_repeated("domain", item.key, name.unicode))

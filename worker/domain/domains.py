@@ -4,10 +4,11 @@ from decimal import Decimal
 
 from schemas import rejections
 from schemas.catalog import DomainType, Extra, Tld
+from schemas.domain_names import domain_name, existing_domain_name
 from schemas.order import Charge, DomainName, Item, PricedDomain, PricedService
 from schemas.rejections import Rejected
 from worker.domain.dates import MONTHS_A_YEAR, last_day
-from worker.domain.domain_names import domain_name, tld_of
+from worker.domain.domain_names import tld_of
 from worker.domain.faults import Faults
 from worker.domain.fields import domain_fields
 from worker.domain.money import ZERO
@@ -48,10 +49,20 @@ def price_domain(item: Item, domain_type: DomainType, service: PricedService | N
     )
 
 
+def name_of(item: Item) -> DomainName | None:
+    """Read the name that an item orders, if it has one: to be registered, it must be one that may be.
+
+    What is transferred exists already, whatever the standard says of its name.
+    """
+    if item.domain is None:
+        return None
+    return domain_name(item.domain) if item.domain_type is DomainType.REGISTER else existing_domain_name(item.domain)
+
+
 def _name(item: Item, sale: Sale) -> DomainName:
     if item.domain is None:
         raise Rejected(rejections.parameter_missing("domain", item.key))
-    name = domain_name(item.domain)
+    name = name_of(item)
     if name is None or f".{name.ascii}" in sale.catalog.tlds:
         raise Rejected(rejections.domain_invalid(item.key))
     return name
@@ -80,7 +91,7 @@ def _years_and_fields(item: Item, tld: Tld, domain_type: DomainType, sale: Sale)
 
 
 def _years(item: Item, tld: Tld, domain_type: DomainType, sale: Sale) -> int:
-    """Take the period asked for, or the TLD's shortest (addorder.md 3). 0 is a value, and not sold."""
+    """Take the period asked for, or the TLD's shortest (addorder.md 3)."""
     offered = sale.domain_prices(tld, domain_type)
     years = min(offered) if item.years is None else item.years
     if years not in offered:

@@ -13,7 +13,7 @@ _KEY_CHARS_SHOWN = 40  # a key is the caller's text, and warnings are published
 
 
 def custom_fields(item: Item, product: Product) -> dict[int, str]:
-    """Keep the values of the product's custom fields. An empty text is absent.
+    """Keep the values of the product's custom fields. An empty text is absent; outer white space counts in passwords.
 
     Raises:
         Rejected: custom_field_required, custom_field_invalid; all of them at once.
@@ -21,7 +21,9 @@ def custom_fields(item: Item, product: Product) -> dict[int, str]:
     faults = Faults()
     kept: dict[int, str] = {}
     for field in product.custom_fields:
-        value = item.custom_fields.get(str(field.id))
+        value = item.custom_fields.get(str(field.id), "")
+        if field.type != "password":
+            value = value.strip()
         if not value:
             if field.required:
                 faults.add(rejections.custom_field_required(item.key, field.id, field.name))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from schemas import rejections
+from schemas.domain_names import NAME_CHARS_MAX, existing_domain_name
 from schemas.order import (
     Charge,
     DomainRenewal,
@@ -16,7 +17,7 @@ from schemas.order import (
 )
 from schemas.rejections import Rejected
 from worker.domain.dates import MONTHS_A_YEAR, last_day
-from worker.domain.domain_names import NAME_CHARS_MAX, domain_name, tld_of
+from worker.domain.domain_names import tld_of
 from worker.domain.domains import extras_price
 from worker.domain.money import ZERO
 from worker.domain.sale import Sale
@@ -33,7 +34,7 @@ def price_domain_renewal(renewal: DomainRenewal, sale: Sale) -> PricedRenewal:
         Rejected: domain_invalid, domain_not_owned, domain_not_renewable, period_not_offered.
     """
     parameter = f"domainrenewals[{renewal.name[:NAME_CHARS_MAX]}]"
-    name = domain_name(renewal.name)
+    name = existing_domain_name(renewal.name)
     if name is None:
         raise Rejected(rejections.domain_invalid(None, parameter))
     records = sale.facts.domains.get((sale.client.id, name.ascii))

@@ -2,9 +2,9 @@
 
 from schemas import rejections
 from schemas.catalog import BillingCycle, Price, Product, QuantityRule
+from schemas.domain_names import NAME_CHARS_MAX, existing_domain_name
 from schemas.order import Charge, Item, PricedService
 from schemas.rejections import Rejected
-from worker.domain.domain_names import NAME_CHARS_MAX, domain_name
 from worker.domain.faults import Faults
 from worker.domain.fields import custom_fields
 from worker.domain.money import ZERO
@@ -29,13 +29,17 @@ def product_of(item: Item, product_id: int, sale: Sale) -> Product:
 def cycle_of(item: Item, product: Product, sale: Sale) -> BillingCycle:
     """Take the cycle asked for, or the product's shortest (addorder.md 3).
 
+    What is free or paid once has its own: callers send one cycle for all items, which is not looked at (addorder.md 4).
+
     Raises:
         Rejected: cycle_not_offered, also when the product has no price in the client's currency.
     """
     offered = shortest_first(sale.product_prices(product))
     if not offered:
         raise Rejected(rejections.product_not_priced(product.id, sale.currency.code, item.key))
-    cycle = item.billing_cycle or offered[0]
+    if item.billing_cycle is None or product.pay_type != "recurring":
+        return offered[0]
+    cycle = item.billing_cycle
     if cycle not in offered:
         raise Rejected(rejections.cycle_not_offered(cycle, item.key, offered))
     return cycle
@@ -141,7 +145,7 @@ def _service_name(item: Item) -> str | None:
     written = item.hostname or item.domain
     if written is None:
         return None
-    name = domain_name(written)
+    name = existing_domain_name(written)
     if name is not None:
         return name.unicode
     if len(written) > NAME_CHARS_MAX or not written.isprintable() or " " in written:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from schemas.catalog import Catalog, Promotion
+from schemas.domain_names import existing_domain_name
 from schemas.order import OrderRequest, Renewal, Wanted
-from worker.domain.domain_names import domain_name
 
 
 def wanted(requests: Iterable[OrderRequest], catalog: Catalog) -> Wanted:
@@ -45,7 +45,7 @@ def _ids(renewals: Iterable[Renewal]) -> Iterator[int]:
 def _domains(request: OrderRequest) -> Iterator[tuple[int, str]]:
     """Name the client's domains to renew. What is no domain name is nobody's, and refused without a look."""
     for renewal in request.domain_renewals:
-        name = domain_name(renewal.name)
+        name = existing_domain_name(renewal.name)
         if name is not None:
             yield request.client_id, name.ascii
 

@@ -15,8 +15,9 @@ from worker.intake.authentication import Authenticator, Caller
 from worker.key_ring import Fingerprint, KeyRing
 
 ACTION = "addorder"
-# What a content_encoding may say of a body that is not encoded. Celery's kombu, for one, names the charset there.
-PLAIN = frozenset({"identity", "utf-8", "utf8"})
+# What a content_encoding may say of a body that is not encoded: MIME's words for that, and charsets. Celery's kombu has
+# "binary" and "utf-8" there, .NET clients the name of the charset.
+PLAIN = frozenset({"", "identity", "binary", "8bit", "7bit", "utf-8", "utf8", "us-ascii", "ascii"})
 _TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}", re.ASCII)  # vendors' own; longer than this nobody has to carry
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
@@ -45,7 +46,7 @@ class _Opened:
     @property
     def publisher(self) -> str | None:
         """Who vouches for it. Nobody does for nothing: an empty body is not authenticated (addorder.md 1)."""
-        return self.delivery.properties.user_id if self.delivery.body else None
+        return self.delivery.properties.user_id if self.delivery.body.strip() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,16 @@ class Edge:
         check_size(delivery.body, self.request_bytes_max)
         if UNREADABLE in delivery.properties.headers:
             raise Rejected(rejections.malformed("its properties or headers make no sense"))
-        if (delivery.properties.content_encoding or "identity").lower() not in PLAIN:
-            raise Rejected(rejections.malformed("content_encoding is not supported: send the plain body"))
-        return wire.decode(delivery.body, delivery.properties.content_type)
+        encoding = delivery.properties.content_encoding or ""
+        if encoding.strip().lower() not in PLAIN:
+            raise Rejected(
+                rejections.malformed(
+                    f"its content_encoding is {wire.shown(encoding)}: send the plain body, without one"
+                )
+            )
+        tree = wire.decode(delivery.body, delivery.properties.content_type)
+        add_order.check_separators(tree)
+        return tree
 
 
 def check_message_id(message_id: str | None) -> None:

@@ -65,6 +65,26 @@ def test_a_transfer_costs_the_transfer_price() -> None:
     assert domain_of(order).epp_code == "Ab#1+2&3="
 
 
+@pytest.mark.parametrize("name", ["xn--n3h.com", "\u2603.com", "ab--cd.com"])
+def test_a_name_that_idna_forbids_is_transferred_where_it_exists_but_never_registered(name: str) -> None:
+    transfer = Item(key=0, domain=name, domain_type=DomainType.TRANSFER, epp_code="x")
+
+    order = ordered(a_request(transfer), a_catalog(tlds=[COM]))
+    rejection = refused(a_request(registration(name)), a_catalog(tlds=[COM]))
+
+    assert domain_of(order).name.ascii in {"xn--n3h.com", "ab--cd.com"}
+    assert rejection.code == "domain_invalid"
+
+
+def test_such_a_name_twice_in_both_of_its_forms_is_refused() -> None:
+    items = [
+        Item(key=key, domain=name, domain_type=DomainType.TRANSFER, epp_code="x")
+        for key, name in enumerate(("xn--n3h.com", "\u2603.com"))
+    ]
+
+    assert refused(a_request(*items), a_catalog(tlds=[COM])).code == "domain_repeated"
+
+
 def test_without_a_period_the_tlds_shortest_is_ordered() -> None:
     tld = a_tld(".co.uk", register={3: "29.00", 2: "19.90"}, renew={2: "19.90"})
 

@@ -10,6 +10,7 @@ from .builders import a_catalog, a_product, a_request, a_tld, only_item, ordered
 SITE = CustomField(201, "Site name", "text", required=True, options=())
 REGION = CustomField(202, "Region", "dropdown", required=False, options=("EU", "US"))
 MANAGED = CustomField(203, "Managed", "tickbox", required=False, options=())
+PASSWORD = CustomField(204, "Panel password", "password", required=False, options=())
 FORM = a_catalog(products=[a_product(custom_fields=(SITE, REGION, MANAGED))])
 
 LEGAL = DomainField("Legal Type", "dropdown", required=True, options=("Individual", "Company"))
@@ -53,6 +54,20 @@ def test_a_value_that_a_custom_field_does_not_allow_is_refused(item: Item, words
     assert rejection.code == "custom_field_invalid"
     assert rejection.message == f"customfields[0]: {words}"
     assert "Mars" not in rejection.message
+
+
+def test_outer_white_space_of_a_custom_field_is_nothing_but_in_a_password_it_counts() -> None:
+    catalog = a_catalog(products=[a_product(custom_fields=(SITE, REGION, MANAGED, PASSWORD))])
+    item = product_item(f201=" a blog\u00a0", f202="EU ", f203="on\n", f204=" secret ")
+
+    service = only_item(ordered(a_request(item), catalog))
+
+    assert isinstance(service, PricedService)
+    assert service.custom_fields == {201: "a blog", 202: "EU", 203: "on", 204: " secret "}
+
+
+def test_a_required_custom_field_of_white_space_only_is_refused() -> None:
+    assert refused(a_request(product_item(f201=" ")), FORM).code == "custom_field_required"
 
 
 def test_all_custom_fields_that_are_wrong_are_named() -> None:

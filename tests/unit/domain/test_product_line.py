@@ -47,17 +47,18 @@ def test_without_a_cycle_the_product_takes_its_shortest() -> None:
     assert service.cycle is QUARTERLY
 
 
-def test_a_one_time_product_recurs_nothing() -> None:
+@pytest.mark.parametrize("cycle", [None, ONETIME, MONTHLY, FREE])
+def test_a_one_time_product_recurs_nothing_whatever_cycle_is_given(cycle: BillingCycle | None) -> None:
     catalog = a_catalog(products=[a_product(pay_type="onetime", prices={ONETIME: ("150.00", "25.00")})])
 
-    order = ordered(a_request(Item(key=0, product_id=1)), catalog)
+    order = ordered(a_request(Item(key=0, product_id=1, billing_cycle=cycle)), catalog)
 
     assert firsts(order) == ["175.00"]  # 150.00 + 25.00
     assert recurrings(order) == ["None"]
 
 
-@pytest.mark.parametrize("cycle", [None, FREE])
-def test_a_free_product_costs_nothing(cycle: BillingCycle | None) -> None:
+@pytest.mark.parametrize("cycle", [None, FREE, MONTHLY, ONETIME])
+def test_a_free_product_costs_nothing_whatever_cycle_is_given(cycle: BillingCycle | None) -> None:
     catalog = a_catalog(products=[a_product(pay_type="free")])
 
     order = ordered(a_request(Item(key=0, product_id=1, billing_cycle=cycle)), catalog)
@@ -148,12 +149,12 @@ def test_a_cycle_the_product_is_not_sold_on_is_refused_with_those_it_is_sold_on(
     assert rejection.message == "billingcycle[0]: quarterly is not offered, the product is sold monthly, annually"
 
 
-def test_a_free_product_is_not_sold_monthly() -> None:
-    catalog = a_catalog(products=[a_product(pay_type="free")])
+def test_the_cycle_of_a_one_time_product_in_another_currency_is_not_looked_at_but_its_price_is() -> None:
+    catalog = a_catalog(products=[a_product(pay_type="onetime", prices={ONETIME: "150.00"}, currency="EUR")])
 
     rejection = refused(a_request(Item(key=0, product_id=1, billing_cycle=MONTHLY)), catalog)
 
-    assert rejection.code == "cycle_not_offered"
+    assert rejection.message == "pid[0]: product 1 is not sold in USD"
 
 
 def test_a_product_without_a_price_in_the_clients_currency_is_refused() -> None:

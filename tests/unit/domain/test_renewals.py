@@ -50,6 +50,15 @@ def test_a_domain_renews_at_todays_renew_price_for_the_years_asked() -> None:
     assert renewal.charge.recurring is None
 
 
+@pytest.mark.parametrize(
+    ("owned", "written"), [("xn--n3h.com", "XN--N3H.com"), ("xn--n3h.com", "\u2603.com"), ("ab--cd.com", "ab--cd.com")]
+)
+def test_an_owned_domain_renews_though_its_name_could_not_be_registered(owned: str, written: str) -> None:
+    order = ordered(a_request(domain_renewals={written: 1}), COM, facts=one_domain(name=owned))
+
+    assert firsts(order) == ["14.95"]
+
+
 def test_a_domain_renews_with_its_extras_as_far_as_they_are_still_sold() -> None:
     facts = one_domain(extras=frozenset({DNS, FORWARDING}))
 

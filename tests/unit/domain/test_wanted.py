@@ -13,7 +13,7 @@ def test_every_fact_that_the_requests_name_is_wanted() -> None:
         Item(key=0, product_id=1),
         contact_id=7,
         addon_lines=(AddonLine(1, 19, 1, "addonid", None),),
-        domain_renewals={"BÜCHER.com": 1, "two words": 1},
+        domain_renewals={"BÜCHER.com": 1, "two words": 1, "xn--n3h.com": 1},
         service_renewals=(3, 10),
     )
     second = a_request(addon_renewals=(4,))
@@ -25,7 +25,7 @@ def test_every_fact_that_the_requests_name_is_wanted() -> None:
         contacts=frozenset({7}),
         services=frozenset({3, 10, 19}),
         addons=frozenset({4}),
-        domains=frozenset({(1, "xn--bcher-kva.com")}),
+        domains=frozenset({(1, "xn--bcher-kva.com"), (1, "xn--n3h.com")}),
         stock_products=NOTHING,
         limited_promotions=NOTHING,
         history_clients=NOTHING,
