@@ -14,6 +14,7 @@ from repository.catalog import CatalogError, LoadReport
 from repository.database import Database
 from schemas.catalog_advice import Finding, advise
 from schemas.catalog_check import check as check_entries
+from schemas.catalog_check import elsewhere
 from schemas.catalog_entries import CatalogFile
 from schemas.catalog_file import FAULTS_SHOWN_MAX, FILE_BYTES_MAX, parse
 from worker.commands import echo, err, fail, out
@@ -60,6 +61,8 @@ def check(
 ) -> None:
     """Check a catalogue file by itself: changes nothing, and needs no database.
 
+    It may be a part, to be loaded on top of what is there: what it refers to
+    must be in it only if it has others of that kind.
     Tells what `load` refuses; if that is nothing, what it takes and what hurts
     later: missing prices, options given away, promotions that never apply, tax
     rules that overlap. Each with its place in the file, and the mend.
@@ -72,13 +75,14 @@ def check(
         check_entries(catalog_file)
     except CatalogError as error:
         if not as_json:
-            err.print("What the file refers to must be in it here; `load` looks into the database as well.")
+            err.print("Of a kind that is in the file, all must be in it here; `load` looks into the database as well.")
         _fail(error, as_json=as_json)
     findings = advise(catalog_file, datetime.now(UTC).date())
     if as_json:
         echo(findings)
     else:
         _tell(findings)
+        _tell_elsewhere(len(elsewhere(catalog_file)))
     raise typer.Exit(1 if findings else 0)
 
 
@@ -134,6 +138,12 @@ def _tell(findings: Sequence[Finding]) -> None:
         err.print(f"{things} in the file will hurt later, though `load` takes it")
     else:
         err.print("the file is in order")
+
+
+def _tell_elsewhere(count: int) -> None:
+    if count:
+        things = "one thing that is not" if count == 1 else f"{count:,} things that are not"
+        err.print(f"it refers to {things} in it: `load` looks into the database for that")
 
 
 def _show(report: LoadReport) -> None:
