@@ -1,6 +1,7 @@
 """The catalogue in the form of its file (deploy/sample/catalog.json): what is sold, without secrets or clients."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from repository import queries
 from repository.catalog_snapshot import read
 from repository.database import Connection
 from schemas.catalog import Addon, Catalog, ConfigOption, Prices, Product, Promotion, TaxRule, Tld
+from schemas.shop_settings import ShopSettings
 
 SQL = queries.load("catalog.sql")
 
@@ -30,6 +32,7 @@ async def export(connection: Connection) -> Entry:
         uses = {row["promotion_id"]: row["uses"] for row in await connection.fetch(SQL["promotion_uses"])}
     amounts = Amounts(catalog)
     return {
+        "settings": _settings(catalog.settings),
         "currencies": [
             {
                 "code": one.code,
@@ -77,6 +80,10 @@ class Amounts:
             }
             for currency, table in prices.items()
         }
+
+
+def _settings(settings: ShopSettings) -> Entry:
+    return {**asdict(settings), "tax": str(settings.tax), "nameservers": list(settings.nameservers)}
 
 
 def _payment_method(row: asyncpg.Record) -> Entry:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from repository import credentials, queries
+from repository import catalog_versions, credentials, queries, shop_settings
 from repository.database import Connection
 from schemas.catalog_check import KEYS, Known, check, to_look_up
 from schemas.catalog_entries import CatalogFile, CredentialEntry
+from schemas.shop_settings import Given, ShopSettings
 
 SQL = queries.load("catalog_load.sql")
 
@@ -43,8 +44,8 @@ _STATEMENTS = {
 }
 # They live: a row that exists is never overwritten. New ones take ids of their sequence.
 _LIVE = ("orders", "services", "service_addons", "domains")
-# Facts, not part of the snapshot: they do not move its version.
-_FACTS = frozenset({*_LIVE, "clients", "contacts"})
+# Facts, not part of the snapshot, do not move its version; nor does a setting that is set to what held anyway.
+_NOT_COUNTED = frozenset({*_LIVE, "clients", "contacts", "settings"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +65,30 @@ class LoadReport:
     notes: tuple[str, ...]  # what was left as it is, and why
 
 
-async def load(connection: Connection, file: CatalogFile) -> LoadReport:
+async def load(connection: Connection, file: CatalogFile, *, force: bool = False) -> LoadReport:
     """Load a catalogue file. The caller holds the transaction and commits it.
 
     Repeatable: it adds and updates, and never deletes: products, prices, fields and choices that have left the file
     stay (retire a product; give -1.00 for a price that is not offered any more). Lists of references inside an entry
     are replaced. Stock and promotion uses are set the first time only. Orders, services, their addons and domains that
-    exist are left alone. The version moves once, if anything changed that the snapshot holds.
+    exist are left alone. The version moves once, if anything changed that the snapshot holds. Only with `force`
+    is `tax` turned while there is anything with a recurring amount.
 
     Raises:
         CatalogError: all faults at once; nothing was written.
     """
     assert connection.is_in_transaction()
-    version = await connection.fetchval(SQL["lock"])
-    check(file, await _known(connection, file))
-    sections = file.model_dump(mode="json", exclude={"api_credentials"})
+    version = await catalog_versions.lock(connection)
+    known = await _known(connection, file)
+    check(file, known, force=force)
+    sections = file.model_dump(mode="json", exclude={"settings", "api_credentials"})
     sections["api_credentials"], notes = await _credentials(connection, file.api_credentials)
-    counts = {name: await _save(connection, name, sections[name]) for name in _STATEMENTS if sections[name]}
-    moved = any(count.new or count.updated for name, count in counts.items() if name not in _FACTS)
+    counts = await _save_settings(connection, file.settings.given, known.settings)
+    counts |= {name: await _save(connection, name, sections[name]) for name in _STATEMENTS if sections[name]}
+    moved = any(count.new or count.updated for name, count in counts.items() if name not in _NOT_COUNTED)
+    moved |= ShopSettings.of({**known.settings, **file.settings.given}) != ShopSettings.of(known.settings)
     if moved:
-        version = await connection.fetchval(SQL["move_version"])
+        version = await catalog_versions.move(connection)
     return LoadReport(counts, version, moved, tuple(notes))
 
 
@@ -95,7 +100,19 @@ async def _known(connection: Connection, file: CatalogFile) -> Known:
             row["code"]: (row["is_default"], row["digits"]) for row in await connection.fetch(SQL["currencies"])
         },
         owners={(row["section"], row["key"]): row["owner"] for row in found},
+        settings=await shop_settings.read(connection),
+        has_recurring=await connection.fetchval(SQL["has_recurring"]),
     )
+
+
+async def _save_settings(connection: Connection, settings: Given, before: Given) -> dict[str, Count]:
+    """Set what the file names; a file that names nothing has no such section."""
+    if not settings:
+        return {}
+    await shop_settings.save(connection, settings)
+    new = len(settings.keys() - before.keys())
+    unchanged = len(settings.items() & before.items())
+    return {"settings": Count(new, len(settings) - new - unchanged, unchanged)}
 
 
 async def _save(connection: Connection, section: str, entries: list[dict[str, Any]]) -> Count:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from repository import queries
+from repository import queries, shop_settings
 from repository.database import Connection
 from schemas.catalog import (
     CYCLES,
@@ -33,6 +33,7 @@ from schemas.catalog import (
     TaxRule,
     Tld,
 )
+from schemas.shop_settings import ShopSettings
 
 SQL = queries.load("catalog.sql")
 
@@ -68,6 +69,7 @@ async def _read(connection: Connection) -> Catalog:
     return Catalog(
         version=row["version"],
         order_number_key=row["order_number_key"].bytes,
+        settings=ShopSettings.of(shop_settings.given(row)),
         currencies=_frozen({row["code"]: Currency(**row) for row in await connection.fetch(SQL["currencies"])}),
         payment_methods=_frozen(
             {

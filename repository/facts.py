@@ -19,7 +19,7 @@ class Moment:
     """When the batch's transaction is: by the database's clock, so that a worker's may be wrong."""
 
     now: datetime
-    today: date  # UTC
+    today: date  # in the shop's time zone
     catalogue_version: int
 
 

@@ -5,7 +5,7 @@ FROM catalogue
 
 -- name: catalogue
 -- no parameters
-SELECT version, order_number_key
+SELECT version, order_number_key, tax, invoice_grace_days, nameservers, timezone
 FROM catalogue
 
 -- name: currencies

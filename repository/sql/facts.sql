@@ -5,7 +5,7 @@
 -- $10 clients whose history decides. Columns stand in the order of the fields of what they are read into.
 SELECT
     now() AS now,
-    (now() AT TIME ZONE 'UTC')::date AS today,
+    (now() AT TIME ZONE coalesce(timezone, 'UTC'))::date AS today,
     version,
     ARRAY(
         SELECT

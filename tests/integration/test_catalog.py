@@ -527,6 +527,7 @@ async def test_earlier_orders_and_what_is_owned_are_stored(stocked: Database) ->
     assert order is not None
     assert (order["order_number"], order["client_id"], order["status"]) == ("1000000003", 18, "Active")
     assert order["placed_at"].isoformat() == "2026-01-12T00:00:00+00:00"
+    assert order["placed_on"].isoformat() == "2026-01-12"
     assert (order["promotion_id"], order["promotion_code"], order["promotion_value"]) == (10, "ONCEEACH", Decimal(50))
     assert (order["currency"], order["amount"], order["payment_method"]) == ("USD", 0, "paypal")
     assert domain is not None

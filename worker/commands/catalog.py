@@ -29,7 +29,13 @@ File = Annotated[
 
 
 @app.command()
-def load(file: File) -> None:
+def load(
+    file: File,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Turn `tax` although there are services: their prices mean another.")
+    ] = False,
+) -> None:
     """Load a catalogue file, whole or not at all.
 
     Entries are added or updated, never deleted.
@@ -42,7 +48,7 @@ def load(file: File) -> None:
 
     async def run(database: Database) -> LoadReport:
         async with database.transaction() as connection:
-            return await catalogue.load(connection, catalog_file)
+            return await catalogue.load(connection, catalog_file, force=force)
 
     try:
         report = with_database(run)

@@ -72,6 +72,6 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             database=database,
             edge=Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max),
             keys=keys,
-            terms=settings.terms(),
+            first_values=settings.first_values,
             reply_queues=settings.reply_queues,
         )

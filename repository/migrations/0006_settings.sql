@@ -1,0 +1,17 @@
+-- The shop's own settings: they priced by each worker's environment, so that two workers could price differently.
+-- The inbox first, as every batch does: one that has begun is waited for, and the next one waits (nobody deadlocks).
+LOCK TABLE inbox IN EXCLUSIVE MODE;
+
+-- Null: not set yet. It is set once, by a load that names it or from the environment of whoever comes first.
+ALTER TABLE catalogue
+    ADD COLUMN tax text CONSTRAINT catalogue_tax_is_known CHECK (tax IN ('exclusive', 'inclusive')),
+    ADD COLUMN invoice_grace_days smallint
+        CONSTRAINT catalogue_invoice_grace_days_fit CHECK (invoice_grace_days BETWEEN 0 AND 365),
+    ADD COLUMN nameservers text[],
+    -- Asked for today, an unknown one is an error: of every batch, if it got in here.
+    ADD COLUMN timezone text
+        CONSTRAINT catalogue_timezone_is_known CHECK (isfinite(timestamptz 'epoch' AT TIME ZONE timezone));
+
+-- The day of the order in the shop's time zone, which may be another one by the time that the order is told again.
+-- The version before writes none: its days are those of UTC.
+ALTER TABLE orders ADD COLUMN placed_on date;
