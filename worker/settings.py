@@ -118,6 +118,10 @@ class Settings(BaseSettings):
         values = {name: getattr(self, name) for name in NAMES if name in type(self).model_fields}
         return {name: value for name, value in values.items() if value is not None}
 
+    def shown(self) -> dict[str, object]:
+        """Tell every setting as it holds, without secrets: keys are counted, of URLs only the addresses are told."""
+        return {name: _shown(getattr(self, name)) for name in type(self).model_fields}
+
     def keys(self) -> tuple[bytes, ...]:
         """Return the secret keys, the current one first."""
         if not self.secret_keys:
@@ -126,6 +130,25 @@ class Settings(BaseSettings):
                 "separated by commas, the current one first"
             )
         return tuple(key.get_secret_value().encode() for key in self.secret_keys)
+
+
+def _shown(value: object) -> object:
+    match value:
+        case SecretStr():
+            return ",".join(map(_address, nodes_of(value.get_secret_value())))
+        case (SecretStr(), *_):
+            return f"{len(value)} of them"
+        case frozenset():
+            return sorted(value)
+        case ReplyQueues(patterns=patterns):
+            return [f"{user}={pattern.pattern}" for user, pattern in patterns]
+    return value
+
+
+def _address(url: str) -> str:
+    """Leave out who comes, with which password, and parameters, which may hold one."""
+    address = urlsplit(url)
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
 
 
 def _check_url(url: str, schemes: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -94,6 +95,20 @@ async def test_of_many_that_start_at_once_one_decides(shop: Shop) -> None:
     [set_] = await shop.fetch("SELECT tax FROM catalogue")
     assert await amount(shop) == {"exclusive": EXCLUSIVE, "inclusive": INCLUSIVE}[set_["tax"]]
     assert [worker.stop() for worker in left] == [0, 0]
+
+
+async def test_a_worker_tells_its_settings_when_it_starts_and_then_the_shops(shop: Shop) -> None:
+    worker = await shop.start_worker(ORDERS_TAX="inclusive", ORDERS_BATCH_SIZE="7")
+
+    started, settings, *_ = worker.log
+    assert (started["event"], settings["event"]) == ("worker.started", "shop.settings")
+    assert (started["tax"], started["batch_size"], started["secret_keys"]) == ("inclusive", 7, "1 of them")
+    assert started["postgres_url"].endswith(await shop.database.fetchval("SELECT '/' || current_database()"))
+    assert (settings["tax"], settings["timezone"]) == ("inclusive", "UTC")
+    for url in ("ORDERS_AMQP_URL", "ORDERS_POSTGRES_URL"):
+        password = urlsplit(shop.worker_environment[url]).password
+        assert not password or f":{password}@" not in worker.words
+    assert shop.worker_environment["ORDERS_SECRET_KEYS"] not in worker.words
 
 
 async def test_an_empty_variable_says_nothing(shop: Shop) -> None:
