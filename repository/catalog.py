@@ -2,7 +2,7 @@
 
 from repository.catalog_export import export
 from repository.catalog_load import Count, LoadReport, load
-from repository.catalog_snapshot import read, version
+from repository.catalog_snapshot import read
 from schemas.catalog_file import CatalogError
 
-__all__ = ["CatalogError", "Count", "LoadReport", "export", "load", "read", "version"]
+__all__ = ["CatalogError", "Count", "LoadReport", "export", "load", "read"]

@@ -44,8 +44,9 @@ _STATEMENTS = {
 }
 # They live: a row that exists is never overwritten. New ones take ids of their sequence.
 _LIVE = ("orders", "services", "service_addons", "domains")
-# Facts, not part of the snapshot, do not move its version; nor does a setting that is set to what held anyway.
-_NOT_COUNTED = frozenset({*_LIVE, "clients", "contacts", "settings"})
+# Facts, not part of the snapshot, do not move its version; nor does a setting that is set to what held anyway. Of
+# credentials that is a version of their own.
+_NOT_COUNTED = frozenset({*_LIVE, "clients", "contacts", "settings", "api_credentials"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ async def load(connection: Connection, file: CatalogFile, *, force: bool = False
     moved |= ShopSettings.of({**known.settings, **file.settings.given}) != ShopSettings.of(known.settings)
     if moved:
         version = await catalog_versions.move(connection)
+    if (given := counts.get("api_credentials")) and (given.new or given.updated):
+        await catalog_versions.move_credentials(connection)
     return LoadReport(counts, version, moved, tuple(notes))
 
 

@@ -1,4 +1,4 @@
-"""The catalogue's version: whoever changes what is sold takes its turn by it, and moves it."""
+"""The versions of the catalogue and of its credentials: whoever changes one takes its turn by them, and moves it."""
 
 from repository import queries
 from repository.database import Connection
@@ -17,3 +17,9 @@ async def move(connection: Connection) -> int:
     """Let workers read the catalogue anew, with their next batch; return its new version."""
     version: int = await connection.fetchval(SQL["move"])
     return version
+
+
+async def move_credentials(connection: Connection) -> None:
+    """Let workers read the credentials anew, with their next batch. Also takes the turn to change them."""
+    assert connection.is_in_transaction()
+    await connection.execute(SQL["move_credentials"])

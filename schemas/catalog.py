@@ -239,9 +239,10 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that a rule may ask of the shop, as it stood at `version`."""
+    """All that a rule may ask of the shop, as it stood at `version`; and who may ask it, at a version of its own."""
 
     version: int
+    credentials_version: int
     order_number_key: bytes
     settings: ShopSettings
     currencies: Mapping[str, Currency]

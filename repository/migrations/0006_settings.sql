@@ -2,7 +2,10 @@
 -- The inbox first, as every batch does: one that has begun is waited for, and the next one waits (nobody deadlocks).
 LOCK TABLE inbox IN EXCLUSIVE MODE;
 
--- Null: not set yet. It is set once, by a load that names it or from the environment of whoever comes first.
+-- Who may ask has a version of its own, so that the catalogue's is that of what is sold.
+ALTER TABLE catalogue ADD COLUMN credentials_version bigint NOT NULL DEFAULT 1;
+
+-- Settings. Null: not set yet. It is set once, by a load that names it or from the environment of whoever comes first.
 ALTER TABLE catalogue
     ADD COLUMN tax text CONSTRAINT catalogue_tax_is_known CHECK (tax IN ('exclusive', 'inclusive')),
     ADD COLUMN invoice_grace_days smallint

@@ -1,11 +1,11 @@
--- name: version
+-- name: versions
 -- no parameters
-SELECT version
+SELECT version, credentials_version
 FROM catalogue
 
 -- name: catalogue
 -- no parameters
-SELECT version, order_number_key, tax, invoice_grace_days, nameservers, timezone
+SELECT version, credentials_version, order_number_key, tax, invoice_grace_days, nameservers, timezone
 FROM catalogue
 
 -- name: currencies

@@ -9,3 +9,8 @@ FOR UPDATE
 UPDATE catalogue
 SET version = version + 1
 RETURNING version
+
+-- name: move_credentials
+-- no parameters
+UPDATE catalogue
+SET credentials_version = credentials_version + 1

@@ -14,6 +14,9 @@ from worker.settings import Settings
 
 OTHERWISE = (
     (facts.SQL, "see", "coalesce(timezone, 'UTC')", "'UTC'"),
+    (facts.SQL, "see", "    credentials_version,", "    1 AS credentials_version,"),
+    (catalog_snapshot.SQL, "versions", "credentials_version", "1 AS credentials_version"),
+    (catalog_snapshot.SQL, "catalogue", "credentials_version", "1 AS credentials_version"),
     (catalog_snapshot.SQL, "catalogue", ", tax, invoice_grace_days, nameservers, timezone", ""),
     (orders.SQL, "place", "catalogue_version, warnings, placed_on", "catalogue_version, warnings"),
     (orders.SQL, "place", "warnings text[],\n        placed_on date", "warnings text[]"),

@@ -111,6 +111,7 @@ async def test_a_newer_worker_before_its_migration_says_what_to_do(shop: Shop) -
 # A database as the version before the shop's settings has it.
 BEFORE = """
     ALTER TABLE catalogue
+        DROP COLUMN credentials_version,
         DROP COLUMN tax,
         DROP COLUMN invoice_grace_days,
         DROP COLUMN nameservers,

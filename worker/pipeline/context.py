@@ -82,14 +82,15 @@ class Context:
         return datetime.now(UTC) + self._ahead
 
     async def see(self, connection: Connection, wanted: Wanted, catalog: Catalog) -> Seen:
-        """Ask the database for facts, for its time, and whether its catalogue is still this one.
+        """Ask the database for facts, for its time, and whether its catalogue and credentials are still these.
 
         Raises:
-            CatalogueMoved: it is another.
+            CatalogueMoved: they are others.
         """
         seen = await facts.see(connection, wanted)
         self._ahead = seen.moment.now - datetime.now(UTC)
-        if seen.moment.catalogue_version != catalog.version:
+        moment = seen.moment
+        if (moment.catalogue_version, moment.credentials_version) != (catalog.version, catalog.credentials_version):
             raise CatalogueMoved
         return seen
 

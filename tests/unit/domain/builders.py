@@ -234,6 +234,7 @@ def a_catalog(
     )
     return Catalog(
         version=1,
+        credentials_version=1,
         order_number_key=b"",
         settings=ShopSettings(),
         currencies={currency.code: currency for currency in (USD, EUR, JPY)},
