@@ -7,7 +7,9 @@ from typing import Any
 import asyncpg
 
 from repository import catalog_versions, queries
+from repository.catalog_versions import Act
 from repository.database import Connection
+from schemas.catalog_changes import compare
 from schemas.shop_settings import NAMES, Given, SettingValue, ShopSettings, Tax
 
 SQL = queries.load("shop_settings.sql")
@@ -32,10 +34,10 @@ async def save(connection: Connection, settings: Given) -> None:
     await connection.execute(SQL["save"], json.dumps(settings))
 
 
-async def fill(connection: Connection, first: Given) -> Given:
+async def fill(connection: Connection, first: Given, *, by: str) -> Given:
     """Set those that nobody has set yet, and return all that are set then. The caller holds the transaction.
 
-    Whoever comes first decides. The catalogue's version moves if other settings hold then than before.
+    Whoever comes first decides; `by` names them. The catalogue's version moves if other settings hold then than before.
     """
     assert connection.is_in_transaction()
     before = await read(connection)
@@ -46,6 +48,6 @@ async def fill(connection: Connection, first: Given) -> Given:
     missing = {name: value for name, value in first.items() if name not in before}
     await save(connection, missing)
     after = {**before, **missing}
-    if ShopSettings.of(after) != ShopSettings.of(before):
-        await catalog_versions.move(connection)
+    holding = ({"settings": ShopSettings.of(given).as_in_file()} for given in (before, after))
+    await catalog_versions.record(connection, compare(*holding), by=by, act=Act.FIRST_VALUES)
     return after

@@ -6,7 +6,7 @@ column of the table `catalogue` that is null until somebody has set it.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Annotated, Self
 from zoneinfo import available_timezones
@@ -40,6 +40,10 @@ class ShopSettings:
     @classmethod
     def of(cls, given: "Given") -> Self:
         return cls(**given)  # type: ignore[arg-type]  # who gives it has checked names and types
+
+    def as_in_file(self) -> dict[str, object]:
+        """Write all of them as the catalogue file has them."""
+        return {**asdict(self), "tax": str(self.tax), "nameservers": list(self.nameservers)}
 
     @property
     def tax_inclusive(self) -> bool:

@@ -18,3 +18,29 @@ ALTER TABLE catalogue
 -- The day of the order in the shop's time zone, which may be another one by the time that the order is told again.
 -- The version before writes none: its days are those of UTC.
 ALTER TABLE orders ADD COLUMN placed_on date;
+
+-- What each version of the catalogue changed, of the entries of its file; and of those before this one, nobody knows it.
+-- A version that is missing here was made by a version of this program that kept no history.
+CREATE TABLE catalog_versions (
+    version bigint PRIMARY KEY,
+    made_at timestamptz NOT NULL DEFAULT now(),
+    made_by text NOT NULL,
+    act text NOT NULL CONSTRAINT catalog_versions_act_is_known
+        CHECK (act IN ('migrate', 'load', 'rollback', 'first_values')),
+    back_to bigint,
+    CONSTRAINT catalog_versions_rollback_says_where CHECK ((act = 'rollback') = (back_to IS NOT NULL))
+);
+
+CREATE TABLE catalog_changes (
+    version bigint NOT NULL CONSTRAINT catalog_changes_version_fkey REFERENCES catalog_versions,
+    section text NOT NULL,
+    key text NOT NULL,
+    before jsonb, -- null: the entry is new
+    after jsonb, -- null: it is gone
+    PRIMARY KEY (version, section, key),
+    CONSTRAINT catalog_changes_change_something CHECK (before IS DISTINCT FROM after)
+);
+
+INSERT INTO catalog_versions (version, made_by, act)
+SELECT version, current_user, 'migrate'
+FROM catalogue;

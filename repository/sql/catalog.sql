@@ -123,8 +123,9 @@ FROM promotion_values
 
 -- name: affiliates
 -- no parameters
-SELECT id, active
+SELECT id, client_id, active
 FROM affiliates
+ORDER BY id
 
 -- name: credentials
 -- no parameters

@@ -106,6 +106,11 @@ SET (level, name, country, state, rate, compound)
 WHERE kept.* IS DISTINCT FROM excluded.*
 RETURNING id AS key, xmax = 0 AS is_new
 
+-- name: delete_tax_rules
+-- $1 ids. Of a rollback: nothing refers to them, and one that stayed would stand before a rule that is less particular.
+DELETE FROM tax_rules
+WHERE id = ANY ($1::bigint[])
+
 -- name: save_products
 -- $1 products
 INSERT INTO products AS kept (

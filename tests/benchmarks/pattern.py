@@ -66,7 +66,7 @@ def context_of(database: Database) -> Context:
     """Make what carrying out needs, for a publisher that is trusted."""
     keys = KeyRing([SECRET_KEY.encode()])
     edge = Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX)
-    return Context(database, edge, keys, {}, ReplyQueues.of(()))
+    return Context(database, edge, keys, {}, "", ReplyQueues.of(()))
 
 
 def delivery(tag: int, message_id: str, body: Mapping[str, Any], trail: Trail = NO_TRAIL) -> Delivery:

@@ -37,7 +37,7 @@ def main() -> None:
     def given(_row: Mapping[str, Any]) -> Given:
         return of_environment
 
-    async def fill(_connection: object, _first: Given) -> Given:
+    async def fill(_connection: object, _first: Given, *, by: str) -> Given:  # noqa: ARG001  # as the real one is called
         return of_environment
 
     put(shop_settings, "given", given)

@@ -117,6 +117,7 @@ BEFORE = """
         DROP COLUMN nameservers,
         DROP COLUMN timezone;
     ALTER TABLE orders DROP COLUMN placed_on;
+    DROP TABLE catalog_changes, catalog_versions;
 """
 SETTINGS = files("repository").joinpath("migrations", "0006_settings.sql")
 # 100.00 to a client in Great Britain: exclusive of 20 % VAT it would be 120.00, and due at once.

@@ -62,7 +62,7 @@ async def stocked(shop_url: str) -> AsyncIterator[Database]:
 
 async def load(database: Database, values: dict[str, Any]) -> LoadReport:
     async with database.transaction() as connection:
-        return await catalog.load(connection, parse(json.dumps(values)))
+        return await catalog.load(connection, parse(json.dumps(values)), by="tests")
 
 
 async def read(database: Database) -> Catalog:
@@ -240,7 +240,7 @@ async def test_a_change_moves_the_version_once_and_is_counted(stocked: Database)
 async def test_clients_and_what_they_own_do_not_move_the_version(stocked: Database) -> None:
     report = await load(stocked, changed("clients", 1, firstname="Jack"))
 
-    assert report == LoadReport({"clients": Count(new=0, updated=1, unchanged=0)}, version=2, moved=False, notes=())
+    assert report == LoadReport({"clients": Count(new=0, updated=1, unchanged=0)}, version=2, changes=(), notes=())
     assert await value(stocked, "SELECT first_name FROM clients WHERE id = 1") == "Jack"
 
 
@@ -446,7 +446,7 @@ async def test_a_file_is_loaded_whatever_will_hurt_and_then_that_happens(databas
     file = parse(HURTFUL)
     found = {finding.code for finding in advise(file, date(2026, 11, 23))}
     async with database.transaction() as connection:
-        await catalog.load(connection, file)
+        await catalog.load(connection, file, by="tests")
     shop = await read(database)
     in_euros = some_facts(client=a_client(currency="EUR"))
     starter = Item(key=0, product_id=1)
@@ -668,7 +668,7 @@ async def test_a_secret_that_changes_is_hashed_anew(stocked: Database) -> None:
     report = await load(stocked, file)
 
     kept = (await read(stocked)).credentials["IDENT"]
-    assert report == LoadReport({"api_credentials": Count(0, 1, 0)}, version=2, moved=False, notes=())
+    assert report == LoadReport({"api_credentials": Count(0, 1, 0)}, version=2, changes=(), notes=())
     assert credentials.is_hash_of(kept.secret_hash, "OTHER")
 
 

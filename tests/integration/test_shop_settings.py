@@ -190,7 +190,7 @@ async def stocked(shop_url: str) -> AsyncIterator[Database]:
 
 async def load_into(database: Database, *, force: bool = False, **settings: Any) -> catalog.LoadReport:
     async with database.transaction() as connection:
-        return await catalog.load(connection, parse(json.dumps({"settings": settings})), force=force)
+        return await catalog.load(connection, parse(json.dumps({"settings": settings})), by="tests", force=force)
 
 
 async def settings_in(database: Database) -> ShopSettings:
@@ -218,7 +218,7 @@ async def test_to_set_what_holds_anyway_moves_no_version_and_a_worker_may_disagr
 
     assert (report.version, report.moved) == (2, False)
     async with stocked.transaction() as connection:
-        assert (await shop_settings.fill(connection, {"tax": Tax.INCLUSIVE}))["tax"] is Tax.EXCLUSIVE
+        assert (await shop_settings.fill(connection, {"tax": Tax.INCLUSIVE}, by="tests"))["tax"] is Tax.EXCLUSIVE
 
 
 async def test_prices_do_not_turn_into_others_while_there_are_services(stocked: Database) -> None:

@@ -5,7 +5,7 @@ import asyncio
 from repository import shop_settings
 from repository.database import Database
 from schemas.shop_settings import Given
-from worker.commands import err, out
+from worker.commands import err, out, person
 from worker.commands.database import database_errors
 from worker.settings import Settings
 from worker.shop_settings import overruled
@@ -25,7 +25,7 @@ def migrate() -> None:
     async def run() -> tuple[tuple[str, ...], Given]:
         applied = await migrations.migrate(url)
         async with Database(url, connections_max=1) as database, database.transaction() as connection:
-            return applied, await shop_settings.fill(connection, first)
+            return applied, await shop_settings.fill(connection, first, by=person())
 
     with database_errors():
         applied, given = asyncio.run(run())

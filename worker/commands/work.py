@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from repository.database import Database
 from worker import logs, metrics
-from worker.commands import broker_errors, fail
+from worker.commands import broker_errors, fail, person
 from worker.commands.database import database_errors
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
@@ -77,5 +77,6 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             edge=Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max),
             keys=keys,
             first_values=settings.first_values,
+            run_by=person(),
             reply_queues=settings.reply_queues,
         )

@@ -37,6 +37,7 @@ class Context:
     edge: Edge
     keys: KeyRing
     first_values: Given  # of the shop's settings: what this worker's environment says
+    run_by: str  # the user of the operating system
     reply_queues: ReplyQueues
     catalog: Catalog = field(init=False)
     published: list[Mark] = field(default_factory=list)  # answers to mark with the next transaction
@@ -66,7 +67,7 @@ class Context:
         load of the catalogue could end all workers at once.
         """
         async with self.database.transaction() as connection:
-            given = await shop_settings.fill(connection, self.first_values)
+            given = await shop_settings.fill(connection, self.first_values, by=self.run_by)
         if faults := list(overruled(self.first_values, given)):
             raise SettingsError("\n".join(faults))
 
