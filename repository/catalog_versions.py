@@ -22,6 +22,7 @@ class Act(StrEnum):
     LOAD = "load"
     ROLLBACK = "rollback"
     FIRST_VALUES = "first_values"  # of settings, from an environment
+    UNRECORDED = "unrecorded"  # a version of this program that kept no history
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Version:
     """A version as it was made. `changes` are the first few that it made to entries, out of `count`."""
 
     version: int
-    made_at: datetime
+    made_at: datetime | None  # None: it was not recorded
     made_by: str
     act: Act
     back_to: int | None  # of a rollback

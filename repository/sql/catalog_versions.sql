@@ -37,12 +37,17 @@ UPDATE catalogue
 SET credentials_version = credentials_version + 1
 
 -- name: history
--- $1 how many versions at most
+-- Every version since the first that was recorded, and those between that were not. $1 how many at most
 SELECT
-    version, made_at, made_by, act, back_to,
-    (SELECT count(*) FROM catalog_changes WHERE catalog_changes.version = catalog_versions.version) AS count
-FROM catalog_versions
-ORDER BY version DESC
+    number AS version,
+    made_at,
+    coalesce(made_by, '') AS made_by,
+    coalesce(act, 'unrecorded') AS act,
+    back_to,
+    (SELECT count(*) FROM catalog_changes WHERE catalog_changes.version = number) AS count
+FROM generate_series((SELECT min(version) FROM catalog_versions), (SELECT version FROM catalogue)) AS number
+LEFT JOIN catalog_versions ON catalog_versions.version = number
+ORDER BY number DESC
 LIMIT $1
 
 -- name: changes_of

@@ -141,7 +141,8 @@ async def test_the_history_says_when_by_whom_and_what(stocked: Database) -> None
     assert (versions[3].made_by, versions[3].act) == ("tests", Act.LOAD)
     assert (versions[4].version, versions[4].act, versions[4].changes) == (1, Act.MIGRATE, ())
     assert [sentence(one) for one in in_detail(versions[1].changes)] == ["setting tax: exclusive → inclusive"]
-    assert all(one.made_at <= versions[0].made_at for one in versions)
+    times = [one.made_at for one in versions if one.made_at]
+    assert times == sorted(times, reverse=True)
 
 
 async def test_what_differs_between_two_versions_is_told_taken_together(stocked: Database) -> None:
@@ -180,6 +181,9 @@ async def test_a_version_that_a_program_without_history_made_is_told_and_never_g
     with pytest.raises(VersionError, match=r"^there is no version 6: the catalogue is at 5$"):
         await between(stocked, 6)
     assert (await roll_back(stocked, 4)).version == 6
+    assert [(one.version, one.act) for one in await history(stocked)] == [
+        (6, Act.ROLLBACK), (5, Act.LOAD), (4, Act.UNRECORDED), (3, Act.LOAD), (2, Act.LOAD), (1, Act.MIGRATE),
+    ]  # fmt: skip
 
 
 async def test_loads_at_once_each_tell_their_own_changes(stocked: Database) -> None:

@@ -108,6 +108,9 @@ def show_version(version: Version) -> None:
         Act.ROLLBACK: f"back to version {version.back_to}",
         Act.FIRST_VALUES: "first values of settings, from an environment",
     }
+    if version.made_at is None:
+        out.print(f"{version.version}  not recorded: made by a version of this program that kept no history")
+        return
     when = f"{version.made_at:%Y-%m-%d %H:%M:%S} UTC"
     out.print(f"{version.version}  {when}  {acts[version.act]}, by {plain(version.made_by)}", markup=False)
     _show_changes(version.changes, most=VERSION_CHANGES_SHOWN_MAX, indent="    ")
