@@ -9,7 +9,9 @@ import asyncpg
 from repository import queries
 from repository.catalog_snapshot import read
 from repository.database import Connection
-from schemas.catalog import Addon, Catalog, ConfigOption, Prices, Product, Promotion, TaxRule, Tld
+from schemas.catalog import Addon, Catalog, ConfigOption, Currency, Prices, Product, Promotion, TaxRule, Tld
+from schemas.catalog_changes import COUNTED_BY_SALES, Sections
+from schemas.catalog_check import KEYS
 
 SQL = queries.load("catalog.sql")
 
@@ -24,32 +26,44 @@ async def export(connection: Connection) -> Entry:
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         catalog = await read(connection)
-        methods = await connection.fetch(SQL["payment_methods"])
-        groups = await connection.fetch(SQL["client_groups"])
+        exported = await _entries(connection, catalog)
         stock = {row["product_id"]: row["quantity"] for row in await connection.fetch(SQL["stock"])}
         uses = {row["promotion_id"]: row["uses"] for row in await connection.fetch(SQL["promotion_uses"])}
+    counted = {"products": stock, "promotions": uses}
+    for section, name in COUNTED_BY_SALES.items():
+        for entry in exported[section]:
+            entry[name] = counted[section].get(entry["id"], 0)
+    del exported["affiliates"]
+    credentials = [
+        {"identifier": one.identifier, "actions": sorted(one.actions)} for one in catalog.credentials.values()
+    ]
+    return {"settings": catalog.settings.as_in_file(), **exported, "api_credentials": credentials}
+
+
+async def sections(connection: Connection) -> Sections:
+    """Return what is sold, and whether affiliates are active, by section and key: what the catalogue's version is of.
+
+    The caller has its turn to change the catalogue, or accepts a mixture.
+    """
+    catalog = await read(connection)
+    entries = await _entries(connection, catalog)
+    keyed = {section: {str(one[KEYS[section]]): one for one in entries[section]} for section in entries}
+    return {"settings": catalog.settings.as_in_file(), **keyed}
+
+
+async def _entries(connection: Connection, catalog: Catalog) -> dict[str, list[Entry]]:
+    """Write the sections of a file, but for what sales count."""
     amounts = Amounts(catalog)
     return {
-        "currencies": [
-            {
-                "code": one.code,
-                "prefix": one.prefix,
-                "suffix": one.suffix,
-                "digits": one.digits,
-                "default": one.is_default,
-            }
-            for one in catalog.currencies.values()
-        ],
-        "payment_methods": [_payment_method(row) for row in methods],
-        "client_groups": [_client_group(row) for row in groups],
+        "currencies": [_currency(one) for one in catalog.currencies.values()],
+        "payment_methods": [_payment_method(row) for row in await connection.fetch(SQL["payment_methods"])],
+        "client_groups": [_client_group(row) for row in await connection.fetch(SQL["client_groups"])],
         "tax_rules": [_tax_rule(rule) for rule in catalog.tax_rules],
-        "products": [_product(product, stock.get(product.id, 0), amounts) for product in catalog.products.values()],
+        "products": [_product(product, amounts) for product in catalog.products.values()],
         "addons": [_addon(addon, amounts) for addon in catalog.addons.values()],
         "tlds": [_tld(tld, amounts) for tld in catalog.tlds.values()],
-        "promotions": [_promotion(one, uses.get(one.id, 0), amounts) for one in catalog.promotions.values()],
-        "api_credentials": [
-            {"identifier": one.identifier, "actions": sorted(one.actions)} for one in catalog.credentials.values()
-        ],
+        "promotions": [_promotion(one, amounts) for one in catalog.promotions.values()],
+        "affiliates": [_affiliate(row) for row in await connection.fetch(SQL["affiliates"])],
     }
 
 
@@ -79,6 +93,16 @@ class Amounts:
         }
 
 
+def _currency(currency: Currency) -> Entry:
+    return {
+        "code": currency.code,
+        "prefix": currency.prefix,
+        "suffix": currency.suffix,
+        "digits": currency.digits,
+        "default": currency.is_default,
+    }
+
+
 def _payment_method(row: asyncpg.Record) -> Entry:
     return {
         "name": row["name"],
@@ -90,6 +114,10 @@ def _payment_method(row: asyncpg.Record) -> Entry:
 
 def _client_group(row: asyncpg.Record) -> Entry:
     return {"id": row["id"], "name": row["name"], "discount_percent": str(row["discount_percent"])}
+
+
+def _affiliate(row: asyncpg.Record) -> Entry:
+    return {"id": row["id"], "client": row["client_id"], "active": row["active"]}
 
 
 def _tax_rule(rule: TaxRule) -> Entry:
@@ -104,7 +132,7 @@ def _tax_rule(rule: TaxRule) -> Entry:
     }
 
 
-def _product(product: Product, stock: int, amounts: Amounts) -> Entry:
+def _product(product: Product, amounts: Amounts) -> Entry:
     prorata, free_domain = product.prorata, product.free_domain
     return {
         "id": product.id,
@@ -115,7 +143,6 @@ def _product(product: Product, stock: int, amounts: Amounts) -> Entry:
         "retired": product.retired,
         "allowqty": str(product.quantity_rule),
         "stock_control": product.stock_controlled,
-        "stock_quantity": stock,
         "prorata": prorata and {"day": prorata.day, "charge_next_month": prorata.charge_next_month},
         "free_domain": free_domain and {"cycles": _texts(free_domain.cycles), "tlds": _texts(free_domain.tlds)},
         "pricing": amounts.prices(product.prices),
@@ -171,7 +198,7 @@ def _tld(tld: Tld, amounts: Amounts) -> Entry:
     }
 
 
-def _promotion(promotion: Promotion, uses: int, amounts: Amounts) -> Entry:
+def _promotion(promotion: Promotion, amounts: Amounts) -> Entry:
     return {
         "id": promotion.id,
         "code": promotion.code,
@@ -183,7 +210,6 @@ def _promotion(promotion: Promotion, uses: int, amounts: Amounts) -> Entry:
         "start_date": promotion.start_date and promotion.start_date.isoformat(),
         "end_date": promotion.end_date and promotion.end_date.isoformat(),
         "max_uses": promotion.max_uses,
-        "uses": uses,
         "once_per_client": promotion.once_per_client,
         "new_signups_only": promotion.new_signups_only,
         "existing_clients_only": promotion.existing_clients_only,

@@ -2,14 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from repository import credentials, queries
+from repository import catalog_versions, credentials, queries, shop_settings
+from repository.catalog_export import sections
+from repository.catalog_versions import Act
 from repository.database import Connection
+from schemas.catalog_changes import EntryChange, Sections, compare, in_detail, named, sentence
 from schemas.catalog_check import KEYS, Known, check, to_look_up
 from schemas.catalog_entries import CatalogFile, CredentialEntry
+from schemas.catalog_file import parse
+from schemas.catalog_rollback import file_back_to
+from schemas.shop_settings import Given
 
 SQL = queries.load("catalog_load.sql")
 
@@ -43,8 +50,6 @@ _STATEMENTS = {
 }
 # They live: a row that exists is never overwritten. New ones take ids of their sequence.
 _LIVE = ("orders", "services", "service_addons", "domains")
-# Facts, not part of the snapshot: they do not move its version.
-_FACTS = frozenset({*_LIVE, "clients", "contacts"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +65,106 @@ class Count:
 class LoadReport:
     sections: Mapping[str, Count]  # of those that the file has
     version: int  # the catalogue's, after the load
-    moved: bool  # whether the load moved it
+    changes: tuple[EntryChange, ...]  # of what the version is of; none: it did not move
     notes: tuple[str, ...]  # what was left as it is, and why
 
+    @property
+    def moved(self) -> bool:
+        return bool(self.changes)
 
-async def load(connection: Connection, file: CatalogFile) -> LoadReport:
-    """Load a catalogue file. The caller holds the transaction and commits it.
+
+async def load(
+    connection: Connection, file: CatalogFile, *, by: str, force: bool = False, dry_run: bool = False
+) -> LoadReport:
+    """Load a catalogue file, for the person that `by` names. The caller holds the transaction and commits it.
 
     Repeatable: it adds and updates, and never deletes: products, prices, fields and choices that have left the file
     stay (retire a product; give -1.00 for a price that is not offered any more). Lists of references inside an entry
     are replaced. Stock and promotion uses are set the first time only. Orders, services, their addons and domains that
-    exist are left alone. The version moves once, if anything changed that the snapshot holds.
+    exist are left alone. The version moves once, if anything changed that the snapshot holds. Only with `force`
+    is `tax` turned while there is anything with a recurring amount. With `dry_run` all of it is undone again: the
+    report tells what would be.
 
     Raises:
         CatalogError: all faults at once; nothing was written.
     """
     assert connection.is_in_transaction()
-    version = await connection.fetchval(SQL["lock"])
-    check(file, await _known(connection, file))
-    sections = file.model_dump(mode="json", exclude={"api_credentials"})
-    sections["api_credentials"], notes = await _credentials(connection, file.api_credentials)
-    counts = {name: await _save(connection, name, sections[name]) for name in _STATEMENTS if sections[name]}
-    moved = any(count.new or count.updated for name, count in counts.items() if name not in _FACTS)
-    if moved:
-        version = await connection.fetchval(SQL["move_version"])
-    return LoadReport(counts, version, moved, tuple(notes))
+    await catalog_versions.lock(connection)
+    async with _undone_if(connection, dry_run):
+        before = await sections(connection)
+        counts, notes = await _write(connection, file, force=force, dry_run=dry_run)
+        changes = compare(before, await sections(connection))
+        version = await catalog_versions.record(connection, changes, by=by, act=Act.LOAD)
+    return LoadReport(counts, version, changes, notes)
+
+
+async def rollback(
+    connection: Connection, back_to: int, *, by: str, force: bool = False, dry_run: bool = False
+) -> LoadReport:
+    """Let what is sold be as it was in an older version: a new version, made as by a load (catalog_rollback.py).
+
+    Clients, what they own, stock, uses and credentials are as they are. What orders may refer to is never deleted: what
+    was not there then is no longer sold, and noted. `by`, `force` and `dry_run` are those of `load`.
+
+    Raises:
+        VersionError: there is no such version, or nobody knows what was changed since.
+        CatalogError: it would turn `tax`, without `force`.
+    """
+    assert connection.is_in_transaction()
+    await catalog_versions.lock(connection)
+    async with _undone_if(connection, dry_run):
+        since = await catalog_versions.between(connection, back_to)
+        file = parse(json.dumps(file_back_to(since)))
+        before = await sections(connection)
+        counts, _ = await _write(connection, file, force=force, dry_run=dry_run)
+        added = [int(change.key) for change in since if change.section == "tax_rules" and change.before is None]
+        await connection.execute(SQL["delete_tax_rules"], added)
+        after = await sections(connection)
+        changes = compare(before, after)
+        version = await catalog_versions.record(connection, changes, by=by, act=Act.ROLLBACK, back_to=back_to)
+    return LoadReport(counts, version, changes, tuple(_left(since, after)))
+
+
+class _Undone(Exception):
+    """What ends a dry run."""
+
+
+@asynccontextmanager
+async def _undone_if(connection: Connection, dry_run: bool) -> AsyncIterator[None]:  # noqa: FBT001  # said by its name
+    """Let what is written stand, unless it is a dry run or fails: a savepoint in the caller's transaction."""
+    with suppress(_Undone):
+        async with connection.transaction():
+            yield
+            if dry_run:
+                raise _Undone
+
+
+def _left(since: Iterable[EntryChange], after: Sections) -> Iterator[str]:
+    """Name what is not as it was before these changes, because it can not be taken back."""
+    for change in since:
+        left = EntryChange(change.section, change.key, change.before, after[change.section].get(change.key))
+        if left.before is None and left.after is not None:
+            [whole] = in_detail([left])
+            yield f"{named(whole)} was not there then: it stays, and is no longer sold or applied"
+        elif left.before != left.after:
+            yield from (f"stays: {sentence(value)}" for value in in_detail([left]))
+
+
+async def _write(
+    connection: Connection, file: CatalogFile, *, force: bool, dry_run: bool
+) -> tuple[dict[str, Count], tuple[str, ...]]:
+    """Check and write a file; return what it came to, section by section, and notes."""
+    known = await _known(connection, file)
+    check(file, known, force=force)
+    given = file.model_dump(mode="json", exclude={"settings", "api_credentials"})
+    given["api_credentials"], notes = await _credentials(connection, file.api_credentials)
+    counts = await _save_settings(connection, file.settings.given, known.settings)
+    for section in _STATEMENTS:
+        if given[section]:
+            counts[section] = await _save(connection, section, given[section], dry_run=dry_run)
+    if (made := counts.get("api_credentials")) and (made.new or made.updated):
+        await catalog_versions.move_credentials(connection)
+    return counts, tuple(notes)
 
 
 async def _known(connection: Connection, file: CatalogFile) -> Known:
@@ -95,17 +175,29 @@ async def _known(connection: Connection, file: CatalogFile) -> Known:
             row["code"]: (row["is_default"], row["digits"]) for row in await connection.fetch(SQL["currencies"])
         },
         owners={(row["section"], row["key"]): row["owner"] for row in found},
+        settings=await shop_settings.read(connection),
+        has_recurring=await connection.fetchval(SQL["has_recurring"]),
     )
 
 
-async def _save(connection: Connection, section: str, entries: list[dict[str, Any]]) -> Count:
+async def _save_settings(connection: Connection, settings: Given, before: Given) -> dict[str, Count]:
+    """Set what the file names; a file that names nothing has no such section."""
+    if not settings:
+        return {}
+    await shop_settings.save(connection, settings)
+    new = len(settings.keys() - before.keys())
+    unchanged = len(settings.items() & before.items())
+    return {"settings": Count(new, len(settings) - new - unchanged, unchanged)}
+
+
+async def _save(connection: Connection, section: str, entries: list[dict[str, Any]], *, dry_run: bool) -> Count:
     given = json.dumps(entries)
     new: set[Any] = set()
     changed: set[Any] = set()
     for statement in _STATEMENTS[section]:
         for row in await connection.fetch(SQL[statement], given):
             (new if row["is_new"] else changed).add(row["key"])
-    if new and section in _LIVE:
+    if new and section in _LIVE and not dry_run:  # what a sequence has given is not taken back with a transaction
         await connection.execute(SQL["raise_sequence"], section, max(new))
     unchanged = {entry[KEYS[section]] for entry in entries} - new - changed
     return Count(len(new), len(changed - new), len(unchanged))

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from repository import queries
+from repository import queries, shop_settings
 from repository.database import Connection
 from schemas.catalog import (
     CYCLES,
@@ -33,6 +33,7 @@ from schemas.catalog import (
     TaxRule,
     Tld,
 )
+from schemas.shop_settings import ShopSettings
 
 SQL = queries.load("catalog.sql")
 
@@ -43,10 +44,11 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-async def version(connection: Connection) -> int:
-    """Return the catalogue's version. It moves with every change of what `read` returns."""
-    current: int = await connection.fetchval(SQL["version"])
-    return current
+async def versions(connection: Connection) -> tuple[int, int]:
+    """Return the versions of the catalogue and of its credentials: whatever of `read` changes, one of them moves."""
+    row = await connection.fetchrow(SQL["versions"])
+    assert row is not None, "the migrations make the one row of the catalogue"
+    return row["version"], row["credentials_version"]
 
 
 async def read(connection: Connection) -> Catalog:
@@ -57,8 +59,8 @@ async def read(connection: Connection) -> Catalog:
     """
     for _ in range(READS_MAX):
         catalog = await _read(connection)
-        # A load between two of the queries would show as a mixture; it moves the version.
-        if await version(connection) == catalog.version:
+        # A load between two of the queries would show as a mixture; it moves a version.
+        if await versions(connection) == (catalog.version, catalog.credentials_version):
             return catalog
     raise TimeoutError(f"the catalogue moved {READS_MAX} times while it was read")
 
@@ -67,7 +69,9 @@ async def _read(connection: Connection) -> Catalog:
     (row,) = await connection.fetch(SQL["catalogue"])
     return Catalog(
         version=row["version"],
+        credentials_version=row["credentials_version"],
         order_number_key=row["order_number_key"].bytes,
+        settings=ShopSettings.of(shop_settings.given(row)),
         currencies=_frozen({row["code"]: Currency(**row) for row in await connection.fetch(SQL["currencies"])}),
         payment_methods=_frozen(
             {

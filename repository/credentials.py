@@ -1,4 +1,4 @@
-"""API credentials: made, listed, revoked. Who may ask is part of the catalogue, so each change moves its version."""
+"""API credentials: made, listed, revoked. Workers read them with the catalogue; each change moves their own version."""
 
 import re
 import secrets
@@ -9,7 +9,7 @@ from datetime import datetime
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from repository import queries
+from repository import catalog_versions, queries
 from repository.database import Connection
 from schemas.catalog_entries import TEXT_CHARS_MAX
 
@@ -56,7 +56,7 @@ async def add(connection: Connection, actions: Sequence[str], identifier: str | 
     if identifier is not None and (not identifier.isprintable() or not 0 < len(identifier) <= TEXT_CHARS_MAX):
         raise CredentialError(f"an identifier has 1 to {TEXT_CHARS_MAX} printable characters")
     made = NewCredential(identifier or secrets.token_hex(_RANDOM_BYTES), secrets.token_hex(_RANDOM_BYTES))
-    await connection.execute(SQL["move_version"])
+    await catalog_versions.move_credentials(connection)
     if await connection.fetchval(SQL["add"], made.identifier, hash_of(made.secret), names) is None:
         raise CredentialError(f"there is a credential {made.identifier} already: revoke it first")
     return made
@@ -75,7 +75,7 @@ async def revoke(connection: Connection, identifier: str) -> None:
         CredentialError: none with this identifier is in force.
     """
     assert connection.is_in_transaction()
-    await connection.execute(SQL["move_version"])
+    await catalog_versions.move_credentials(connection)
     if await connection.fetchval(SQL["revoke"], identifier) is None:
         raise CredentialError(f"there is no credential {identifier} in force: see `orders credentials list`")
 

@@ -19,8 +19,9 @@ class Moment:
     """When the batch's transaction is: by the database's clock, so that a worker's may be wrong."""
 
     now: datetime
-    today: date  # UTC
+    today: date  # in the shop's time zone
     catalogue_version: int
+    credentials_version: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ async def see(connection: Connection, wanted: Wanted) -> Seen:
             (client_id, promotion) for client_id, promotions in row["history"] for promotion in promotions or ()
         ),
     )
-    return Seen(Moment(row["now"], row["today"], row["version"]), facts, totals)
+    return Seen(Moment(row["now"], row["today"], row["version"], row["credentials_version"]), facts, totals)
 
 
 def _service(columns: tuple[Any, ...]) -> OwnedService:

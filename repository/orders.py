@@ -13,6 +13,7 @@ from repository.database import Connection
 from repository.inbox import Answer
 from repository.order_numbers import order_number
 from repository.sealed import seal_field
+from schemas.catalog import Catalog
 from schemas.order import (
     InvoiceLine,
     PlacedOrder,
@@ -23,8 +24,8 @@ from schemas.order import (
     PricedRenewal,
     PricedService,
     RenewalKind,
-    Terms,
 )
+from schemas.shop_settings import ShopSettings
 
 SQL = queries.load("orders.sql")
 
@@ -74,13 +75,12 @@ async def allocate(connection: Connection, orders: Sequence[OrderToPlace], key: 
     ]
 
 
-async def place(  # noqa: PLR0913  # all that one statement writes
+async def place(  # all that one statement writes
     connection: Connection,
     orders: Sequence[tuple[OrderToPlace, PlacedOrder]],
     answers: Sequence[Answer],
     *,
-    catalogue_version: int,
-    terms: Terms,
+    catalog: Catalog,
     encrypt: Encrypt,
 ) -> None:
     """Write orders under the ids that they were given, and remember what requests were answered, placed or not.
@@ -97,9 +97,9 @@ async def place(  # noqa: PLR0913  # all that one statement writes
             items[table].append(row)
     await connection.execute(
         SQL["place"],
-        [_order_row(one, ids, catalogue_version) for one, ids in orders],
+        [_order_row(one, ids, catalog.version) for one, ids in orders],
         *(items[table] for table in ITEM_TABLES),
-        [_invoice_row(one.order, ids, terms) for one, ids in orders if ids.invoice_id],
+        [_invoice_row(one.order, ids, catalog.settings) for one, ids in orders if ids.invoice_id],
         [row for one, ids in orders if ids.invoice_id for row in _invoice_line_rows(one.order, ids)],
         [answer.request_id for answer in answers],
         [answer.outcome for answer in answers],
@@ -150,6 +150,7 @@ def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> R
         "asked_by": one.asked_by,
         "catalogue_version": catalogue_version,
         "warnings": order.warnings,
+        "placed_on": order.bill.date,
     }
 
 
@@ -242,7 +243,7 @@ def _renewal_row(ids: PlacedOrder, item: PricedRenewal) -> Row:
     }
 
 
-def _invoice_row(order: PricedOrder, ids: PlacedOrder, terms: Terms) -> Row:
+def _invoice_row(order: PricedOrder, ids: PlacedOrder, settings: ShopSettings) -> Row:
     bill = order.bill
     levels = {tax.level: tax for tax in bill.taxes}
     first, second = levels.get(1), levels.get(2)
@@ -259,7 +260,7 @@ def _invoice_row(order: PricedOrder, ids: PlacedOrder, terms: Terms) -> Row:
         "tax2": second.amount if second else 0,
         "tax_rate": first.rate if first else 0,
         "tax_rate2": second.rate if second else 0,
-        "tax_inclusive": terms.tax_inclusive,
+        "tax_inclusive": settings.tax_inclusive,
         "total": bill.total,
         "payment_method": order.payment_method.name,
         "status": "Paid" if bill.paid else "Unpaid",

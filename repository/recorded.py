@@ -42,6 +42,7 @@ async def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, Re
             id=row["id"],
             order_number=row["order_number"],
             placed_at=row["placed_at"],
+            date=row["placed_on"] or row["placed_at"].date(),
             client=_client(row),
             currency=row["currency"],
             amount=row["amount"],

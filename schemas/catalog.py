@@ -6,6 +6,8 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
+from schemas.shop_settings import ShopSettings
+
 
 class BillingCycle(StrEnum):
     """How often a service or an addon is billed, shortest first (addorder.md 3)."""
@@ -237,10 +239,12 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that a rule may ask of the shop, as it stood at `version`."""
+    """All that a rule may ask of the shop, as it stood at `version`; and who may ask it, at a version of its own."""
 
     version: int
+    credentials_version: int
     order_number_key: bytes
+    settings: ShopSettings
     currencies: Mapping[str, Currency]
     payment_methods: Mapping[str, PaymentMethod]  # in the order in which they are shown
     group_discounts: Mapping[int, Decimal]  # client group → percent

@@ -188,6 +188,8 @@ def free_domain_tld(product: ProductEntry, shop: Shop) -> Found:
     sales = shop.sales["products"][product.id]
     sold_in = dict.fromkeys(currency for currency, cycle in sales if cycle in product.free_domain.cycles)
     for number, name in enumerate(product.free_domain.tlds):
+        if name not in shop.tlds:  # the database's
+            continue
         tables = [offered(terms_of(shop.tlds[name], kind)) for kind in ORDERED]
         without = _list(code for code in sold_in if not any(1 in table.get(code, ()) for table in tables))
         if without:
@@ -328,16 +330,22 @@ def promotion_zero(promotion: PromotionEntry, _: Shop) -> Found:
 
 
 def promotion_for_nothing(promotion: PromotionEntry, shop: Shop) -> Found:
-    # What "all" comes to of a section that is not in the file, only the database can tell.
-    is_told = all(shop.sales[section] or getattr(promotion.applies_to, section) is not None for section in shop.sales)
+    # What "all" comes to of a section that is not in the file, only the database can tell; so of what it names there.
+    is_told = all(_is_told(getattr(promotion.applies_to, section), section, shop) for section in shop.sales)
     if is_told and not _currencies_for(promotion, shop):
         why = f"nothing that {shown(promotion.code)} is for is sold"
         place = ".cycles" if any(sales_for(promotion, shop)) else ".applies_to"
         yield place, f"{why}: {_NO_USE}, save with promooverride; name what is sold"
 
 
+def _is_told(keys: Iterable[int | str] | None, section: str, shop: Shop) -> bool:
+    return bool(shop.sales[section]) if keys is None else shop.described[section].issuperset(keys)
+
+
 def promotion_amount_missing(promotion: PromotionEntry, shop: Shop) -> Found:
     is_amount = promotion.type in (PromotionType.FIXED_AMOUNT, PromotionType.PRICE_OVERRIDE)
+    # A plain amount is one in the default currency: without that one in the file, nobody knows whose it lacks.
+    is_amount = is_amount and bool(shop.default_currency)
     for currency in _currencies_for(promotion, shop) if is_amount else ():
         if currency not in promotion.values and currency != shop.default_currency:
             why = f"{shown(promotion.code)} has no amount in {currency}, in which some of what it is for is sold"

@@ -8,6 +8,7 @@ from typing import Any
 from schemas.catalog import PromotionType
 from schemas.catalog_entries import CatalogFile, PriceEntry
 from schemas.catalog_file import CatalogError, shown
+from schemas.shop_settings import Given
 
 # What tells the entries of a section apart.
 KEYS = {
@@ -89,30 +90,60 @@ _ANY_PAYMENT_METHOD = Mention("orders", "payment_methods", "")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database has: every currency (is it the default?, digits), and the owner of what was looked up in it."""
+    """What the database has: every currency (is it the default?, digits), and the owner of what was looked up in it.
+
+    `settings` are those that are set there; `has_recurring` is whether anything is paid again and again.
+    """
 
     currencies: Mapping[str, tuple[bool, int]] = field(default_factory=dict)
     owners: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (section, key) → owner; "": nobody's
+    settings: Given = field(default_factory=dict)
+    has_recurring: bool = False
 
 
 def to_look_up(file: CatalogFile) -> list[Mention]:
     """List what only the database can tell: references that lead out of the file, and who owns what is owned."""
-    described = list(_described(file))
-    here = {(mention.section, mention.key) for mention in described}
+    owned = (mention for mention in _described(file) if mention.owner is not None)
+    return [*_leading_out(file), *owned, *_time_zone(file)]
+
+
+def _leading_out(file: CatalogFile) -> list[Mention]:
+    here = {(mention.section, mention.key) for mention in _described(file)}
     leading_out = [mention for mention in _references(file) if (mention.section, mention.key) not in here]
-    if _need_payment_method(file):
-        leading_out.append(_ANY_PAYMENT_METHOD)
-    return leading_out + [mention for mention in described if mention.owner is not None]
+    return [*leading_out, _ANY_PAYMENT_METHOD] if _need_payment_method(file) else leading_out
 
 
-def check(file: CatalogFile, known: Known | None = None) -> None:
+def _time_zone(file: CatalogFile) -> Iterator[Mention]:
+    if file.settings.timezone is not None:
+        yield Mention("settings.timezone", "time_zones", file.settings.timezone)
+
+
+def _has_any(file: CatalogFile, section: str) -> bool:
+    return bool(getattr(file, {"promotion_codes": "promotions"}.get(section, section), ()))
+
+
+def elsewhere(file: CatalogFile) -> list[Mention]:
+    """List the references to kinds of entries of which the file has none: a file may be loaded on top of others."""
+    return [mention for mention in _leading_out(file) if not _has_any(file, mention.section)]
+
+
+def check(file: CatalogFile, known: Known | None = None, *, force: bool = False) -> None:
     """Check how the entries fit together, and with what is `known` of the database.
+
+    With None the file is looked at by itself: what it refers to may be in the database, unless the file describes
+    others of that kind, and so may the default currency. With `force` that
+    passes which only the shop can know to be right.
 
     Raises:
         CatalogError: all faults at once.
     """
-    known = known or Known()
-    faults = [*_repeats(file), *_unknown(file, known), *_owned_by_others(file, known), *_money(file, known)]
+    is_alone = known is None
+    known = known or Known(owners={(mention.section, mention.key): "" for mention in elsewhere(file)})
+    faults = [*_repeats(file), *_unknown(file, known), *_owned_by_others(file, known)]
+    faults += _defaults(file, known, may_be_elsewhere=is_alone)
+    faults += _digits(file, known)
+    faults += [] if is_alone else _unknown_time_zone(file, known)
+    faults += [] if force else _tax_turned(file, known)
     if faults:
         raise CatalogError(faults)
 
@@ -144,20 +175,47 @@ def _owned_by_others(file: CatalogFile, known: Known) -> Iterator[str]:
             yield f"{mention.place}: {shown(mention.key)} belongs to {noun} {shown(owner)} in the database"
 
 
-def _money(file: CatalogFile, known: Known) -> Iterator[str]:
-    given = {currency.code: (currency.is_default, currency.digits) for currency in file.currencies}
-    defaults = [code for code, (is_default, _) in given.items() if is_default]
-    currencies = {**known.currencies, **given}
-    if len(defaults) > 1:
-        yield f"currencies: {' and '.join(defaults)} can not both be the default"
-    elif not defaults:
-        defaults = [code for code, (is_default, _) in currencies.items() if is_default]
-        if currencies and not defaults:
-            yield "currencies: one of them must be the default"
-    for place, code, amount in _amounts(file, defaults[0] if defaults else ""):
+def _defaults(file: CatalogFile, known: Known, *, may_be_elsewhere: bool) -> Iterator[str]:
+    given = [currency.code for currency in file.currencies if currency.is_default]
+    if len(given) > 1:
+        yield f"currencies: {' and '.join(given)} can not both be the default"
+    elif _currencies(file, known) and not _default_currency(file, known) and not may_be_elsewhere:
+        yield "currencies: one of them must be the default"
+
+
+def _digits(file: CatalogFile, known: Known) -> Iterator[str]:
+    currencies = _currencies(file, known)
+    for place, code, amount in _amounts(file, _default_currency(file, known)):
         _, digits = currencies.get(code, (False, 2))
         if amount != round(amount, digits):
             yield f"{place}: {code} has {digits or 'no'} decimals"
+
+
+def _currencies(file: CatalogFile, known: Known) -> dict[str, tuple[bool, int]]:
+    """Tell of every currency whether it is the default, and its digits: the file's word counts."""
+    return {**known.currencies, **{one.code: (one.is_default, one.digits) for one in file.currencies}}
+
+
+def _default_currency(file: CatalogFile, known: Known) -> str:
+    """Name the default currency: the file's, else the database's that the file leaves so; empty: there is none."""
+    given = (one.code for one in file.currencies if one.is_default)
+    kept = (code for code, (is_default, _) in _currencies(file, known).items() if is_default)
+    return next(given, None) or next(kept, "")
+
+
+def _unknown_time_zone(file: CatalogFile, known: Known) -> Iterator[str]:
+    """Find what this machine may know and the database does not: today is asked of its clock."""
+    for mention in _time_zone(file):
+        if (mention.section, mention.key) not in known.owners:
+            yield f"{mention.place}: the database knows no time zone {shown(mention.key)}"
+
+
+def _tax_turned(file: CatalogFile, known: Known) -> Iterator[str]:
+    """Find that prices would mean something else, and with them every recurring amount there is."""
+    before, tax = known.settings.get("tax"), file.settings.tax
+    if known.has_recurring and before is not None and tax not in (None, before):
+        why = f"would turn from {before} to {tax}, and there are services, addons or domains"
+        yield f"settings.tax: {why}: all their recurring amounts would mean something else; --force does it"
 
 
 def _need_payment_method(file: CatalogFile) -> bool:

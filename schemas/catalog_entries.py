@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from schemas.catalog import BillingCycle, Extra, PromotionType, QuantityRule
 from schemas.domain_names import existing_domain_name
+from schemas.shop_settings import GRACE_DAYS_MAX, Given, Nameservers, Tax, TimeZone
 
 SECTION_ENTRIES_MAX = 100_000
 CREDENTIALS_MAX = 500  # hashing a secret takes about 30 ms, while the load's transaction waits
@@ -455,8 +456,25 @@ class DomainEntry(Entry):
         return name.ascii
 
 
+# ---------------------------------------------------------------- the whole
+
+
+class SettingsEntry(Entry):
+    """The shop's own settings (shop_settings.py). None: not named here."""
+
+    tax: Tax | None = None
+    invoice_grace_days: Annotated[Whole, Field(ge=0, le=GRACE_DAYS_MAX)] | None = None
+    nameservers: Nameservers | None = None
+    timezone: TimeZone | None = None
+
+    @property
+    def given(self) -> Given:
+        return self.model_dump(exclude_none=True)
+
+
 class CatalogFile(Entry):
     about: Any = Field(default=None, alias="_about", exclude=True, repr=False)
+    settings: SettingsEntry = Field(default_factory=SettingsEntry)
     currencies: tuple[CurrencyEntry, ...] = _SECTION
     payment_methods: tuple[PaymentMethodEntry, ...] = _SECTION
     client_groups: tuple[ClientGroupEntry, ...] = _SECTION

@@ -24,6 +24,7 @@ class Shop:
     today: date
     default_currency: str
     tlds: Mapping[str, TldEntry]
+    described: Mapping[str, frozenset[int | str]]  # section → ids or TLDs that are in the file
     sales: Mapping[str, Mapping[int | str, tuple[Sale, ...]]]  # section → id or TLD → how it can be ordered
     tax_rules: Mapping[tuple[object, ...], TaxRuleEntry]  # level, country, state → the rule that is charged
 
@@ -34,6 +35,11 @@ def shop_of(file: CatalogFile, today: date) -> Shop:
         today=today,
         default_currency=next((currency.code for currency in file.currencies if currency.is_default), ""),
         tlds={tld.tld: tld for tld in file.tlds},
+        described={
+            "products": frozenset(one.id for one in file.products),
+            "addons": frozenset(one.id for one in file.addons),
+            "tlds": frozenset(one.tld for one in file.tlds),
+        },
         sales={
             "products": {one.id: _pairs(cycles_of(one, file)) for one in file.products if not one.retired},
             "addons": {one.id: _pairs(offered(one.prices)) for one in file.addons if one.products != ()},

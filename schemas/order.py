@@ -162,7 +162,7 @@ class OwnedDomain:
 class Facts:
     """What the database says about everything that the requests of one batch name."""
 
-    today: date  # the database's, in UTC
+    today: date  # in the shop's time zone, by the database's clock
     clients: Mapping[int, Client] = field(default_factory=dict)
     contacts: Mapping[int, int] = field(default_factory=dict)  # contact id → its client
     services: Mapping[int, OwnedService] = field(default_factory=dict)
@@ -196,15 +196,6 @@ class Totals:
     promotion_uses: Mapping[int, int] = field(default_factory=dict)  # promotion id → uses so far
     earlier_orders: frozenset[int] = frozenset()  # ids of clients that have ordered before
     used_promotions: frozenset[tuple[int, int]] = frozenset()  # (client id, promotion id)
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The shop's own settings that a decision needs."""
-
-    tax_inclusive: bool = False
-    invoice_grace_days: int = 0
-    nameservers: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- the priced order

@@ -97,6 +97,7 @@ class RecordedOrder:
     id: int
     order_number: str
     placed_at: datetime  # UTC; the events said the same
+    date: date  # the day of the order in the shop's time zone, as it was then
     client: Client
     currency: str
     amount: Decimal
@@ -110,7 +111,3 @@ class RecordedOrder:
     renewals: tuple[RecordedRenewal, ...]
     invoice: RecordedInvoice | None
     lines: tuple[RecordedLine, ...]  # of the invoice
-
-    @property
-    def date(self) -> date:
-        return self.placed_at.date()

@@ -87,7 +87,7 @@ async def template(servers: Servers) -> AsyncIterator[str]:
     await migrate.migrate(url)
     sample = files("deploy").joinpath("sample", "catalog.json").read_bytes()
     async with Database(url) as database, database.transaction() as connection:
-        await catalogue.load(connection, catalog_file.parse(sample))
+        await catalogue.load(connection, catalog_file.parse(sample), by="tests")
     yield TEMPLATE
     await scratch.drop(servers.postgres_url, TEMPLATE)
 

@@ -40,6 +40,15 @@ DIRECT_REPLY = "amq.rabbitmq.reply-to"
 VHOSTS = "orders-tests-"  # a virtual host whose name begins so has the three users
 PASSWORD = "of-the-tests"  # of all three
 
+# A schema that stands in front of the database's own functions.
+CLOCK = """
+    CREATE SCHEMA clock;
+    CREATE FUNCTION clock.now() RETURNS timestamptz STABLE LANGUAGE sql AS $$ SELECT timestamptz '{at}' $$;
+    DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET search_path = clock, pg_catalog, public', current_database());
+    END $$;
+"""
+
 
 class Absent(str):
     """A message_id that is not sent: true, so that aiormq makes none up, and empty, so that nothing is written."""
@@ -303,6 +312,10 @@ class Shop:
     async def reply(self, asked: Asked, number: int = 1) -> bytes:
         await self.until(lambda: len(asked.replies) >= number)
         return asked.replies[number - 1]
+
+    async def stop_clock(self, at: str) -> None:
+        """Let whoever connects from now on hear this time from now(); defaults of columns go on."""
+        await self.database.execute(CLOCK.format(at=at))
 
     # ---------------------------------------------------------------- seeing
 

@@ -12,7 +12,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from schemas.order import Terms
+from schemas.shop_settings import GRACE_DAYS_MAX, NAMES, Given, Nameservers, Tax
 from worker.broker.addresses import nodes_of
 from worker.broker.reply_queues import ReplyQueues
 
@@ -49,9 +49,10 @@ class Settings(BaseSettings):
     drain_seconds: Annotated[float, Field(gt=0, le=600)] = 25.0
     request_bytes_max: Annotated[int, Field(ge=1_024, le=16 * 2**20)] = 2**20
     topology: Literal["check", "apply"] = "check"
-    invoice_grace_days: Annotated[int, Field(ge=0, le=365)] = 0
-    tax: Literal["exclusive", "inclusive"] = "exclusive"
-    nameservers: Annotated[tuple[str, ...], NoDecode] = ()  # of domains whose order names none
+    # First values of the shop's own settings, for what nobody has set in the database yet (schemas/shop_settings.py).
+    invoice_grace_days: Annotated[int, Field(ge=0, le=GRACE_DAYS_MAX)] | None = None
+    tax: Tax | None = None
+    nameservers: Annotated[Nameservers | None, NoDecode] = None
     http_port: Annotated[int | None, Field(ge=1, le=65_535)] = None  # health and metrics; none: not served
     log_format: Literal["json", "console"] = "json"
 
@@ -61,6 +62,12 @@ class Settings(BaseSettings):
         if not isinstance(written, str):
             return written
         return tuple(member.strip() for member in written.split(",") if member.strip())
+
+    # After the one above, which pydantic runs after this one.
+    @field_validator("invoice_grace_days", "tax", "nameservers", mode="before")
+    @classmethod
+    def _empty_is_not_set(cls, written: object) -> object:
+        return written or None if isinstance(written, str) else written
 
     @field_validator("reply_queues", mode="before")
     @classmethod
@@ -105,13 +112,15 @@ class Settings(BaseSettings):
             raise SettingsError(f"{PREFIX}{name.upper()} is not set: the {type(self).model_fields[name].description}")
         return url.get_secret_value()
 
-    def terms(self) -> Terms:
-        """Return what the rules need of the shop's own settings."""
-        return Terms(
-            tax_inclusive=self.tax == "inclusive",
-            invoice_grace_days=self.invoice_grace_days,
-            nameservers=self.nameservers,
-        )
+    @property
+    def first_values(self) -> Given:
+        """Those of the shop's own settings that are set here."""
+        values = {name: getattr(self, name) for name in NAMES if name in type(self).model_fields}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def shown(self) -> dict[str, object]:
+        """Tell every setting as it holds, without secrets: keys are counted, of URLs only the addresses are told."""
+        return {name: _shown(getattr(self, name)) for name in type(self).model_fields}
 
     def keys(self) -> tuple[bytes, ...]:
         """Return the secret keys, the current one first."""
@@ -121,6 +130,25 @@ class Settings(BaseSettings):
                 "separated by commas, the current one first"
             )
         return tuple(key.get_secret_value().encode() for key in self.secret_keys)
+
+
+def _shown(value: object) -> object:
+    match value:
+        case SecretStr():
+            return ",".join(map(_address, nodes_of(value.get_secret_value())))
+        case (SecretStr(), *_):
+            return f"{len(value)} of them"
+        case frozenset():
+            return sorted(value)
+        case ReplyQueues(patterns=patterns):
+            return [f"{user}={pattern.pattern}" for user, pattern in patterns]
+    return value
+
+
+def _address(url: str) -> str:
+    """Leave out who comes, with which password, and parameters, which may hold one."""
+    address = urlsplit(url)
+    return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
 
 
 def _check_url(url: str, schemes: tuple[str, ...]) -> None:

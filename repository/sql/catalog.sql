@@ -1,11 +1,11 @@
--- name: version
+-- name: versions
 -- no parameters
-SELECT version
+SELECT version, credentials_version
 FROM catalogue
 
 -- name: catalogue
 -- no parameters
-SELECT version, order_number_key
+SELECT version, credentials_version, order_number_key, tax, invoice_grace_days, nameservers, timezone
 FROM catalogue
 
 -- name: currencies
@@ -123,8 +123,9 @@ FROM promotion_values
 
 -- name: affiliates
 -- no parameters
-SELECT id, active
+SELECT id, client_id, active
 FROM affiliates
+ORDER BY id
 
 -- name: credentials
 -- no parameters

@@ -1,15 +1,3 @@
--- name: lock
--- no parameters. Whatever changes the catalogue takes this row first, so that two changes take turns.
-SELECT version
-FROM catalogue
-FOR UPDATE
-
--- name: move_version
--- no parameters
-UPDATE catalogue
-SET version = version + 1
-RETURNING version
-
 -- ---------------------------------------------------------------- what a load must know
 
 -- name: currencies
@@ -30,6 +18,7 @@ CROSS JOIN LATERAL (
         WHEN 'products' THEN (SELECT '' FROM products WHERE id = wanted.key::bigint)
         WHEN 'addons' THEN (SELECT '' FROM addons WHERE id = wanted.key::bigint)
         WHEN 'tlds' THEN (SELECT '' FROM tlds WHERE tld = wanted.key)
+        WHEN 'time_zones' THEN (SELECT '' FROM pg_timezone_names WHERE name = wanted.key)
         WHEN 'custom_fields' THEN (SELECT product_id::text FROM custom_fields WHERE id = wanted.key::bigint)
         WHEN 'config_options' THEN (SELECT product_id::text FROM config_options WHERE id = wanted.key::bigint)
         WHEN 'config_choices' THEN (SELECT option_id::text FROM config_choices WHERE id = wanted.key::bigint)
@@ -42,6 +31,13 @@ CROSS JOIN LATERAL (
     END AS owner
 ) AS found
 WHERE found.owner IS NOT NULL
+
+-- name: has_recurring
+-- no parameters; whether there is anything that is paid again and again
+SELECT
+    EXISTS (SELECT FROM services)
+    OR EXISTS (SELECT FROM service_addons)
+    OR EXISTS (SELECT FROM domains)
 
 -- name: secret_hashes
 -- $1 identifiers (text array); a null hash: the credential was revoked
@@ -109,6 +105,11 @@ SET (level, name, country, state, rate, compound)
     = (excluded.level, excluded.name, excluded.country, excluded.state, excluded.rate, excluded.compound)
 WHERE kept.* IS DISTINCT FROM excluded.*
 RETURNING id AS key, xmax = 0 AS is_new
+
+-- name: delete_tax_rules
+-- $1 ids. Of a rollback: nothing refers to them, and one that stayed would stand before a rule that is less particular.
+DELETE FROM tax_rules
+WHERE id = ANY ($1::bigint[])
 
 -- name: save_products
 -- $1 products
@@ -536,11 +537,11 @@ RETURNING identifier AS key, xmax = 0 AS is_new
 -- $1 earlier orders. What they were made of is not told: no amount, and the first payment method stands for the one
 -- they were placed with.
 INSERT INTO orders (
-    id, order_number, client_id, status, placed_at, currency, amount, payment_method, promotion_id, promotion_code,
-    promotion_type, promotion_value
+    id, order_number, client_id, status, placed_at, placed_on, currency, amount, payment_method, promotion_id,
+    promotion_code, promotion_type, promotion_value
 )
 SELECT
-    given.id, given.order_number, given.client_id, given.status, given.placed_on AT TIME ZONE 'UTC',
+    given.id, given.order_number, given.client_id, given.status, given.placed_on AT TIME ZONE 'UTC', given.placed_on,
     clients.currency, 0, method.name, promotions.id, promotions.code, promotions.type, promotions.value
 FROM jsonb_to_recordset($1::text::jsonb) AS given (
     id bigint,

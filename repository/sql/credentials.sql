@@ -1,8 +1,3 @@
--- name: move_version
--- no parameters. First of all: whatever changes the catalogue takes this row first, so that two changes take turns.
-UPDATE catalogue
-SET version = version + 1
-
 -- name: add
 -- $1 identifier, $2 hash of the secret, $3 actions; returns nothing where the identifier is taken
 INSERT INTO api_credentials (identifier, secret_hash, actions)

@@ -1,12 +1,14 @@
 -- name: see
--- In one round trip: when it is, which version of the catalogue counts, and all that the requests of a batch name.
+-- In one round trip: when it is, which versions of the catalogue and of its
+-- credentials count, and all that the requests of a batch name.
 -- $1 clients, $2 contacts, $3 services, $4 addons that exist on a service, $5 clients and $6 ASCII names of domains to
 -- renew: one element each a domain, $7 clients whose products decide, $8 products with stock, $9 promotions with a limit,
 -- $10 clients whose history decides. Columns stand in the order of the fields of what they are read into.
 SELECT
     now() AS now,
-    (now() AT TIME ZONE 'UTC')::date AS today,
+    (now() AT TIME ZONE coalesce(timezone, 'UTC'))::date AS today,
     version,
+    credentials_version,
     ARRAY(
         SELECT
             ROW(

@@ -19,12 +19,12 @@ ordered AS (
     INSERT INTO orders (
         id, order_number, request_id, client_id, contact_id, status, currency, amount, payment_method, promotion_id,
         promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
-        catalogue_version, warnings
+        catalogue_version, warnings, placed_on
     )
     SELECT
         id, order_number, request_id, client_id, contact_id, 'Pending', currency, amount, payment_method, promotion_id,
         promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
-        catalogue_version, warnings
+        catalogue_version, warnings, placed_on
     FROM json_to_recordset($1::json) AS placed (
         id bigint,
         order_number text,
@@ -44,7 +44,8 @@ ordered AS (
         nameservers text[],
         asked_by text,
         catalogue_version bigint,
-        warnings text[]
+        warnings text[],
+        placed_on date
     )
 ),
 new_services AS (

@@ -2,8 +2,9 @@
 -- Orders with whoever they are for, as that client is today. $1 order ids
 SELECT
     orders.id, order_number, orders.placed_at, orders.currency, amount, payment_method, promotion_id, promotion_code,
-    promotion_type, promotion_value, affiliate_id, warnings, client_id, first_name, last_name, company_name, email,
-    language, state, country, tax_exempt, group_id, clients.status AS client_status, clients.currency AS client_currency
+    promotion_type, promotion_value, affiliate_id, warnings, placed_on, client_id, first_name, last_name, company_name,
+    email, language, state, country, tax_exempt, group_id, clients.status AS client_status,
+    clients.currency AS client_currency
 FROM orders
 JOIN clients ON clients.id = orders.client_id
 WHERE orders.id = ANY ($1::bigint[])

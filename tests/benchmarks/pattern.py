@@ -9,7 +9,6 @@ import orjson
 from repository import inbox
 from repository.database import Connection, Database
 from schemas import topology, wire
-from schemas.order import Terms
 from tests.shop import SECRET_KEY
 from worker.broker.messages import NO_TRAIL, Delivery, Properties, Trail
 from worker.broker.reply_queues import ReplyQueues
@@ -67,7 +66,7 @@ def context_of(database: Database) -> Context:
     """Make what carrying out needs, for a publisher that is trusted."""
     keys = KeyRing([SECRET_KEY.encode()])
     edge = Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX)
-    return Context(database, edge, keys, Terms(), ReplyQueues.of(()))
+    return Context(database, edge, keys, {}, "", ReplyQueues.of(()))
 
 
 def delivery(tag: int, message_id: str, body: Mapping[str, Any], trail: Trail = NO_TRAIL) -> Delivery:

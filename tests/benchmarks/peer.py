@@ -138,7 +138,9 @@ class StockRow(Base):
     quantity: Mapped[int]
 
 
-MOMENT = text("SELECT now() AS now, (now() AT TIME ZONE 'UTC')::date AS today, version FROM catalogue")
+MOMENT = text(
+    "SELECT now() AS now, (now() AT TIME ZONE coalesce(timezone, 'UTC'))::date AS today, version FROM catalogue"
+)
 ALLOCATE = text(
     """
     SELECT
@@ -166,7 +168,6 @@ class Peer:
         self._keys = keys
         self._republisher = Republisher(keys)
         self._edge = Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max)
-        self._terms = settings.terms()
         self._catalog = catalog
         self._broker = broker
         self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
@@ -247,7 +248,7 @@ class Peer:
         assert version == self._catalog.version, "nobody changes the catalogue meanwhile"
         needed = wanted([request], self._catalog)
         totals = await self._lock(session, needed)
-        verdict, _ = decide(request, await self._facts(session, needed, today), totals, self._catalog, self._terms)
+        verdict, _ = decide(request, await self._facts(session, needed, today), totals, self._catalog)
         if isinstance(verdict, Rejection):
             ending = outcomes.rejected(reading, verdict, now, request_id)
         else:
@@ -323,7 +324,7 @@ class Peer:
             if secret := values.get(SECRETS.get(kind, "")):
                 values[SECRETS[kind]] = base64.b64decode(secret)
             rows[kind].append({"status": "Pending", **values})
-        rows[InvoiceRow].append(_invoice_row(one.order, ids, self._terms))
+        rows[InvoiceRow].append(_invoice_row(one.order, ids, self._catalog.settings))
         rows[LineRow] += _invoice_line_rows(one.order, ids)
         for kind, several in rows.items():
             if several:

@@ -282,7 +282,7 @@ async def _make_template(url: str) -> None:
     await migrate.migrate(url)
     sample = files("deploy").joinpath("sample", "catalog.json").read_bytes()
     async with Database(url) as database, database.transaction() as connection:
-        await catalogue.load(connection, catalog_file.parse(sample))
+        await catalogue.load(connection, catalog_file.parse(sample), by="tests")
         await connection.execute(MORE_CLIENTS)
     connection = await asyncpg.connect(url)
     await connection.execute("VACUUM ANALYZE")

@@ -62,7 +62,7 @@ async def own_database_url(postgres: Postgres) -> str:
     url = await scratch.recreate(postgres.url, "orders_outage")
     await migrate.migrate(url)
     async with Database(url) as database, database.transaction() as connection:
-        await catalogue.load(connection, catalog_file.parse(SAMPLE.read_bytes()))
+        await catalogue.load(connection, catalog_file.parse(SAMPLE.read_bytes()), by="tests")
     return url
 
 

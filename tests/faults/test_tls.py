@@ -87,7 +87,7 @@ async def postgres_url(postgres: TlsPostgres, authority: Authority) -> str:
     url = await scratch.recreate(server_url, DATABASE)
     await migrate.migrate(url)
     async with Database(url) as database, database.transaction() as connection:
-        await catalogue.load(connection, catalog_file.parse(SAMPLE.read_bytes()))
+        await catalogue.load(connection, catalog_file.parse(SAMPLE.read_bytes()), by="tests")
     return url
 
 

@@ -16,6 +16,7 @@ from tests.faults.oracle import Oracle
 from tests.shop import SECONDS_MAX, Shop, Worker
 
 NEWER = "tests.faults.newer_worker"
+OLDER = "tests.faults.older_worker"
 RATE = 40.0  # orders a second
 TOGETHER_SECONDS = 1.0  # that both versions work side by side, in the short form
 LAST_OF_THE_FIRST_RELEASE = "0002"  # nobody ran anything older
@@ -65,7 +66,7 @@ async def migrate_under_load(shop: Shop, chance: random.Random, seconds: float) 
             load.create_task(send(storefront))
             await shop.until(lambda: any(line["event"] == "order.placed" for line in first.log))
             before = await shop.orders_placed()
-            await migrate(url)
+            await apply(EXPANDING, url)
             joined = list(await asyncio.gather(shop.start_worker(), shop.start_worker(NEWER)))
             workers = [first, *joined]
             began = [placed_by(worker) for worker in workers]
@@ -88,12 +89,12 @@ def placed_by(worker: Worker) -> int:
     return sum(line["event"] == "order.placed" for line in worker.log)
 
 
-async def migrate(url: str) -> None:
+async def apply(migration: str, url: str) -> None:
     """Apply a migration as `orders migrate` of the next version would: in one transaction."""
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
-            await connection.execute(EXPANDING)
+            await connection.execute(migration)
     finally:
         await connection.close()
 
@@ -105,6 +106,59 @@ async def test_a_newer_worker_before_its_migration_says_what_to_do(shop: Shop) -
     said = " ".join(worker.words.split())
     assert f"the database's schema is {REVISIONS[-1]}, this program needs {REVISION}: run `orders migrate`" in said
     assert "Traceback" not in worker.words
+
+
+# A database as the version before the shop's settings has it.
+BEFORE = """
+    ALTER TABLE catalogue
+        DROP COLUMN credentials_version,
+        DROP COLUMN tax,
+        DROP COLUMN invoice_grace_days,
+        DROP COLUMN nameservers,
+        DROP COLUMN timezone;
+    ALTER TABLE orders DROP COLUMN placed_on;
+    DROP TABLE catalog_changes, catalog_versions;
+"""
+SETTINGS = files("repository").joinpath("migrations", "0006_settings.sql")
+# 100.00 to a client in Great Britain: exclusive of 20 % VAT it would be 120.00, and due at once.
+TAXED = {"clientid": 7, "pid": 18, "paymentmethod": "paypal"}
+ENVIRONMENT = {"ORDERS_TAX": "inclusive", "ORDERS_INVOICE_GRACE_DAYS": "14"}
+
+
+async def test_the_version_before_the_shops_settings_prices_as_the_next_one_does_beside_it(shop: Shop) -> None:
+    """It knows its environment only: that is what the next one sets for all, the first time."""
+    await shop.database.execute(BEFORE)
+    older = await shop.start_worker(OLDER, **ENVIRONMENT)
+    is_over = asyncio.Event()
+
+    async def keep_ordering() -> None:
+        while not is_over.is_set():
+            asked = await shop.publish(TAXED)
+            await shop.until_events(str(asked.message_id), "order.added")
+
+    async with asyncio.TaskGroup() as load:
+        for _ in range(8):
+            load.create_task(keep_ordering())
+        await shop.until(lambda: placed_by(older) > 0)
+        await apply(SETTINGS.read_text("utf-8"), shop.environment["ORDERS_POSTGRES_URL"])
+        [at_first] = await shop.fetch("SELECT tax, invoice_grace_days, timezone FROM catalogue")
+        began = placed_by(older)
+        await shop.until(lambda: placed_by(older) > began)
+        newer = await shop.start_worker(**ENVIRONMENT)
+        began = placed_by(older)
+        await shop.until(lambda: placed_by(older) > began and placed_by(newer) > 0)
+        is_over.set()
+
+    assert set(at_first.values()) == {None}
+    assert await shop.fetch(
+        "SELECT DISTINCT total::text, tax::text, tax_inclusive, due - date AS days FROM invoices"
+    ) == [{"total": "100.00", "tax": "16.67", "tax_inclusive": True, "days": 14}]
+    days = await shop.fetch("SELECT DISTINCT placed_on IS NULL AS of_before FROM orders WHERE request_id IS NOT NULL")
+    assert len(days) == 2  # both have written orders
+    for worker in (older, newer):
+        told = {line["event"] for line in worker.log}
+        assert not {"order.crashed", "order.retried", "worker.paused"} & told, worker.words
+        assert worker.stop() == 0
 
 
 def contracting(sql: str) -> list[str]:

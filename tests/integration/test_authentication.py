@@ -46,6 +46,9 @@ async def test_a_credential_counts_no_more_for_the_first_request_after_it_was_re
     after = await shop.ask({**ORDER, **CREDENTIALS})
 
     assert (before["result"], after["code"]) == ("success", "authentication_failed")
+    assert await shop.fetch("SELECT version, credentials_version FROM catalogue") == [
+        {"version": 2, "credentials_version": 3}
+    ]
 
 
 async def test_requests_of_many_callers_in_one_batch_are_each_their_own(shop: Shop) -> None:

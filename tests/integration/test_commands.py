@@ -14,7 +14,7 @@ from tests.shop import Shop
 EVERY_COMMAND = [
     "", "demo", "worker", "migrate", "price", "publish", "events",
     "topology", "topology show", "topology apply", "topology check", "topology export",
-    "catalog", "catalog load", "catalog check", "catalog export",
+    "catalog", "catalog load", "catalog check", "catalog diff", "catalog history", "catalog rollback", "catalog export",
     "credentials", "credentials add", "credentials list", "credentials revoke",
     "dead", "dead list", "dead groups", "dead show", "dead replay", "dead edit", "dead discard", "dead export",
     "dead import",

@@ -406,6 +406,20 @@ async def test_the_doctor_misses_tables_and_then_a_catalogue(shop: Shop, databas
     assert says_of(without_catalogue, "catalogue") == "it has no currencies and no active payment methods"
 
 
+async def test_the_doctor_names_a_variable_that_says_otherwise_than_the_shop(shop: Shop) -> None:
+    await shop.database.execute("UPDATE catalogue SET tax = 'exclusive'")
+
+    agreeing = await told(shop, "doctor", ORDERS_TAX="exclusive", ORDERS_INVOICE_GRACE_DAYS="14")
+    findings = await told(shop, "doctor", ORDERS_TAX="inclusive")
+
+    assert level_of(agreeing, "settings") <= {"ok", "warning"}
+    assert (
+        says_of(findings, "settings")
+        .splitlines()[-1]
+        .startswith("ORDERS_TAX is inclusive, and the shop's own setting `tax` is exclusive: ")
+    )
+
+
 async def test_the_doctor_notices_that_commits_are_not_durable(shop: Shop) -> None:
     database = await shop.database.fetchval("SELECT current_database()")
     await shop.database.execute(f'ALTER DATABASE "{database}" SET synchronous_commit = off')

@@ -30,6 +30,7 @@ PLACED_EVENTS = """
     CROSS JOIN unnest(events) AS event
     WHERE outcome = 'placed'
 """
+TAXED = {"clientid": 7, "pid": 18, "paymentmethod": "paypal"}  # 100.00, to a client whose VAT is 20 %
 TRACE = {"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
 
 
@@ -166,6 +167,52 @@ async def test_a_request_whose_answer_is_gone_gets_the_same_reply_and_no_events_
     await shop.ask(ORDER, message_id="another")
     await shop.until_events("another", "order.added")
     assert shop.events_of("mine") == []  # they were confirmed before it could be pruned
+
+
+@pytest.mark.parametrize("written_by", ["this version", "the one before"])
+async def test_it_says_the_same_though_the_shop_was_given_other_settings_since(shop: Shop, written_by: str) -> None:
+    """Tax, days and dates are those of the order: of one without an invoice too, whose lines are written anew."""
+    await let_settings_be(shop, tax="'inclusive'", invoice_grace_days="14", timezone="'Etc/GMT-14'")
+    # At 20:00 UTC the day has changed there. The version before had the day of UTC.
+    today = "2026-11-24" if written_by == "this version" else "2026-11-23"
+    if written_by == "the one before":
+        await let_settings_be(shop, timezone="NULL")
+    await shop.stop_clock("2026-11-23T20:00Z")
+    worker = await shop.start_worker()
+    bodies = {"invoiced": TAXED, "not-invoiced": {**TAXED, "noinvoice": True}}
+    types = {"invoiced": ("order.added", "email.invoice-created", "email.order-confirmation"),
+             "not-invoiced": ("order.added", "email.order-confirmation")}  # fmt: skip
+
+    async def ask_all() -> list[bytes]:
+        return [await shop.reply(await shop.publish(bodies[name], message_id=name, headers=TRACE)) for name in bodies]
+
+    replies = await ask_all()
+    before = {name: [one.raw for one in await shop.until_events(name, *types[name])] for name in bodies}
+    worker.stop()
+    await shop.database.execute("UPDATE orders SET placed_at = '2026-11-23T20:00Z' WHERE request_id IS NOT NULL")
+    if written_by == "the one before":
+        await shop.database.execute("UPDATE orders SET placed_on = NULL")
+    await let_be_old(shop)
+    await told(shop)
+    shop.events.clear()
+    await let_settings_be(shop, tax="'exclusive'", invoice_grace_days="30", timezone="'America/Los_Angeles'")
+
+    await shop.start_worker()
+    again = await ask_all()
+    after = {name: [one.raw for one in await shop.until_events(name, *types[name])] for name in bodies}
+
+    assert again == replies
+    assert after == before
+    [confirmed] = [one for one in map(json.loads, after["not-invoiced"]) if one["type"] == "email.order-confirmation"]
+    assert (confirmed["data"]["date"], confirmed["data"]["amount"]) == (today, "100.00")
+    [mail] = [one["data"]["invoice"] for one in map(json.loads, after["invoiced"]) if "invoice" in one["data"]]
+    assert (mail["total"], mail["taxes"][0]["amount"]) == ("100.00", "16.67")  # 100.00 x 20 / 120
+
+
+async def let_settings_be(shop: Shop, **settings: str) -> None:
+    """Change settings of the shop as a load does; each is SQL."""
+    changes = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    await shop.database.execute(f"UPDATE catalogue SET version = version + 1, {changes}")
 
 
 async def test_every_order_there_is_can_be_answered_from_its_own_rows(shop: Shop) -> None:

@@ -34,6 +34,30 @@ def catalog(version: int, *, has_it: bool) -> Catalog:
     return replace(a_catalog(), version=version, credentials={"shop": CREDENTIAL} if has_it else {})
 
 
+class Counting(Authenticator):
+    """Counts what it verifies."""
+
+    def __init__(self) -> None:
+        super().__init__(KeyRing([b"a-key-of-the-tests-which-is-no-secret"]), frozenset())
+        self.verified = 0
+
+    def _is_right(self, pair: Pair, catalog: Catalog) -> bool:
+        self.verified += 1
+        return super()._is_right(pair, catalog)
+
+
+async def test_a_verdict_is_remembered_as_long_as_the_credentials_are_the_same() -> None:
+    authenticator = Counting()
+    others = replace(catalog(3, has_it=True), credentials={"shop": CREDENTIAL, "other": replace(CREDENTIAL, id=8)})
+
+    counts = []
+    for known in (catalog(1, has_it=True), catalog(2, has_it=True), others, catalog(3, has_it=False)):
+        await authenticator.authenticate(ASKING, known)
+        counts.append(authenticator.verified)
+
+    assert counts == [1, 1, 2, 3]  # what is sold is another matter
+
+
 @pytest.mark.parametrize("has_it", [True, False])
 async def test_a_verdict_by_an_older_catalogue_is_not_remembered_for_a_newer_one(*, has_it: bool) -> None:
     before, after = catalog(1, has_it=not has_it), catalog(2, has_it=has_it)

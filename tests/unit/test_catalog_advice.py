@@ -130,6 +130,21 @@ def test_a_part_of_a_catalogue_is_not_blamed_for_what_the_database_may_have() ->
     assert findings_in(promotions=[promotion(applies_to=everything)], tax_rules=[rule()]) == []
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"promotions": [promotion(applies_to={"products": [1], "addons": [], "tlds": []})]},
+        {"promotions": [promotion(type="fixed_amount")], "products": [product(pricing=IN_BOTH)]},
+        {"products": [product(free_domain={"cycles": ["monthly"], "tlds": [".com"]})]},
+    ],
+)
+def test_a_part_that_names_what_is_elsewhere_is_not_blamed_for_it(part: dict[str, Any]) -> None:
+    file = parse(json.dumps(part))
+    check(file)
+
+    assert advise(file, TODAY) == []
+
+
 def test_what_is_found_in_the_sample_is_true() -> None:
     sample = files("deploy").joinpath("sample", "catalog.json").read_bytes()
 

@@ -32,8 +32,9 @@ YEN = {"code": "JPY", "prefix": "¥", "suffix": "", "digits": 0, "default": Fals
 
 
 def faults_of(content: bytes | str) -> tuple[str, ...]:
+    """What is wrong with a file that would be loaded into an empty database."""
     with pytest.raises(CatalogError) as raised:
-        check(parse(content))
+        check(parse(content), Known())
     return raised.value.faults
 
 
@@ -334,6 +335,25 @@ def test_what_the_database_has_may_be_referred_to() -> None:
     check(file, Known(currencies={"USD": (True, 2)}, owners={("currencies", "USD"): ""}))
 
     assert wanted == {("currencies", "USD")}
+
+
+@pytest.mark.parametrize("part", [
+    {"products": [product(free_domain={"cycles": ["annually"], "tlds": [".com"]})]},
+    {"promotions": [promotion(requires_products=[7], applies_to={"products": [1], "addons": [3], "tlds": []})]},
+    {"orders": [{"id": 1, "ordernum": "1000000001", "client": 8, "date": "2026-01-10", "status": "Active"}]},
+    {"currencies": [YEN]},
+])  # fmt: skip
+def test_a_part_may_refer_to_kinds_of_entries_that_it_does_not_have(part: dict[str, Any]) -> None:
+    check(parse(json.dumps(part)))
+
+
+def test_of_a_kind_that_the_file_has_all_must_be_in_it_where_there_is_no_database_to_ask() -> None:
+    part = {"products": [product()], "addons": [{"id": 1, "name": "SSL", "tax": False, "products": [9], "pricing": {}}]}
+
+    with pytest.raises(CatalogError) as raised:
+        check(parse(json.dumps(part)))
+
+    assert raised.value.faults == ("addons[0].products[0]: there is no product 9",)
 
 
 def test_an_id_that_belongs_to_somebody_else_in_the_database_is_refused() -> None:

@@ -92,9 +92,22 @@ def test_what_a_command_needs_is_asked_for_by_name() -> None:
 
 
 def test_a_setting_never_shows_its_secret() -> None:
-    settings = Settings.read({"ORDERS_AMQP_URL": "amqp://user:hunter2@host/", "ORDERS_SECRET_KEYS": "hunter2" * 5})
+    settings = Settings.read(
+        {
+            "ORDERS_AMQP_URL": "amqp://user:hunter2@a:5671/shop,amqp://user:hunter2@b/shop",
+            "ORDERS_POSTGRES_URL": "postgresql://user:hunter2@host,other:5433/orders?sslpassword=hunter2",
+            "ORDERS_SECRET_KEYS": ",".join(["hunter2" * 5] * 2),
+            "ORDERS_TRUSTED_PUBLISHERS": "storefront,back-office",
+        }
+    )
 
-    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in f"{settings!r} {settings.shown()}"
+    shown = settings.shown()
+    assert shown["amqp_url"] == "amqp://a:5671/shop,amqp://b/shop"
+    assert shown["postgres_url"] == "postgresql://host,other:5433/orders"
+    assert (shown["secret_keys"], shown["trusted_publishers"]) == ("2 of them", ["back-office", "storefront"])
+    assert (shown["prefetch"], shown["tax"], shown["http_port"]) == (400, None, None)
+    assert shown["reply_queues"] == [r"*=reply\..*"]
 
 
 @pytest.mark.parametrize(

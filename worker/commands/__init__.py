@@ -1,5 +1,7 @@
 """The commands of `orders`, one module each."""
 
+import getpass
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +30,14 @@ def fail(sentence: str) -> NoReturn:
     """Say in a line what went wrong and how to mend it, and end with status 1."""
     err.print(f"[red]error:[/] {sentence}")
     sys.exit(1)
+
+
+def person() -> str:
+    """Name the user of the operating system who gives the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may have no name for its user
+        return f"uid {os.getuid()}"
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, opened
 from worker.broker.topology import apply_topology
 from worker.client import Request, Storefront
-from worker.commands import fail
+from worker.commands import fail, person
 from worker.key_ring import KeyRing
 
 DATABASE = "orders_demo"
@@ -167,7 +167,7 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
 
 async def _load_catalogue(database: Database, text: str) -> None:
     async with database.transaction() as connection:
-        await catalogue.load(connection, catalog_file.parse(text))
+        await catalogue.load(connection, catalog_file.parse(text), by=person())
 
 
 async def _purge(broker: AbstractConnection) -> None:

@@ -19,7 +19,7 @@ from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, Chann
 from rich.table import Table
 from rich.text import Text
 
-from repository import revisions
+from repository import revisions, shop_settings
 from repository import show as archive
 from repository.database import PASSING_FAULTS, Connection, Database
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
@@ -33,6 +33,7 @@ from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.commands import echo, out
 from worker.redaction import plain
 from worker.settings import Settings, SettingsError
+from worker.shop_settings import overruled
 
 CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry this one's time, orders the database's
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
@@ -178,7 +179,7 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
             yield _server(found)
             yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
             yield durability(found)
-            async for finding in _schema(connection):
+            async for finding in _schema(connection, settings):
                 yield finding
     except (*PASSING_FAULTS, *REFUSALS) as error:
         says = f"does not answer or refuses ({type(error).__name__}: {error})"
@@ -213,13 +214,15 @@ def durability(found: Condition) -> Finding:
     return Finding("durability", Level.WRONG, says, "Set them to on in postgresql.conf, and for role and database.")
 
 
-async def _schema(connection: Connection) -> AsyncIterator[Finding]:
+async def _schema(connection: Connection, settings: Settings) -> AsyncIterator[Finding]:
     try:
         await check_migrated(connection)
     except NotMigrated as error:
         yield Finding("schema", Level.WRONG, str(error), "Until then the catalogue is not checked.")
         return
     yield Finding("schema", Level.OK, f"version {await revisions.schema_version(connection)}")
+    for sentence in overruled(settings.first_values, await shop_settings.read(connection)):
+        yield Finding("settings", Level.WRONG, sentence, "Until then a worker with these settings does not start.")
     missing = await archive.missing_from_catalogue(connection)
     if missing:
         yield Finding(

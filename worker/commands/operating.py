@@ -1,8 +1,6 @@
 """What is done to dead letters is done by one operator at a time, who is known, and says why."""
 
 import asyncio
-import getpass
-import os
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -18,7 +16,7 @@ from schemas import topology
 from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, DeadLetters, opened
-from worker.commands import broker_errors, fail
+from worker.commands import broker_errors, fail, person
 from worker.commands.database import database_errors
 from worker.commands.letters import readable_body
 from worker.key_ring import KeyRing
@@ -76,7 +74,7 @@ async def audited(settings: Settings) -> AsyncIterator[Database]:
 def operation_on(letter: DeadLetter, action: str, why: str, settings: Settings, **edit: Any) -> Operation:
     """Say who does what to a message, and why: the operator is the person at the machine, by their broker's user."""
     return Operation(
-        operator=f"{_person()} as {user_of(settings.require('amqp_url'))}",
+        operator=f"{person()} as {user_of(settings.require('amqp_url'))}",
         action=action,
         because=why,
         queue=letter.queue,
@@ -87,13 +85,6 @@ def operation_on(letter: DeadLetter, action: str, why: str, settings: Settings, 
         body_sha256=readable_body(letter, bytes_max=0).sha256,
         **edit,
     )
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container may have no name for its user
-        return f"uid {os.getuid()}"
 
 
 def check_why(why: str) -> None:

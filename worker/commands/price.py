@@ -29,7 +29,6 @@ def price(files: Files = None, form: Forms = None, as_json: AsJson = False) -> N
     Ends with status 1 when one would be refused.
     """
     settings = Settings.read()
-    terms = settings.terms()
     requests = [
         quote.read(request.body, request.content_type, bytes_max=settings.request_bytes_max)
         for request in requests_in(files, form)
@@ -37,8 +36,7 @@ def price(files: Files = None, form: Forms = None, as_json: AsJson = False) -> N
 
     async def run(database: Database) -> list[Verdict]:
         return [
-            request if isinstance(request, Rejection) else await quote.quote(request, database, terms)
-            for request in requests
+            request if isinstance(request, Rejection) else await quote.quote(request, database) for request in requests
         ]
 
     verdicts = with_database(run)

@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
+import structlog
 import typer
 import uvloop
 from prometheus_client import REGISTRY
 
 from repository.database import Database
 from worker import logs, metrics
-from worker.commands import broker_errors, fail
+from worker.commands import broker_errors, fail, person
 from worker.commands.database import database_errors
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
@@ -22,6 +23,8 @@ from worker.pipeline.context import Context
 from worker.pipeline.session import BATCHES_IN_FLIGHT
 from worker.process import ProcessError, gathered, heartbeat, serving, spare_the_collector, stop_signal, supervise
 from worker.settings import Settings
+
+log = structlog.get_logger()
 
 
 def work(
@@ -57,6 +60,7 @@ def _run_one(settings: Settings, *, supervised: bool) -> int:
 
 async def consume(settings: Settings, supervisor: int | None = None) -> None:
     """Run one worker in this process. With the pid of a supervisor it ends when that is gone."""
+    log.info("worker.started", **settings.shown())
     stopping = stop_signal()
     async with heartbeat(stopping, supervisor), open_context(settings) as context:
         await Consumer(settings, context).run(stopping)
@@ -72,6 +76,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
             database=database,
             edge=Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max),
             keys=keys,
-            terms=settings.terms(),
+            first_values=settings.first_values,
+            run_by=person(),
             reply_queues=settings.reply_queues,
         )

@@ -2,7 +2,7 @@
 
 from schemas import rejections
 from schemas.catalog import Catalog, PaymentMethod
-from schemas.order import Client, Facts, OrderRequest, PricedOrder, Terms, Totals
+from schemas.order import Client, Facts, OrderRequest, PricedOrder, Totals
 from schemas.rejections import Rejected, Rejection
 from worker.domain.cart import fill_cart
 from worker.domain.group_discount import apply_group_discount
@@ -14,7 +14,7 @@ WARNINGS_MAX = 20  # as many as faults: a request of 1 MiB could cause tens of t
 
 
 def decide(
-    request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog, terms: Terms
+    request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog
 ) -> tuple[PricedOrder | Rejection, Totals]:
     """Check and price a request. The first stage that has faults ends it (addorder.md 4).
 
@@ -22,22 +22,20 @@ def decide(
     if the request is rejected.
     """
     try:
-        order = _price(request, facts, totals, catalog, terms)
+        order = _price(request, facts, totals, catalog)
     except Rejected as rejected:
         return Rejection.of(rejected.faults), totals
     return order, _used_up_by(order, totals)
 
 
-def _price(request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog, terms: Terms) -> PricedOrder:
+def _price(request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog) -> PricedOrder:
     client = _client(request, facts)
     payment_method = _payment_method(request, catalog)
     _check_contact(request, facts)
     _check_not_empty(request)
 
     currency = catalog.currencies[client.currency]
-    sale = Sale(
-        request=request, client=client, currency=currency, facts=facts, totals=totals, catalog=catalog, terms=terms
-    )
+    sale = Sale(request=request, client=client, currency=currency, facts=facts, totals=totals, catalog=catalog)
     cart = fill_cart(sale)
     promoted = apply_promotion(cart.items, sale)
     items = apply_group_discount(promoted.items, sale)

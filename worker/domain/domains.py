@@ -41,7 +41,7 @@ def price_domain(item: Item, domain_type: DomainType, service: PricedService | N
         description=domain_text(domain_type, name.unicode, years, item.extras, period),
         next_due=sale.today,
         period_end=period_end,
-        nameservers=sale.request.nameservers or sale.terms.nameservers,
+        nameservers=sale.request.nameservers or sale.settings.nameservers,
         # Without a transfer the code has nothing to act on, and a secret that nobody needs is not kept.
         epp_code=item.epp_code if domain_type is DomainType.TRANSFER else None,
         idn_language=item.idn_language,

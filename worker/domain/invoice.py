@@ -30,7 +30,7 @@ def make_bill(items: tuple[PricedItem, ...], sale: Sale) -> Bill:
     check_size(subtotal)
     taxes = tax_amounts(taxed, sale)
     total = subtotal - discount
-    if not sale.terms.tax_inclusive:
+    if not sale.settings.tax_inclusive:
         total += sum(tax.amount for tax in taxes)
     check_size(total)
     invoiced = not sale.request.no_invoice and not all(_is_free(item) for item in items)
@@ -43,7 +43,7 @@ def make_bill(items: tuple[PricedItem, ...], sale: Sale) -> Bill:
         invoiced=invoiced,
         paid=invoiced and total == 0,
         date=sale.today,
-        due=sale.today + timedelta(days=sale.terms.invoice_grace_days),
+        due=sale.today + timedelta(days=sale.settings.invoice_grace_days),
     )
 
 

@@ -19,7 +19,8 @@ from schemas.catalog import (
     Product,
     Tld,
 )
-from schemas.order import Client, Facts, OrderRequest, Terms, Totals
+from schemas.order import Client, Facts, OrderRequest, Totals
+from schemas.shop_settings import ShopSettings
 from worker.domain.money import ZERO, to_minor_unit
 
 _FREE = {BillingCycle.FREE: Price(ZERO, ZERO)}
@@ -38,11 +39,14 @@ class Sale:
     facts: Facts
     totals: Totals
     catalog: Catalog
-    terms: Terms
 
     @property
     def today(self) -> date:
         return self.facts.today
+
+    @property
+    def settings(self) -> ShopSettings:
+        return self.catalog.settings
 
     @property
     def zero(self) -> Decimal:

@@ -12,13 +12,14 @@ from worker.domain.sale import Sale
 def tax_amounts(taxed: Decimal, sale: Sale) -> tuple[TaxAmount, ...]:
     """Work out the tax on the taxed sum after discounts: once a level, each rounded. No tax is no line.
 
-    Exclusive tax comes on top of the sum; inclusive tax is contained in it (`Terms.tax_inclusive`).
+    Exclusive tax comes on top of the sum; inclusive tax is contained in it (`ShopSettings.tax`).
     """
     if sale.client.tax_exempt:
         return ()
     first = rule_of(sale.client, 1, sale.catalog.tax_rules)
     second = rule_of(sale.client, 2, sale.catalog.tax_rules)
-    amounts = _contained(taxed, first, second, sale) if sale.terms.tax_inclusive else _added(taxed, first, second, sale)
+    work_out = _contained if sale.settings.tax_inclusive else _added
+    amounts = work_out(taxed, first, second, sale)
     return tuple(
         TaxAmount(rule.level, rule.name, rule.rate, amount)
         for rule, amount in zip((first, second), amounts, strict=True)

@@ -46,10 +46,10 @@ class Authenticator:
         self._nobody = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash("nobody")
         self._threads = ThreadPoolExecutor(VERIFY_THREADS, thread_name_prefix="argon2")
         # Keyed hash of a pair → whether it is right, and until when that is remembered. Wrong ones are remembered as
-        # well: one storefront with an outdated secret would else cost all others 30 ms a request. Holds for one
-        # version of the catalogue, so that a credential that is made or revoked counts from the next one on.
+        # well: one storefront with an outdated secret would else cost all others 30 ms a request. Holds as long as the
+        # credentials are these, so that one that is made or revoked counts at once.
         self._known: dict[bytes, tuple[bool, float]] = {}
-        self._known_version = 0
+        self._known_by: Mapping[str, Credential] = {}
 
     async def authenticate(self, asking: Sequence[Asking], catalog: Catalog) -> list[Caller | None]:
         """Tell the callers of a batch; None for whoever must hear `authentication_failed`, whatever was wrong."""
@@ -71,9 +71,9 @@ class Authenticator:
 
     async def _right_among(self, pairs: Collection[Pair], catalog: Catalog) -> set[Pair]:
         """Verify what is not remembered. With an unknown identifier it takes as long, so that time tells nothing."""
-        if catalog.version != self._known_version:
+        if not self._is_known_by(catalog):
             self._known.clear()
-            self._known_version = catalog.version
+            self._known_by = catalog.credentials
         proofs = {pair: self._keys.keyed_hash(*pair) for pair in pairs}
         verdicts = {pair: self._remembered(proof) for pair, proof in proofs.items()}
         unknown = [pair for pair, verdict in verdicts.items() if verdict is None]
@@ -81,10 +81,14 @@ class Authenticator:
         verifying = (loop.run_in_executor(self._threads, self._is_right, pair, catalog) for pair in unknown)
         for pair, is_right in zip(unknown, await asyncio.gather(*verifying), strict=True):
             verdicts[pair] = is_right
-            # Another lane may have gone on to another catalogue while we waited: then it is no verdict of that one.
-            if catalog.version == self._known_version:
+            # Another lane may have gone on to other credentials while we waited: then it is no verdict by those.
+            if self._is_known_by(catalog):
                 self._remember(proofs[pair], is_right=is_right)
         return {pair for pair, is_right in verdicts.items() if is_right}
+
+    def _is_known_by(self, catalog: Catalog) -> bool:
+        """Tell whether what is remembered was verified against these credentials, whatever else was loaded since."""
+        return catalog.credentials is self._known_by or catalog.credentials == self._known_by
 
     def _remembered(self, proof: bytes) -> bool | None:
         is_right, until = self._known.get(proof, (False, 0.0))

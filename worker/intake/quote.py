@@ -7,7 +7,7 @@ from repository import catalog as catalogue
 from repository import facts
 from repository.database import Database
 from schemas import add_order, topology, wire
-from schemas.order import OrderRequest, PricedOrder, Terms
+from schemas.order import OrderRequest, PricedOrder
 from schemas.rejections import Rejected, Rejection
 from worker.domain.decide import decide
 from worker.domain.wanted import wanted
@@ -25,10 +25,10 @@ def read(body: bytes, content_type: str | None, *, bytes_max: int) -> OrderReque
         return Rejection.of(rejected.faults)
 
 
-async def quote(request: OrderRequest, database: Database, terms: Terms) -> PricedOrder | Rejection:
+async def quote(request: OrderRequest, database: Database) -> PricedOrder | Rejection:
     """Decide on a request as a worker would at this moment. Stock and uses may be gone by the time it is sent."""
     async with database.snapshot() as connection:
         catalog = await catalogue.read(connection)
         seen = await facts.see(connection, wanted([request], catalog))
-    verdict, _ = decide(request, seen.facts, seen.totals, catalog, terms)
+    verdict, _ = decide(request, seen.facts, seen.totals, catalog)
     return verdict

@@ -22,7 +22,7 @@ from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection
 from repository.facts import Moment, Seen
 from repository.orders import OrderToPlace, UsedUp
 from schemas.catalog import Catalog
-from schemas.order import PricedOrder, Terms
+from schemas.order import PricedOrder
 from schemas.rejections import Rejection
 from worker import metrics
 from worker.broker.messages import Delivery
@@ -163,7 +163,7 @@ async def _settle(
             settled, pruned, to_judge = sort_out(commands, claimed, context.keys, seen.moment)
             settled += await recall_pruned(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
-            verdicts = _decide(to_judge, seen, catalog, context.terms)
+            verdicts = _decide(to_judge, seen, catalog)
             settled += await _place(connection, verdicts, seen.moment, catalog, context)
             await inbox.supersede(connection, superseded_by(verdicts, claimed))
             await inbox.mark_published(connection, marks)
@@ -185,13 +185,13 @@ async def _settle_nothing(catalog: Catalog, context: Context) -> dict[int, Outco
     return {}
 
 
-def _decide(to_judge: Sequence[ToJudge], seen: Seen, catalog: Catalog, terms: Terms) -> list[Verdict]:
+def _decide(to_judge: Sequence[ToJudge], seen: Seen, catalog: Catalog) -> list[Verdict]:
     """Judge requests one after the other: each sees what those before it took."""
     totals = seen.totals
     verdicts: list[Verdict] = []
     for command, row in to_judge:
         try:
-            verdict, totals = decide(command.request, seen.facts, totals, catalog, terms)
+            verdict, totals = decide(command.request, seen.facts, totals, catalog)
         except PASSING_FAULTS:
             raise
         except Exception as error:  # noqa: BLE001  # a bug in a pure rule: the transaction is as it was; the others go on
@@ -220,7 +220,5 @@ async def _place(
         said.append(outcomes.placed(reading, one.request_id, one.order, ids, moment.now))
     pairs = list(zip(orders_to_place, placed, strict=True))
     answers = [outcome.answer for outcome in said if outcome.answer]
-    await orders.place(
-        connection, pairs, answers, catalogue_version=catalog.version, terms=context.terms, encrypt=context.keys.encrypt
-    )
+    await orders.place(connection, pairs, answers, catalog=catalog, encrypt=context.keys.encrypt)
     return said

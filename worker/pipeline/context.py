@@ -1,21 +1,28 @@
 """What carrying out needs: the database, the edge, the keys, and the catalogue as it was last read."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from repository import catalog as catalogue
-from repository import facts
+from repository import facts, shop_settings
 from repository.database import Connection, Database
 from repository.facts import Seen
 from repository.inbox import Mark
 from repository.revisions import check_migrated
 from schemas.catalog import Catalog
-from schemas.order import Terms, Wanted
+from schemas.order import Wanted
+from schemas.shop_settings import Given, ShopSettings
 from worker.broker.reply_queues import ReplyQueues
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
+from worker.settings import SettingsError
+from worker.shop_settings import overruled
 
 MARKS_MIN = 20  # fewer wait for the sweeper, a second at most: light traffic has no statement to spare
+
+log = structlog.get_logger()
 
 
 class CatalogueMoved(Exception):
@@ -29,12 +36,14 @@ class Context:
     database: Database
     edge: Edge
     keys: KeyRing
-    terms: Terms
+    first_values: Given  # of the shop's settings: what this worker's environment says
+    run_by: str  # the user of the operating system
     reply_queues: ReplyQueues
     catalog: Catalog = field(init=False)
     published: list[Mark] = field(default_factory=list)  # answers to mark with the next transaction
     arrived: list[str] = field(default_factory=list)  # ids of events that are kept, and were confirmed after all
     _ahead: timedelta = timedelta()  # how far the database's clock is ahead of this machine's
+    _told: ShopSettings | None = None  # the settings that the log told last; None: not opened yet
 
     async def open(self) -> None:
         """See that the database is there, takes work and has the tables that this program knows.
@@ -42,11 +51,25 @@ class Context:
         Raises:
             AWAY_FAULTS: it does not answer, or takes no work.
             NotMigrated: the tables are missing, or older than this program.
+            SettingsError: at the start, this worker's environment says otherwise than the shop.
         """
         async with self.database.connection() as connection:
             await check_migrated(connection)
         await self.database.probe()
+        if self._told is None:
+            await self._agree_on_settings()
         await self.reload()
+
+    async def _agree_on_settings(self) -> None:
+        """Set what nobody has set yet, and see that the environment says what the shop says.
+
+        Two workers must not price differently (docs/decisions/shop-settings.md). One that runs goes by the shop: else a
+        load of the catalogue could end all workers at once.
+        """
+        async with self.database.transaction() as connection:
+            given = await shop_settings.fill(connection, self.first_values, by=self.run_by)
+        if faults := list(overruled(self.first_values, given)):
+            raise SettingsError("\n".join(faults))
 
     def take_marks(self) -> list[Mark]:
         """Take what is to be marked as published, if it is worth a statement. The sweeper takes the rest."""
@@ -60,17 +83,27 @@ class Context:
         return datetime.now(UTC) + self._ahead
 
     async def see(self, connection: Connection, wanted: Wanted, catalog: Catalog) -> Seen:
-        """Ask the database for facts, for its time, and whether its catalogue is still this one.
+        """Ask the database for facts, for its time, and whether its catalogue and credentials are still these.
 
         Raises:
-            CatalogueMoved: it is another.
+            CatalogueMoved: they are others.
         """
         seen = await facts.see(connection, wanted)
         self._ahead = seen.moment.now - datetime.now(UTC)
-        if seen.moment.catalogue_version != catalog.version:
+        moment = seen.moment
+        if (moment.catalogue_version, moment.credentials_version) != (catalog.version, catalog.credentials_version):
             raise CatalogueMoved
         return seen
 
     async def reload(self) -> None:
         async with self.database.transaction() as connection:
             self.catalog = await catalogue.read(connection)
+        self._tell_settings()
+
+    def _tell_settings(self) -> None:
+        settings = self.catalog.settings
+        if settings != self._told:
+            log.info("shop.settings", catalogue_version=self.catalog.version, **asdict(settings))
+            for sentence in overruled(self.first_values, asdict(settings)):
+                log.warning("shop.settings_overruled", why=sentence)
+        self._told = settings

@@ -1,6 +1,7 @@
 """Builders: everything has a default, so that a test passes only what it is about. No rule is repeated here."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -37,10 +38,10 @@ from schemas.order import (
     PricedItem,
     PricedOrder,
     Renewal,
-    Terms,
     Totals,
 )
 from schemas.rejections import Rejection
+from schemas.shop_settings import ShopSettings
 from worker.domain.decide import decide
 
 MONTHLY = BillingCycle.MONTHLY
@@ -233,7 +234,9 @@ def a_catalog(
     )
     return Catalog(
         version=1,
+        credentials_version=1,
         order_number_key=b"",
+        settings=ShopSettings(),
         currencies={currency.code: currency for currency in (USD, EUR, JPY)},
         payment_methods={method.name: method for method in methods},
         group_discounts={group: Decimal(percent) for group, percent in (group_discounts or {}).items()},
@@ -378,10 +381,10 @@ def ordered(
     *,
     facts: Facts | None = None,
     totals: Totals | None = None,
-    terms: Terms | None = None,
+    settings: ShopSettings | None = None,
 ) -> PricedOrder:
     """Decide on a request that must be accepted."""
-    outcome, _ = decide(request, facts or some_facts(), totals or Totals(), catalog or a_catalog(), terms or Terms())
+    outcome, _ = decide(request, facts or some_facts(), totals or Totals(), _in_force(catalog, settings))
     assert isinstance(outcome, PricedOrder), outcome
     return outcome
 
@@ -392,14 +395,20 @@ def refused(
     *,
     facts: Facts | None = None,
     totals: Totals | None = None,
-    terms: Terms | None = None,
+    settings: ShopSettings | None = None,
 ) -> Rejection:
     """Decide on a request that must be rejected, and must use nothing up."""
     totals = totals or Totals()
-    outcome, after = decide(request, facts or some_facts(), totals, catalog or a_catalog(), terms or Terms())
+    outcome, after = decide(request, facts or some_facts(), totals, _in_force(catalog, settings))
     assert isinstance(outcome, Rejection), outcome
     assert after is totals
     return outcome
+
+
+def _in_force(catalog: Catalog | None, settings: ShopSettings | None) -> Catalog:
+    """The catalogue, in a shop with these settings."""
+    catalog = catalog or a_catalog()
+    return catalog if settings is None else replace(catalog, settings=settings)
 
 
 def only_item(order: PricedOrder) -> PricedItem:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from schemas.catalog import CustomField, DomainType
-from schemas.order import AddonAsked, AddonLine, Client, Item, OptionAsked, Renewal, Terms, Totals
+from schemas.order import AddonAsked, AddonLine, Client, Item, OptionAsked, Renewal, Totals
 from schemas.rejections import FAULTS_MAX, Rejection
 from worker.domain.decide import decide
 
@@ -184,7 +184,7 @@ def test_a_request_with_one_bad_item_places_nothing() -> None:
     totals = Totals(stock={1: 5}, promotion_uses={1: 0})
     request = a_request(Item(key=0, product_id=1), Item(key=1, product_id=2), promo_code="WELCOME")
 
-    outcome, after = decide(request, some_facts(), totals, catalog, Terms())
+    outcome, after = decide(request, some_facts(), totals, catalog)
 
     assert isinstance(outcome, Rejection)
     assert after is totals

@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from schemas.catalog import DomainType, Extra, FreeDomain
-from schemas.order import AddonAsked, Item, PricedDomain, PricedOrder, Terms
+from schemas.order import AddonAsked, Item, PricedDomain, PricedOrder
+from schemas.shop_settings import ShopSettings
 
 from .builders import (
     ANNUALLY,
@@ -259,11 +260,11 @@ def test_all_that_is_wrong_with_a_domain_is_named() -> None:
 
 
 def test_nameservers_are_those_of_the_request_else_the_shops() -> None:
-    terms = Terms(nameservers=("ns1.shop.com",))
+    settings = ShopSettings(nameservers=("ns1.shop.com",))
     catalog = a_catalog(tlds=[COM])
 
-    asked = ordered(a_request(registration(), nameservers=("ns1.demo.com", "ns2.demo.com")), catalog, terms=terms)
-    absent = ordered(a_request(registration()), catalog, terms=terms)
+    asked = ordered(a_request(registration(), nameservers=("ns1.demo.com", "ns2.demo.com")), catalog, settings=settings)
+    absent = ordered(a_request(registration()), catalog, settings=settings)
 
     assert domain_of(asked).nameservers == ("ns1.demo.com", "ns2.demo.com")
     assert domain_of(absent).nameservers == ("ns1.shop.com",)

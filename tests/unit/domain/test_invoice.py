@@ -6,7 +6,8 @@ from decimal import Decimal
 import pytest
 
 from schemas.catalog import DomainType, Extra, QuantityRule
-from schemas.order import AddonAsked, AddonLine, Item, Terms
+from schemas.order import AddonAsked, AddonLine, Item
+from schemas.shop_settings import ShopSettings
 
 from .builders import (
     ANNUALLY,
@@ -145,24 +146,24 @@ def test_the_invoice_is_dated_today_and_due_after_the_grace_days() -> None:
     catalog = a_catalog(products=[a_product()])
 
     at_once = ordered(a_request(Item(key=0, product_id=1)), catalog).bill
-    later = ordered(a_request(Item(key=0, product_id=1)), catalog, terms=Terms(invoice_grace_days=14)).bill
+    later = ordered(a_request(Item(key=0, product_id=1)), catalog, settings=ShopSettings(invoice_grace_days=14)).bill
 
     assert (at_once.date, at_once.due) == (date(2026, 11, 23), date(2026, 11, 23))
     assert (later.date, later.due) == (date(2026, 11, 23), date(2026, 12, 7))
 
 
 @pytest.mark.parametrize(
-    ("price", "rate", "terms"),
+    ("price", "rate"),
     [
-        ("99999999999999.99", "1.000", Terms()),  # with tax 10^14 and more
-        ("50000000000000.00", "0.000", Terms()),  # twice: exactly 10^14
+        ("99999999999999.99", "1.000"),  # with tax 10^14 and more
+        ("50000000000000.00", "0.000"),  # twice: exactly 10^14
     ],
 )
-def test_a_total_too_large_to_store_is_refused(price: str, rate: str, terms: Terms) -> None:
+def test_a_total_too_large_to_store_is_refused(price: str, rate: str) -> None:
     catalog = a_catalog(products=[a_product(taxed=True, prices={MONTHLY: price})], tax_rules=(a_tax_rule(rate),))
     items = (Item(key=0, product_id=1), Item(key=1, product_id=1)) if rate == "0.000" else (Item(key=0, product_id=1),)
 
-    rejection = refused(a_request(*items), catalog, terms=terms)
+    rejection = refused(a_request(*items), catalog)
 
     assert rejection.code == "total_too_large"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.catalog import BillingCycle, DomainType, Extra, Promotion, PromotionType, Prorata, QuantityRule
-from schemas.order import AddonAsked, AddonLine, Item, OptionAsked, PricedOrder, Terms, Totals
+from schemas.order import AddonAsked, AddonLine, Item, OptionAsked, PricedOrder, Totals
 from schemas.rejections import Rejection
 from worker.domain.decide import decide
 
@@ -421,7 +421,7 @@ def test_without_a_code_there_is_no_promotion_and_no_warning() -> None:
 def after(promotion: Promotion, totals: Totals) -> Totals:
     request = a_request(Item(key=0, product_id=1), promo_code="WELCOME")
     catalog = a_catalog(products=[a_product()], promotions=[promotion])
-    order, used_up = decide(request, some_facts(), totals, catalog, Terms())
+    order, used_up = decide(request, some_facts(), totals, catalog)
     assert not isinstance(order, Rejection)
     return used_up
 
@@ -452,8 +452,8 @@ def test_the_orders_of_a_batch_share_what_a_promotion_has_left(promotion: Promot
     request = a_request(Item(key=0, product_id=1), promo_code="WELCOME")
     catalog = a_catalog(products=[a_product()], promotions=[promotion])
 
-    first, used_up = decide(request, some_facts(), Totals(promotion_uses={1: 0}), catalog, Terms())
-    second, _ = decide(request, some_facts(), used_up, catalog, Terms())
+    first, used_up = decide(request, some_facts(), Totals(promotion_uses={1: 0}), catalog)
+    second, _ = decide(request, some_facts(), used_up, catalog)
 
     assert not isinstance(first, Rejection)
     assert not isinstance(second, Rejection)

@@ -20,7 +20,8 @@ from schemas.catalog import (
     TaxRule,
     Tld,
 )
-from schemas.order import AddonAsked, InvoiceLine, Item, OptionAsked, PricedOrder, Terms
+from schemas.order import AddonAsked, InvoiceLine, Item, OptionAsked, PricedOrder
+from schemas.shop_settings import ShopSettings, Tax
 from worker.domain.money import to_minor_unit
 
 from .builders import (
@@ -65,7 +66,7 @@ class Shop:
         promotion: Promotion | None = None,
         group: bool = True,
         tax_rules: tuple[TaxRule, ...] = (),
-        terms: Terms | None = None,
+        settings: ShopSettings | None = None,
     ) -> PricedOrder:
         catalog = a_catalog(
             products=self.products,
@@ -76,7 +77,7 @@ class Shop:
             group_discounts={1: self.group_percent} if group else {},
         )
         request = a_request(*self.items, promo_code=None if promotion is None else promotion.code)
-        return ordered(request, catalog, facts=some_facts(client=a_client(group_id=1)), terms=terms)
+        return ordered(request, catalog, facts=some_facts(client=a_client(group_id=1)), settings=settings)
 
 
 @st.composite
@@ -157,7 +158,7 @@ def test_the_lines_add_up_to_the_total_without_its_exclusive_taxes(
 def test_the_lines_add_up_to_the_total_that_contains_its_taxes(
     shop: Shop, promotion: Promotion, rules: tuple[TaxRule, ...]
 ) -> None:
-    bill = shop.order(promotion=promotion, tax_rules=rules, terms=Terms(tax_inclusive=True)).bill
+    bill = shop.order(promotion=promotion, tax_rules=rules, settings=ShopSettings(tax=Tax.INCLUSIVE)).bill
 
     assert sum(line.amount for line in bill.lines) == bill.total
     assert sum(tax.amount for tax in bill.taxes) <= bill.total
@@ -231,14 +232,14 @@ def said(line: InvoiceLine) -> tuple[str, Decimal]:
 
 @given(st.decimals(min_value=0, max_value=1_000_000, places=2), tax_rules())
 def test_inclusive_and_exclusive_tax_agree_within_a_cent(net: Decimal, rules: tuple[TaxRule, ...]) -> None:
-    def bill(price: Decimal, terms: Terms) -> tuple[list[Decimal], Decimal]:
+    def bill(price: Decimal, settings: ShopSettings) -> tuple[list[Decimal], Decimal]:
         catalog = a_catalog(products=[a_product(taxed=True, prices={MONTHLY: str(price)})], tax_rules=rules)
-        found = ordered(a_request(Item(key=0, product_id=1)), catalog, terms=terms).bill
+        found = ordered(a_request(Item(key=0, product_id=1)), catalog, settings=settings).bill
         by_level = {tax.level: tax.amount for tax in found.taxes}
         return [by_level.get(level, Decimal(0)) for level in (1, 2)], found.total
 
-    added, gross = bill(net, Terms())
-    contained, total = bill(gross, Terms(tax_inclusive=True))
+    added, gross = bill(net, ShopSettings())
+    contained, total = bill(gross, ShopSettings(tax=Tax.INCLUSIVE))
 
     assert total == gross
     assert all(abs(one - other) <= CENT for one, other in zip(added, contained, strict=True))

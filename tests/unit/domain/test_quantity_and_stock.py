@@ -13,7 +13,6 @@ from schemas.order import (
     PricedAddon,
     PricedDomain,
     PricedService,
-    Terms,
     Totals,
 )
 from schemas.rejections import Rejection
@@ -168,7 +167,7 @@ def test_a_product_with_stock_control_gives_its_quantity(rule: QuantityRule, tak
     catalog = a_catalog(products=[a_product(quantity_rule=rule, stock_controlled=True)])
     totals = Totals(stock={1: 5, 2: 9})
 
-    order, after = decide(a_request(Item(key=0, product_id=1, quantity=3)), some_facts(), totals, catalog, Terms())
+    order, after = decide(a_request(Item(key=0, product_id=1, quantity=3)), some_facts(), totals, catalog)
 
     assert not isinstance(order, Rejection)
     assert order.stock_taken == {1: taken}
@@ -206,8 +205,8 @@ def test_the_orders_of_a_batch_share_the_stock() -> None:
     catalog = a_catalog(products=[a_product(stock_controlled=True)])
     request = a_request(Item(key=0, product_id=1))
 
-    first, after_first = decide(request, some_facts(), Totals(stock={1: 1}), catalog, Terms())
-    second, after_second = decide(request, some_facts(), after_first, catalog, Terms())
+    first, after_first = decide(request, some_facts(), Totals(stock={1: 1}), catalog)
+    second, after_second = decide(request, some_facts(), after_first, catalog)
 
     assert not isinstance(first, Rejection)
     assert isinstance(second, Rejection)

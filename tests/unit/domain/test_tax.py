@@ -1,11 +1,13 @@
 """Tax: which rule, on what, on top or contained (addorder.md 5.11)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from schemas.catalog import DomainType, TaxRule
-from schemas.order import AddonAsked, Bill, Client, Item, Terms
+from schemas.order import AddonAsked, Bill, Client, Item
+from schemas.shop_settings import ShopSettings, Tax
 
 from .builders import (
     MONTHLY,
@@ -24,13 +26,12 @@ from .builders import (
     some_facts,
 )
 
-INCLUSIVE = Terms(tax_inclusive=True)
 
-
-def bill_of(*rules: TaxRule, price: str = "100.00", client: Client | None = None, terms: Terms | None = None) -> Bill:
+def bill_of(*rules: TaxRule, price: str = "100.00", client: Client | None = None, tax: Tax = Tax.EXCLUSIVE) -> Bill:
     """Bill one taxed product to a client in Texas."""
     catalog = a_catalog(products=[a_product(taxed=True, prices={MONTHLY: price})], tax_rules=rules)
-    return ordered(a_request(Item(key=0, product_id=1)), catalog, facts=some_facts(client=client), terms=terms).bill
+    settings, facts = ShopSettings(tax=tax), some_facts(client=client)
+    return ordered(a_request(Item(key=0, product_id=1)), catalog, facts=facts, settings=settings).bill
 
 
 def taxes(bill: Bill) -> list[tuple[int, str]]:
@@ -48,7 +49,7 @@ def test_exclusive_tax_comes_on_top() -> None:
 
 
 def test_inclusive_tax_is_contained() -> None:
-    bill = bill_of(a_tax_rule("20.000"), price="120.00", terms=INCLUSIVE)
+    bill = bill_of(a_tax_rule("20.000"), price="120.00", tax=Tax.INCLUSIVE)
 
     assert taxes(bill) == [(1, "20.00")]  # 120.00 x 20 / 120
     assert str(bill.total) == "120.00"
@@ -56,7 +57,7 @@ def test_inclusive_tax_is_contained() -> None:
 
 def test_half_a_cent_of_tax_is_rounded_up() -> None:
     assert taxes(bill_of(a_tax_rule("10.000"), price="0.25")) == [(1, "0.03")]  # 0.025
-    assert taxes(bill_of(a_tax_rule("25.000"), price="0.125", terms=INCLUSIVE)) == [(1, "0.03")]  # 0.13 x 25 / 125
+    assert taxes(bill_of(a_tax_rule("25.000"), price="0.125", tax=Tax.INCLUSIVE)) == [(1, "0.03")]  # 0.13 x 25 / 125
 
 
 def test_level_2_is_of_the_same_sum_unless_it_is_compound() -> None:
@@ -74,13 +75,39 @@ def test_level_2_is_of_the_same_sum_unless_it_is_compound() -> None:
 def test_inclusive_levels_are_contained_together() -> None:
     gst = a_tax_rule("5.000", level=1)
 
-    plain = bill_of(gst, a_tax_rule("7.000", level=2), price="112.00", terms=INCLUSIVE)
-    compound = bill_of(gst, a_tax_rule("10.000", level=2, compound=True), price="115.50", terms=INCLUSIVE)
+    plain = bill_of(gst, a_tax_rule("7.000", level=2), price="112.00", tax=Tax.INCLUSIVE)
+    compound = bill_of(gst, a_tax_rule("10.000", level=2, compound=True), price="115.50", tax=Tax.INCLUSIVE)
 
     assert taxes(plain) == [(1, "5.00"), (2, "7.00")]  # 112.00 x 5 / 112 and x 7 / 112
     # 115.50 x 10 / 110 = 10.50; 105.00 x 5 / 105 = 5.00
     assert taxes(compound) == [(1, "5.00"), (2, "10.50")]
     assert str(compound.total) == "115.50"
+
+
+GST, QST = a_tax_rule("5.000", level=1), a_tax_rule("9.975", level=2)
+
+
+@pytest.mark.parametrize(
+    ("rules", "price", "exclusive", "inclusive"),
+    [
+        # 9.95 x 20 % = 1.99; 9.95 x 20 / 120 = 1.658
+        ([a_tax_rule("20.000")], "9.95", ["1.99", "11.94"], ["1.66", "9.95"]),
+        # 19.95 x 8.875 % = 1.7705; 19.95 x 8.875 / 108.875 = 1.6262
+        ([a_tax_rule("8.875")], "19.95", ["1.77", "21.72"], ["1.63", "19.95"]),
+        # 5.00 and 9.975; 100.00 x 5 / 114.975 = 4.3487 and 100.00 x 9.975 / 114.975 = 8.6757
+        ([GST, QST], "100.00", ["5.00", "9.98", "114.98"], ["4.35", "8.68", "100.00"]),
+        # 5.00 and 105.00 x 9.975 % = 10.4737; 100.00 x 9.975 / 109.975 = 9.0702 and 90.93 x 5 / 105 = 4.33
+        ([GST, replace(QST, compound=True)], "100.00", ["5.00", "10.47", "115.47"], ["4.33", "9.07", "100.00"]),
+        ([], "100.00", ["100.00"], ["100.00"]),
+    ],
+)
+def test_the_shop_says_whether_the_same_price_is_without_tax_or_contains_it(
+    rules: list[TaxRule], price: str, exclusive: list[str], inclusive: list[str]
+) -> None:
+    for tax, amounts in ((Tax.EXCLUSIVE, exclusive), (Tax.INCLUSIVE, inclusive)):
+        bill = bill_of(*rules, price=price, tax=tax)
+        assert [*(amount for _, amount in taxes(bill)), str(bill.total)] == amounts
+        assert str(bill.subtotal) == price
 
 
 def test_level_2_may_stand_alone() -> None:

@@ -1,0 +1,50 @@
+"""A worker of the version before the shop's settings: python -m tests.faults.older_worker.
+
+It knows its environment only, and its statements know nothing that 0006_settings.sql adds.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, cast
+
+from repository import catalog_snapshot, facts, orders, shop_settings
+from schemas.shop_settings import Given
+from worker import __main__ as program
+from worker.settings import Settings
+
+OTHERWISE = (
+    (facts.SQL, "see", "coalesce(timezone, 'UTC')", "'UTC'"),
+    (facts.SQL, "see", "    credentials_version,", "    1 AS credentials_version,"),
+    (catalog_snapshot.SQL, "versions", "credentials_version", "1 AS credentials_version"),
+    (catalog_snapshot.SQL, "catalogue", "credentials_version", "1 AS credentials_version"),
+    (catalog_snapshot.SQL, "catalogue", ", tax, invoice_grace_days, nameservers, timezone", ""),
+    (orders.SQL, "place", "catalogue_version, warnings, placed_on", "catalogue_version, warnings"),
+    (orders.SQL, "place", "warnings text[],\n        placed_on date", "warnings text[]"),
+)
+
+
+def put(module: Any, name: str, stand_in: Any) -> None:
+    assert hasattr(module, name)
+    setattr(module, name, stand_in)
+
+
+def main() -> None:
+    for statements, name, now, before in OTHERWISE:
+        assert now in statements[name], f"{name} does not say {now!r} any more"
+        cast("dict[str, str]", statements)[name] = statements[name].replace(now, before)
+    of_environment = Settings.read().first_values
+
+    def given(_row: Mapping[str, Any]) -> Given:
+        return of_environment
+
+    async def fill(_connection: object, _first: Given, *, by: str) -> Given:  # noqa: ARG001  # as the real one is called
+        return of_environment
+
+    put(shop_settings, "given", given)
+    put(shop_settings, "fill", fill)
+    sys.argv = ["orders", "worker"]
+    program.main()
+
+
+if __name__ == "__main__":
+    main()
