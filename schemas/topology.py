@@ -15,6 +15,9 @@ EVENTS = "orders.events"
 ADD_ORDER = "order.add"
 COMMAND_KEYS = frozenset({ADD_ORDER})
 
+# Bindings that versions of before made: queue, exchange and routing key. Whoever declares the topology takes them away.
+FORMER_BINDINGS = ((REQUESTS, COMMANDS, "order.*"),)
+
 FOLLOW_UPS = ("email.invoice-created", "email.order-confirmation")
 
 # Delay of each retry queue, in milliseconds. One queue a delay: mixed delays in one queue block each other.
@@ -66,7 +69,10 @@ EXCHANGES = (
 QUEUES = (
     Queue(UNROUTED, BROWSED_DELIVERY_LIMIT, ((UNROUTED, ""),)),
     Queue(DEAD, BROWSED_DELIVERY_LIMIT, ((DEAD, ""),)),
-    Queue(REQUESTS, WORK_DELIVERY_LIMIT, ((COMMANDS, "order.*"),), _dead_lettering_to(DEAD)),
+    # Under each key exactly: one that nobody knows belongs into orders.unrouted, where it is seen.
+    Queue(
+        REQUESTS, WORK_DELIVERY_LIMIT, tuple((COMMANDS, key) for key in sorted(COMMAND_KEYS)), _dead_lettering_to(DEAD)
+    ),
     Queue(SUSPECTS, WORK_DELIVERY_LIMIT, (), _dead_lettering_to(DEAD)),
     *(
         # Without a dead-letter routing key, so that the command's own survives the delay.

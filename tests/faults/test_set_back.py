@@ -3,8 +3,11 @@
 import asyncio
 import json
 
-from schemas import topology
-from tests.shop import SECONDS_MAX, Shop
+from aio_pika import Message
+
+from schemas import topology, wire
+from tests.shop import SECONDS_MAX, Shop, form
+from worker.broker.connection import connect
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 FAULTY = "tests.faults.faulty_worker"
@@ -130,3 +133,23 @@ async def test_what_was_published_is_marked_soon_though_nothing_else_comes(shop:
     async with asyncio.timeout(SECONDS_MAX):
         while await shop.database.fetchval("SELECT count(*) FROM answers WHERE published_at IS NULL"):
             await asyncio.sleep(0.05)
+
+
+async def test_what_came_by_another_way_comes_back_from_its_delay_and_from_its_replay(hasty_shop: Shop) -> None:
+    """Sent to the queue itself, or by an exchange of somebody's, a request has a routing key that nobody binds."""
+    shop = hasty_shop
+    worker = await shop.start_worker("tests.faults.faulty_worker")
+    fields = {"clientid": "1", "pid": "7", "paymentmethod": "paypal", "action": "addorder", "notes": "bug"}
+    async with connect(shop.logins.administrator, "orders tests") as connection, connection.channel() as channel:
+        await channel.default_exchange.publish(
+            Message(form(fields), message_id="by-credential", content_type=wire.FORM), topology.REQUESTS
+        )
+    await shop.until_events("by-credential", "order.failed")
+    [letter] = await shop.dead_letters()
+    assert (letter.reason, letter.attempts, letter.routing_key) == ("failed", 4, topology.REQUESTS)
+    worker.stop()
+
+    await shop.start_worker()
+    assert await shop.replay("by-credential") == 1
+    assert await shop.until_events("by-credential", "order.added")
+    assert await shop.waiting(topology.UNROUTED) == 0

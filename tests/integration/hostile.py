@@ -1000,10 +1000,6 @@ MESSAGES = [
         )
         for encoding in ("identity", "UTF-8", "utf8", "binary", "Binary", "8bit", "7bit", "us-ascii", " utf-8 ")
     ),
-    *(
-        Case(id=f"routing key: {name}", body=GOOD, codes=("unknown_action",), routing_key=key)
-        for name, key in (("another command", "order.delete"), ("200 letters", "order." + "x" * 200))
-    ),
 ]
 
 # What the broker should not let pass in the first place.

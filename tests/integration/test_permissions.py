@@ -104,7 +104,7 @@ REFUSED: dict[str, tuple[str, Step]] = {
     "a worker declares a queue": ("worker", declare("orders.more")),
     "a worker declares a queue that exists": ("worker", declare(topology.REQUESTS)),
     "a worker declares an exchange": ("worker", declare_exchange("orders.more")),
-    "a worker unbinds requests": ("worker", unbind(topology.REQUESTS, topology.COMMANDS, "order.*")),
+    "a worker unbinds requests": ("worker", unbind(topology.REQUESTS, topology.COMMANDS, topology.ADD_ORDER)),
     "a worker deletes a queue": ("worker", delete(topology.REQUESTS)),
     "a worker reads dead letters": ("worker", get_from(topology.DEAD)),
     "a worker gives a command": ("worker", publish(topology.COMMANDS, COMMAND)),

@@ -93,11 +93,30 @@ async def test_a_binding_that_is_missing_is_made_again_by_applying(connection: A
         await (await channel.get_queue(topology.DEAD)).purge()
 
 
+async def test_a_binding_of_a_version_before_is_taken_away_by_applying(connection: AbstractConnection) -> None:
+    async with connection.channel() as channel:
+        await (await channel.get_queue(topology.REQUESTS)).bind(topology.COMMANDS, "order.*")
+
+    await apply_topology(connection)
+
+    async with connection.channel() as channel:
+        commands = await channel.get_exchange(topology.COMMANDS)
+        await commands.publish(Message(b"{}"), "order.unheard-of")
+        unrouted = await channel.get_queue(topology.UNROUTED)
+        message = await unrouted.get()
+        assert (message.routing_key, message.body) == ("order.unheard-of", b"{}")
+        await unrouted.purge()
+
+
 async def words_of_a_worker_that_ends(shop: Shop, **settings: str) -> str:
     """Start a worker that must not go on, and return what it said."""
     worker = await shop.spawn_worker(**settings)
     assert await asyncio.to_thread(worker.process.wait, SECONDS_MAX) == 1
     return worker.words
+
+
+def said_beside_the_log(words: str) -> list[str]:
+    return [line for line in words.splitlines() if not line.startswith("{")]
 
 
 async def test_a_worker_names_all_that_is_missing_and_ends(shop: Shop, connection: AbstractConnection) -> None:
@@ -107,7 +126,7 @@ async def test_a_worker_names_all_that_is_missing_and_ends(shop: Shop, connectio
 
     words = await words_of_a_worker_that_ends(shop)
 
-    assert words.splitlines() == [
+    assert said_beside_the_log(words) == [
         "error: orders.retry.1m: does not exist. Run `orders topology apply`, or set ORDERS_TOPOLOGY=apply.",
         "orders.retry.5s: does not exist. Run `orders topology apply`, or set ORDERS_TOPOLOGY=apply.",
     ]
@@ -122,23 +141,23 @@ async def test_a_worker_that_may_declare_names_a_queue_that_differs_and_ends(
 
     words = await words_of_a_worker_that_ends(shop, ORDERS_TOPOLOGY="apply", ORDERS_AMQP_URL=shop.logins.administrator)
 
-    [line] = words.splitlines()
+    [line] = said_beside_the_log(words)
     assert line.startswith("error: orders.retry.5s: inequivalent arg 'x-")
     assert line.endswith("Empty it, delete it, and run `orders topology apply` again.")
 
 
-async def test_a_rejected_request_stays_where_it_is_as_long_as_no_queue_takes_its_dead_letter(
+async def test_a_dead_letter_that_no_queue_takes_is_kept_until_one_does(
     shop: Shop, connection: AbstractConnection
 ) -> None:
     async with connection.channel() as channel:
         await (await channel.get_queue(topology.DEAD)).unbind(topology.DEAD, "")
-    worker = await shop.start_worker()
+    worker = await shop.start_worker("tests.faults.hasty_worker")
     asked = await shop.publish({"clientid": 99_999, "pid": 7, "paymentmethod": "paypal"})
-    await shop.until(lambda: any(line["event"] == "worker.paused" for line in worker.log))
+    assert json.loads(await shop.reply(asked))["code"] == "client_not_found"
+    await shop.until(lambda: any(line["event"] == "publish.kept" for line in worker.log))
 
     await apply_topology(connection)
 
-    assert json.loads(await shop.reply(asked))["code"] == "client_not_found"
     [letter] = await shop.dead_letters()
     assert letter.message_id == asked.message_id
     assert worker.process.poll() is None

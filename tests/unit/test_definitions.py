@@ -81,8 +81,8 @@ def test_a_right_covers_these_names_and_no_other(user: str, right: str, names: l
 @pytest.mark.parametrize(
     ("user", "exchange", "keys"),
     [
-        ("storefront", "orders", ["order.add", "order.accept"]),
-        ("operator", "orders", ["order.add", "order.accept"]),
+        ("storefront", "orders", ["order.add"]),
+        ("operator", "orders", ["order.add"]),
         ("worker", "orders.events", ["order.add", "order.accept", "email.invoice-created"]),
     ],
 )

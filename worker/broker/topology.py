@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
-from schemas.topology import EXCHANGES, QUEUES, Exchange, Queue
+from schemas.topology import EXCHANGES, FORMER_BINDINGS, QUEUES, Exchange, Queue
 
 
 class TopologyError(Exception):
@@ -23,6 +23,9 @@ async def apply_topology(connection: AbstractConnection) -> None:
         faults += await _try(connection, exchange.name, _declare_exchange(exchange))
     for queue in QUEUES:
         faults += await _try(connection, queue.name, _declare_queue(queue))
+    # After the new ones are there: nothing is to go nowhere meanwhile.
+    for name, exchange_name, routing_key in FORMER_BINDINGS:
+        faults += await _try(connection, name, _unbind(name, exchange_name, routing_key))
     if faults:
         raise TopologyError("\n".join(faults))
 
@@ -77,6 +80,14 @@ def _declare_queue(queue: Queue) -> Step:
         declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
         for exchange, routing_key in queue.bindings:
             await declared.bind(exchange, routing_key)
+
+    return step
+
+
+def _unbind(queue_name: str, exchange_name: str, routing_key: str) -> Step:
+    async def step(channel: AbstractChannel) -> None:
+        queue = await channel.get_queue(queue_name, ensure=False)
+        await queue.unbind(exchange_name, routing_key)
 
     return step
 

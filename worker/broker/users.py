@@ -15,7 +15,6 @@ NOTHING = "^$"
 DEFAULT_EXCHANGE = "amq.default"  # as rights call the exchange whose name is empty
 OWN_QUEUES = "amq.gen-*"  # named by the broker, exclusive to a connection
 
-COMMAND_KEYS = r"^order\."
 EVENT_KEYS = r"^(order|email)\."
 
 # Lets a user publish what carries another user's user_id, as a copy and a replay do.
@@ -55,7 +54,7 @@ USERS = (
         configure=NOTHING,
         write=_only(topology.COMMANDS),
         read=NOTHING,
-        routing_keys={topology.COMMANDS: COMMAND_KEYS},
+        routing_keys={topology.COMMANDS: _only(topology.ADD_ORDER)},
     ),
     # Declares nothing: ORDERS_TOPOLOGY=apply is for a developer's broker and its administrator.
     User(
@@ -72,7 +71,7 @@ USERS = (
         configure=_only(OPERATORS_LOCK, OWN_QUEUES),
         write=_only(topology.COMMANDS, topology.DEAD, topology.UNROUTED, OWN_QUEUES),
         read=_only(topology.DEAD, topology.UNROUTED, topology.EVENTS, OWN_QUEUES),
-        routing_keys={topology.COMMANDS: COMMAND_KEYS},
+        routing_keys={topology.COMMANDS: _only(*sorted(topology.COMMAND_KEYS))},
         tags=(IMPERSONATOR, MONITORING),
     ),
 )
