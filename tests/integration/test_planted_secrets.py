@@ -161,7 +161,7 @@ def unfit(marks: Marks) -> dict[str, tuple[bytes, str]]:
         "not-utf8": (b"notes=%FF&rootpw=" + new("rootpw beside bytes").encode(), wire.FORM),
         "an-object": (php_of("rootpw", b'O:%d:"%s":0:{}' % (26, new("rootpw, an object").encode())), wire.PHP),
         "utf-16": (json_of(rootpw=new("rootpw in UTF-16")).decode().encode("utf-16"), wire.JSON),
-        "wrong-type": (json_of(rootpw=new("rootpw of another type")), "text/plain"),
+        "wrong-type": (json_of(rootpw=new("rootpw of another type")), "application/xml"),
     }
 
 
