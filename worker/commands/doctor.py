@@ -21,7 +21,7 @@ from rich.text import Text
 
 from repository import revisions
 from repository import show as archive
-from repository.database import PASSING_FAULTS, Connection, Database
+from repository.database import PASSING_FAULTS, Connection, Database, Refused
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from repository.show import Condition
 from schemas import topology
@@ -171,18 +171,28 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         return
     try:
         url = settings.postgres_url.get_secret_value()
-        async with Database(url, connections_max=1) as database, database.connection() as connection:
-            asked_at = datetime.now(UTC)
-            found = await archive.condition(connection)
-            answered_at = datetime.now(UTC)
-            yield _server(found)
-            yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
-            yield durability(found)
-            async for finding in _schema(connection):
+        async with Database(url, connections_max=2) as database:
+            await database.check_sessions()
+            async for finding in _database(database):
                 yield finding
+    except Refused as error:
+        says, _, mend = str(error).partition("; mend: ")
+        yield Finding("Postgres", Level.WRONG, says, f"{mend[:1].upper()}{mend[1:]}." if mend else "")
     except (*PASSING_FAULTS, *REFUSALS) as error:
         says = f"does not answer or refuses ({type(error).__name__}: {error})"
         yield Finding("Postgres", Level.WRONG, says, "Start it, or mend ORDERS_POSTGRES_URL.")
+
+
+async def _database(database: Database) -> AsyncIterator[Finding]:
+    async with database.connection() as connection:
+        asked_at = datetime.now(UTC)
+        found = await archive.condition(connection)
+        answered_at = datetime.now(UTC)
+        yield _server(found)
+        yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
+        yield durability(found)
+        async for finding in _schema(connection):
+            yield finding
 
 
 def _server(found: Condition) -> Finding:

@@ -43,6 +43,7 @@ class Context:
             AWAY_FAULTS: it does not answer, or takes no work.
             NotMigrated: the tables are missing, or older than this program.
         """
+        await self.database.check_sessions()
         async with self.database.connection() as connection:
             await check_migrated(connection)
         await self.database.probe()
