@@ -71,7 +71,7 @@ async def narrow_url(servers: Servers, request: pytest.FixtureRequest) -> AsyncI
     await scratch.drop(servers.postgres_url, name)
 
 
-@pytest.mark.parametrize("command", ["worker", "doctor"])
+@pytest.mark.parametrize("command", ["migrate", "worker", "doctor"])
 async def test_a_database_of_another_encoding_is_named_with_the_mend(
     narrow_url: str, amqp_url: str, command: str
 ) -> None:
@@ -110,7 +110,7 @@ def pooler(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         one.delete()
 
 
-@pytest.mark.parametrize("command", ["worker", "doctor"])
+@pytest.mark.parametrize("command", ["migrate", "worker", "doctor"])
 async def test_a_pooler_that_lends_sessions_by_the_transaction_is_named_with_the_mend(
     shop: Shop, pooler: Callable[[str], PgBouncer], command: str
 ) -> None:
