@@ -253,6 +253,11 @@ def outside(step: Callable[[asyncpg.Connection], Awaitable[None]]) -> None:
         _driver().run_async(step)
 
 
+async def give_way(session: asyncpg.Connection) -> None:
+    """Let a transaction that a revision has outside of its own give way where a table is in use."""
+    await session.execute(SQL["set_bounds"], *_bounds(HOLDING_SECONDS_MAX))
+
+
 async def build_index(session: asyncpg.Connection, name: str, build: str, drop: str) -> None:
     """Build an index beside workers, unless it is there. One that was begun and not finished is built anew.
 
@@ -278,7 +283,11 @@ def _set_bounds(statement_seconds: int) -> None:
 
     By way of SQLAlchemy, which begins a transaction no sooner than with its first statement.
     """
-    op.get_bind().exec_driver_sql(SQL["set_bounds"], (f"{LOCK_SECONDS_MAX}s", f"{statement_seconds}s"))
+    op.get_bind().exec_driver_sql(SQL["set_bounds"], _bounds(statement_seconds))
+
+
+def _bounds(statement_seconds: int) -> tuple[str, str]:
+    return f"{LOCK_SECONDS_MAX}s", f"{statement_seconds}s"
 
 
 def _driver() -> AdaptedConnection:

@@ -1,21 +1,7 @@
 -- name: find
 -- Requests and orders that a person may mean: an order id, an order number or a message_id, of whichever caller.
 -- $1 order id or null, $2 order number or message_id
--- The inbox's key begins with the caller, and callers are few: they are told one by one, each by one step in that
--- index, so that a message_id is found without reading every request there ever was.
-WITH RECURSIVE callers AS (
-    (
-        SELECT caller
-        FROM inbox
-        ORDER BY caller
-        LIMIT 1
-    )
-    UNION ALL
-    SELECT (SELECT min(inbox.caller) FROM inbox WHERE inbox.caller > callers.caller)
-    FROM callers
-    WHERE callers.caller IS NOT NULL
-),
-meant AS (
+WITH meant AS (
     SELECT id AS order_id, request_id
     FROM orders
     WHERE id = $1
@@ -25,9 +11,9 @@ meant AS (
     WHERE order_number = $2
     UNION
     SELECT orders.id, inbox.id
-    FROM callers
-    JOIN inbox ON inbox.caller = callers.caller AND inbox.message_id = $2
+    FROM inbox
     LEFT JOIN orders ON orders.request_id = inbox.id
+    WHERE inbox.message_id = $2
 )
 SELECT
     meant.order_id,

@@ -19,6 +19,7 @@ from repository.revisions import REVISIONS
 from tests.faults.load import Storefront
 from tests.faults.newer_worker import REVISION
 from tests.faults.oracle import Oracle
+from tests.integration.test_collation import IN_ORDER, migrate_again, undo
 from tests.shop import SECONDS_MAX, Shop, Worker
 
 NEWER = "tests.faults.newer_worker"
@@ -52,8 +53,11 @@ def upgrade() -> None:
 # What takes away from a running version something that it relies on, and how to do it in two releases instead.
 CONTRACTING = {
     r"\bDROP\s+(TABLE|COLUMN|TYPE|VIEW)\b": "drop it in the release after the one that no longer needs it",
-    r"\bRENAME\b": "add it under the new name, and write both",
-    r"\bALTER\s+(COLUMN\s+)?\w+\s+(SET\s+DATA\s+)?TYPE\b": "add a column of the new type, and write both",
+    r"\bALTER\s+(?!INDEX\b)[^;]*\bRENAME\b": "add it under the new name, and write both",
+    # A collation is how a column is ordered, not what it takes and gives.
+    r"\bALTER\s+(COLUMN\s+)?\w+\s+(SET\s+DATA\s+)?TYPE\b(?!\s+(text|billing_cycle|domain_extra)\s+COLLATE\b)": (
+        "add a column of the new type, and write both"
+    ),
     r"\bSET\s+NOT\s+NULL\b": "the version before may write none: a default first, this in the release after",
     r"\bADD\s+(COLUMN\s+)?(?!CONSTRAINT)\w+[^,;]*\bNOT\s+NULL\b(?![^,;]*\bDEFAULT\b)(?<!DEFAULT)": "give it a default",
     r"\bALTER\s+TYPE\s+\w+\s+RENAME\b": "add a value, and write both",
@@ -126,6 +130,35 @@ async def migrate_under_load(shop: Shop, chance: random.Random, seconds: float) 
         assert not {"order.crashed", "order.retried", "worker.paused"} & set(told), worker.words
 
 
+async def test_a_worker_goes_on_while_keys_are_put_in_the_order_of_their_bytes(shop: Shop) -> None:
+    """Of the statements that it has prepared some return what is another column now: they are prepared anew."""
+    url = shop.environment["ORDERS_POSTGRES_URL"]
+    await undo(url, IN_ORDER)
+    worker = await shop.start_worker()
+    is_over = asyncio.Event()
+
+    async def send(storefront: Storefront) -> None:
+        while not is_over.is_set():
+            await storefront.send(5, rate=RATE)  # so few that each is a batch: none is carried out a second time, alone
+
+    async with (
+        Oracle.listening(shop.logins.administrator, url) as oracle,
+        Storefront([shop.logins.storefront]) as storefront,
+    ):
+        async with asyncio.TaskGroup() as load:
+            load.create_task(send(storefront))
+            await shop.until(lambda: placed_by(worker) > 0)
+            await migrate_again(url)
+            count = placed_by(worker)
+            await shop.until(lambda: placed_by(worker) > count + RATE)
+            is_over.set()
+        await oracle.judge(storefront.ledger, [worker], seconds_max=60)
+
+    assert max(waits(worker)) < migrate.LOCK_SECONDS_MAX + WORK_SECONDS_MAX
+    told = {line["event"] for line in worker.log}
+    assert not {"order.crashed", "order.retried", "worker.paused"} & told, worker.words
+
+
 async def migrate_to_the_next(url: str, say: migrate.Say) -> tuple[str, ...]:
     with next_version():
         return await migrate.migrate(url, say)
@@ -183,6 +216,7 @@ def test_migrations_take_nothing_away_from_the_version_before() -> None:
         "DROP TABLE renewals",
         "ALTER TABLE orders RENAME COLUMN notes TO remarks",
         "ALTER TABLE orders ALTER COLUMN notes TYPE varchar(10)",
+        'ALTER TABLE orders ALTER COLUMN notes TYPE varchar(10) COLLATE "C"',
         "ALTER TABLE orders ALTER COLUMN notes SET NOT NULL",
         "ALTER TABLE orders ADD COLUMN channel text NOT NULL",
     ],

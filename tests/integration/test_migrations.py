@@ -46,12 +46,12 @@ async def test_an_empty_database_is_brought_to_the_newest_revision_once(database
     await check(database_url)
 
 
-async def migrate_to(url: str, revision: str) -> None:
+async def migrate_to(url: str, revision: str, say: migrate.Say = lambda _line: None) -> None:
     """Bring a database to where a version before this one had it."""
     with pytest.MonkeyPatch.context() as patch:
         upgrade = command.upgrade
         patch.setattr(command, "upgrade", lambda config, _head: upgrade(config, revision))
-        await migrate.migrate(url)
+        await migrate.migrate(url, say)
 
 
 async def test_a_table_that_stays_in_use_stops_a_migration_which_says_by_whom_and_holds_nothing(
