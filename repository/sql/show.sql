@@ -128,6 +128,30 @@ SELECT
     current_setting('full_page_writes') AS full_page_writes,
     current_setting('synchronous_commit') AS synchronous_commit
 
+-- name: collations
+-- The collations by which the database sorts text, with their releases: that by which its indexes were built, and that of
+-- this server. no parameters
+SELECT
+    format('the collation of database %I', datname) AS name,
+    datcollversion AS built_with,
+    pg_database_collation_actual_version(oid) AS found,
+    format('REINDEX DATABASE %I; ALTER DATABASE %1$I REFRESH COLLATION VERSION', datname) AS refresh
+FROM pg_database
+WHERE datname = current_database()
+UNION ALL
+SELECT
+    format('collation %I', collname),
+    collversion,
+    pg_collation_actual_version(oid),
+    format('REINDEX DATABASE %I; ALTER COLLATION %I REFRESH VERSION', current_database(), collname)
+FROM pg_collation
+WHERE oid IN (
+    SELECT attcollation
+    FROM pg_attribute
+    JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'i')
+)
+
 -- name: catalogue_has
 -- no parameters; a column for each thing that there must be one of
 SELECT

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum, auto
@@ -23,7 +23,7 @@ from repository import revisions
 from repository import show as archive
 from repository.database import PASSING_FAULTS, Connection, Database, Refused
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
-from repository.show import Condition
+from repository.show import Collation, Condition
 from schemas import topology
 from worker.broker.addresses import nodes_of, user_of
 from worker.broker.connection import BROKER_FAULTS, connect
@@ -191,6 +191,8 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
         yield _server(found)
         yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
         yield durability(found)
+        for finding in collation(await archive.collations(connection)):
+            yield finding
         async for finding in _schema(connection):
             yield finding
 
@@ -221,6 +223,19 @@ def durability(found: Condition) -> Finding:
         return Finding("durability", Level.OK, f"fsync=on, synchronous_commit={found.synchronous_commit}")
     says = f"{', '.join(faults)}: a power cut can lose orders that callers were told of"
     return Finding("durability", Level.WRONG, says, "Set them to on in postgresql.conf, and for role and database.")
+
+
+def collation(found: Sequence[Collation]) -> Iterator[Finding]:
+    """Warn where the order of text has moved since indexes were built by it, as with another image or system."""
+    moved = [one for one in found if one.built_with is not None and one.built_with != one.found]
+    for one in moved:
+        says = (
+            f"{one.name} is of release {one.found or 'unknown'} here, and indexes were built by {one.built_with}: "
+            "what they hold may not be found"
+        )
+        yield Finding("collation", Level.WARNING, says, f"In psql, after `orders migrate`: {one.refresh};")
+    if not moved:
+        yield Finding("collation", Level.OK, "of the release by which indexes were built")
 
 
 async def _schema(connection: Connection) -> AsyncIterator[Finding]:
