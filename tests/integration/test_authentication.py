@@ -4,6 +4,8 @@ import asyncio
 import json
 import time
 
+import pytest
+
 from tests.integration.test_commands import run
 from tests.shop import CREDENTIALS, Shop
 
@@ -61,3 +63,49 @@ async def test_requests_of_many_callers_in_one_batch_are_each_their_own(shop: Sh
     assert results == ["success", "error", "error", "error", "success", "success", "error"]
     callers = await shop.fetch("SELECT DISTINCT caller FROM inbox ORDER BY caller")
     assert [row["caller"].partition(":")[0] for row in callers] == ["credential", "publisher"]
+
+
+@pytest.mark.parametrize(
+    ("body", "trusted", "note"),
+    [
+        ({**ORDER, "identifier": "nobody's", "secret": "hunter2"}, True, "no credential in force has this identifier"),
+        ({**ORDER, **CREDENTIALS, "secret": "hunter2"}, True, "a wrong secret for IDENT"),
+        ({**ORDER, "identifier": "hunter2"}, True, "half a pair of credentials: only identifier"),
+        (ORDER, False, "no credentials, and no user_id"),
+        (b"", True, "an empty body"),
+    ],
+)
+async def test_the_operator_is_told_what_the_caller_is_not(
+    shop: Shop,
+    body: dict[str, object] | bytes,
+    trusted: bool,  # noqa: FBT001  # of a table
+    note: str,
+) -> None:
+    worker = await shop.start_worker()
+
+    asked = await shop.publish(body, trusted=trusted)
+    reply = json.loads(await shop.reply(asked))
+    [event] = await shop.until_events(asked.message_id or "", "order.rejected")
+    [letter] = await shop.dead_letters()
+    shown = await asyncio.to_thread(run, "dead", "show", str(asked.message_id), "--json", **shop.environment)
+
+    assert (reply["message"], reply["code"]) == ("Authentication Failed", "authentication_failed")
+    assert [fault["message"] for fault in event.data["faults"]] == ["Authentication Failed"]
+    assert note not in event.raw.decode()
+    assert (letter.code, letter.message) == ("authentication_failed", f"Authentication Failed: {note}")
+    assert json.loads(shown.stdout)["message"] == f"Authentication Failed: {note}"
+    [line] = [line for line in worker.log if line["event"] == "order.rejected"]
+    assert line["note"] == note
+    assert "hunter2" not in worker.words + letter.message
+
+
+async def test_a_publisher_that_is_not_trusted_is_named_to_the_operator(shop: Shop) -> None:
+    worker = await shop.start_worker(ORDERS_TRUSTED_PUBLISHERS="somebody-else")
+
+    reply = await shop.ask(ORDER)
+    [letter] = await shop.dead_letters()
+
+    note = f"no credentials, and the publisher {shop.user} is not one of ORDERS_TRUSTED_PUBLISHERS"
+    assert reply["message"] == "Authentication Failed"
+    assert letter.message == f"Authentication Failed: {note}"
+    assert [line["note"] for line in worker.log if line["event"] == "order.rejected"] == [note]

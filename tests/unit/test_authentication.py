@@ -9,12 +9,43 @@ import pytest
 from argon2 import PasswordHasher
 
 from schemas.catalog import Catalog, Credential
+from schemas.wire import Tree
 from tests.unit.domain.builders import a_catalog
-from worker.intake.authentication import Authenticator, Pair
+from worker.intake.authentication import Authenticator, Pair, Stranger
 from worker.key_ring import KeyRing
 
 ASKING = [({"identifier": "shop", "secret": "planted"}, None)]
 CREDENTIAL = Credential(7, "shop", PasswordHasher(1, 8, 1).hash("planted"), frozenset({"addorder"}))
+
+
+@pytest.mark.parametrize(
+    ("tree", "user_id", "why"),
+    [
+        ({}, None, "no credentials, and no user_id"),
+        (
+            {"adminuser": "ann"},
+            "shop",
+            "no credentials, and the publisher shop is not one of ORDERS_TRUSTED_PUBLISHERS",
+        ),
+        ({"identifier": "hunter2", "secret": "planted"}, None, "no credential in force has this identifier"),
+        ({"identifier": "shop", "secret": "hunter2"}, "trusted", "a wrong secret for shop"),
+        ({"username": "shop", "password": "hunter2"}, None, "a wrong secret for shop"),
+        ({"username": "hunter2"}, "trusted", "half a pair of credentials: only username"),
+        ({"secret": ["hunter2"]}, None, "half a pair of credentials: only secret"),
+        (
+            {"identifier": "shop", "password": "hunter2"},
+            None,
+            "half a pair of credentials: only identifier and password",
+        ),
+        ({"identifier": "", "secret": ""}, "", "no credentials, and no user_id"),
+    ],
+)
+async def test_operators_are_told_what_was_wrong_and_never_what_was_typed(
+    tree: Tree, user_id: str | None, why: str
+) -> None:
+    authenticator = Authenticator(KeyRing([b"a-key-of-the-tests-which-is-no-secret"]), frozenset({"trusted"}))
+
+    assert await authenticator.authenticate([(tree, user_id)], catalog(1, has_it=True)) == [Stranger(why)]
 
 
 class SlowInTheOldCatalogue(Authenticator):
@@ -40,7 +71,7 @@ async def test_a_verdict_by_an_older_catalogue_is_not_remembered_for_a_newer_one
     authenticator = SlowInTheOldCatalogue()
 
     async def callers(known: Catalog) -> Any:
-        return [caller and caller.name for caller in await authenticator.authenticate(ASKING, known)]
+        return [getattr(one, "name", None) for one in await authenticator.authenticate(ASKING, known)]
 
     late = asyncio.create_task(callers(before))
     await asyncio.sleep(0)  # it has begun

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from schemas.catalog import Catalog, Credential
+from schemas.catalog import Catalog
 from schemas.wire import Tree
 from worker.key_ring import KeyRing
 
@@ -35,6 +35,17 @@ class Caller:
         return self.actions is None or action in self.actions
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Who must hear `authentication_failed`, whatever was wrong.
+
+    `why` tells operators what was. It holds no secret, and an identifier only where there is such a credential: people
+    type passwords in its place.
+    """
+
+    why: str
+
+
 class Authenticator:
     """Tells who asks, a batch at a time, so that secrets it does not know yet are verified side by side."""
 
@@ -51,23 +62,26 @@ class Authenticator:
         self._known: dict[bytes, tuple[bool, float]] = {}
         self._known_version = 0
 
-    async def authenticate(self, asking: Sequence[Asking], catalog: Catalog) -> list[Caller | None]:
-        """Tell the callers of a batch; None for whoever must hear `authentication_failed`, whatever was wrong."""
+    async def authenticate(self, asking: Sequence[Asking], catalog: Catalog) -> list[Caller | Stranger]:
+        """Tell who asks the requests of a batch."""
         pairs = [_pair(tree) for tree, _ in asking]
         right = await self._right_among({pair for pair in pairs if pair is not None}, catalog)
         return [
-            self._caller(tree, user_id, catalog.credentials[pair[0]] if pair in right else None)
+            self._publisher(tree, user_id) if pair is None else _holder(pair, catalog, is_right=pair in right)
             for (tree, user_id), pair in zip(asking, pairs, strict=True)
         ]
 
-    def _caller(self, tree: Tree, user_id: str | None, credential: Credential | None) -> Caller | None:
-        """Name the caller by credential, or by publisher where the body has no credentials, not even wrong ones."""
-        if credential is not None:
-            return Caller(f"credential:{credential.id}", credential.identifier, credential.actions)
-        if user_id and user_id in self._trusted and not has_credentials(tree):
-            asked_by = tree.get("adminuser")
-            return Caller(f"publisher:{user_id}", asked_by if isinstance(asked_by, str) and asked_by else user_id, None)
-        return None
+    def _publisher(self, tree: Tree, user_id: str | None) -> Caller | Stranger:
+        """Name who publishes, where the body has no credentials, not even a part of them."""
+        given = _credentials_in(tree)
+        if given:
+            return Stranger(f"half a pair of credentials: only {' and '.join(given)}")
+        if not user_id:
+            return Stranger("no credentials, and no user_id")
+        if user_id not in self._trusted:
+            return Stranger(f"no credentials, and the publisher {user_id} is not one of ORDERS_TRUSTED_PUBLISHERS")
+        asked_by = tree.get("adminuser")
+        return Caller(f"publisher:{user_id}", asked_by if isinstance(asked_by, str) and asked_by else user_id, None)
 
     async def _right_among(self, pairs: Collection[Pair], catalog: Catalog) -> set[Pair]:
         """Verify what is not remembered. With an unknown identifier it takes as long, so that time tells nothing."""
@@ -108,7 +122,12 @@ class Authenticator:
 
 def has_credentials(tree: Mapping[str, object]) -> bool:
     """Whether the body carries any part of a pair; an empty one is absent."""
-    return any(tree.get(name) for pair in _PAIRS for name in pair)
+    return bool(_credentials_in(tree))
+
+
+def _credentials_in(tree: Mapping[str, object]) -> list[str]:
+    """Name the parts of pairs that the body carries."""
+    return [name for pair in _PAIRS for name in pair if tree.get(name)]
 
 
 def _pair(tree: Tree) -> Pair | None:
@@ -118,3 +137,13 @@ def _pair(tree: Tree) -> Pair | None:
         if isinstance(identifier, str) and isinstance(secret, str) and identifier and secret:
             return identifier, secret
     return None
+
+
+def _holder(pair: Pair, catalog: Catalog, *, is_right: bool) -> Caller | Stranger:
+    """Name whose the credential is."""
+    credential = catalog.credentials.get(pair[0])
+    if credential is None:
+        return Stranger("no credential in force has this identifier")
+    if not is_right:
+        return Stranger(f"a wrong secret for {credential.identifier}")
+    return Caller(f"credential:{credential.id}", credential.identifier, credential.actions)
