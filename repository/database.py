@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
@@ -258,6 +259,12 @@ async def check_session(session: Connection, another: AbstractAsyncContextManage
                     raise Refused(_POOLED)
     except _OF_ANOTHER_SESSION as error:
         raise Refused(_POOLED) from error
+
+
+async def now(connection: Connection) -> datetime:
+    """Ask the database for its time."""
+    moment: datetime = await connection.fetchval(SQL["now"])
+    return moment
 
 
 async def _pid_of(connection: Connection) -> int:

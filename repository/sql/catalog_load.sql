@@ -47,7 +47,10 @@ WHERE found.owner IS NOT NULL
 
 -- name: secret_hashes
 -- $1 identifiers (text array); a null hash: the credential was revoked
-SELECT identifier, max(secret_hash) FILTER (WHERE revoked_at IS NULL) AS secret_hash
+SELECT
+    identifier,
+    max(secret_hash) FILTER (WHERE revoked_at IS NULL) AS secret_hash,
+    max(old_secret_hash) FILTER (WHERE revoked_at IS NULL) AS old_secret_hash
 FROM api_credentials
 WHERE identifier = ANY ($1::text[])
 GROUP BY identifier

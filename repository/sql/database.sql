@@ -8,6 +8,10 @@ SET only_row = only_row
 SELECT current_setting('server_encoding') AS encoding, array_agg(set_config(name, value, false)) AS settings
 FROM unnest($1::text[], $2::text[]) AS setting (name, value)
 
+-- name: now
+-- no parameters
+SELECT clock_timestamp()
+
 -- name: pid
 -- no parameters
 SELECT pg_backend_pid()

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,11 +12,15 @@ from argon2 import PasswordHasher
 from schemas.catalog import Catalog, Credential
 from schemas.wire import Tree
 from tests.unit.domain.builders import a_catalog
-from worker.intake.authentication import Authenticator, Pair, Stranger
+from worker.intake.authentication import Asking, Authenticator, Caller, Pair, Stranger, Verdict
 from worker.key_ring import KeyRing
 
 ASKING = [({"identifier": "shop", "secret": "planted"}, None)]
-CREDENTIAL = Credential(7, "shop", PasswordHasher(1, 8, 1).hash("planted"), frozenset({"addorder"}))
+NOW = datetime(2026, 11, 28, 12, 0, tzinfo=UTC)
+KEYS = KeyRing([b"a-key-of-the-tests-which-is-no-secret"])
+HASHER = PasswordHasher(1, 8, 1)
+ADD_ORDER = frozenset({"addorder"})
+CREDENTIAL = Credential(7, "shop", HASHER.hash("planted"), ADD_ORDER, "credential:7")
 
 
 @pytest.mark.parametrize(
@@ -43,22 +48,57 @@ CREDENTIAL = Credential(7, "shop", PasswordHasher(1, 8, 1).hash("planted"), froz
 async def test_operators_are_told_what_was_wrong_and_never_what_was_typed(
     tree: Tree, user_id: str | None, why: str
 ) -> None:
-    authenticator = Authenticator(KeyRing([b"a-key-of-the-tests-which-is-no-secret"]), frozenset({"trusted"}))
+    authenticator = Authenticator(KEYS, {"trusted": None})
 
-    assert await authenticator.authenticate([(tree, user_id)], catalog(1, has_it=True)) == [Stranger(why)]
+    assert await authenticator.authenticate([(tree, user_id)], catalog(1, has_it=True), NOW) == [Stranger(why)]
+
+
+async def test_an_old_secret_is_taken_until_its_end_by_the_databases_clock_and_no_longer() -> None:
+    until = NOW + timedelta(hours=1)
+    replaced = replace(
+        CREDENTIAL, secret_hash=HASHER.hash("new"), old_secret_hash=HASHER.hash("planted"), old_secret_until=until
+    )
+    known = replace(a_catalog(), version=2, credentials={"shop": replaced})
+    authenticator = Authenticator(KEYS, {})
+
+    async def callers(now: datetime) -> list[Caller | Stranger]:
+        asking: list[Asking] = [
+            ({"identifier": "shop", "secret": secret}, None) for secret in ("planted", "new", "else")
+        ]
+        return await authenticator.authenticate(asking, known, now)
+
+    shop, stranger = Caller("credential:7", "shop", ADD_ORDER), Stranger("a wrong secret for shop")
+    assert await callers(NOW) == [shop, shop, stranger]
+    assert await callers(until - timedelta(seconds=1)) == [shop, shop, stranger]  # from what is remembered
+    assert await callers(until) == [stranger, shop, stranger]
+    assert await Authenticator(KEYS, {}).authenticate(ASKING, known, until) == [stranger]
+
+
+async def test_a_credential_and_a_publisher_may_be_one_caller() -> None:
+    named = replace(CREDENTIAL, caller="caller:shop")
+    known = replace(a_catalog(), version=1, credentials={"shop": named})
+    authenticator = Authenticator(KEYS, {"storefront": ADD_ORDER, "other": None}, {"storefront": "caller:shop"})
+
+    found = await authenticator.authenticate([*ASKING, ({}, "storefront"), ({"adminuser": "ann"}, "other")], known, NOW)
+
+    assert found == [
+        Caller("caller:shop", "shop", ADD_ORDER),
+        Caller("caller:shop", "storefront", ADD_ORDER),
+        Caller("publisher:other", "ann", None),
+    ]
 
 
 class SlowInTheOldCatalogue(Authenticator):
     """Finishes what it verifies against the catalogue of version 1 when it is told to."""
 
     def __init__(self) -> None:
-        super().__init__(KeyRing([b"a-key-of-the-tests-which-is-no-secret"]), frozenset())
+        super().__init__(KEYS, {})
         self.may_finish = threading.Event()
 
-    def _is_right(self, pair: Pair, catalog: Catalog) -> bool:
+    def _verify(self, pair: Pair, catalog: Catalog, now: datetime, rounds: int) -> Verdict:
         if catalog.version == 1:
             assert self.may_finish.wait(10)
-        return super()._is_right(pair, catalog)
+        return super()._verify(pair, catalog, now, rounds)
 
 
 def catalog(version: int, *, has_it: bool) -> Catalog:
@@ -71,7 +111,7 @@ async def test_a_verdict_by_an_older_catalogue_is_not_remembered_for_a_newer_one
     authenticator = SlowInTheOldCatalogue()
 
     async def callers(known: Catalog) -> Any:
-        return [getattr(one, "name", None) for one in await authenticator.authenticate(ASKING, known)]
+        return [getattr(one, "name", None) for one in await authenticator.authenticate(ASKING, known, NOW)]
 
     late = asyncio.create_task(callers(before))
     await asyncio.sleep(0)  # it has begun

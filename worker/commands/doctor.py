@@ -31,6 +31,7 @@ from worker.broker.dead_letters import OPERATORS_LOCK, AnotherOperator, opened
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.commands import echo, out
+from worker.publishers import in_words
 from worker.redaction import plain
 from worker.settings import Settings, SettingsError
 
@@ -129,6 +130,16 @@ def _settings(settings: Settings, role: Role) -> Iterator[Finding]:
         says = "ORDERS_TRUSTED_PUBLISHERS is not set: every request needs credentials in its body"
         faults.append(Finding("settings", Level.WARNING, says))
     yield from faults or [Finding("settings", Level.OK, f"complete for {_a(role)}")]
+    if settings.trusted_publishers:
+        yield Finding("publishers", Level.OK, _trust(settings))
+
+
+def _trust(settings: Settings) -> str:
+    """Tell who may ask what without credentials, and whose keys they have."""
+    return "without credentials: " + "; ".join(
+        f"{user} may ask {in_words(actions)}" + (f", as {settings.callers[user]}" if user in settings.callers else "")
+        for user, actions in sorted(settings.trusted_publishers.items())
+    )
 
 
 def ways(settings: Settings, role: Role) -> Iterator[Finding]:

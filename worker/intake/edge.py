@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from schemas import add_order, rejections, topology, wire
 from schemas.catalog import Catalog
@@ -53,11 +54,14 @@ class Edge:
     authenticator: Authenticator
     request_bytes_max: int
 
-    async def read(self, batch: Sequence[Delivery], catalog: Catalog) -> list[Reading]:
-        """Decode, authenticate and parse; for each delivery the first stage that says no ends it."""
+    async def read(self, batch: Sequence[Delivery], catalog: Catalog, now: datetime) -> list[Reading]:
+        """Decode, authenticate and parse; for each delivery the first stage that says no ends it.
+
+        `now` is the database's time.
+        """
         opened = [self._open(delivery) for delivery in batch]
         asking = [(one.tree, one.publisher) for one in opened if one.rejection is None]
-        who = iter(await self.authenticator.authenticate(asking, catalog))
+        who = iter(await self.authenticator.authenticate(asking, catalog, now))
         return [self._read(one, next(who) if one.rejection is None else None) for one in opened]
 
     def _open(self, delivery: Delivery) -> _Opened:

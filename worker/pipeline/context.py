@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from repository import catalog as catalogue
 from repository import facts
-from repository.database import Connection, Database
+from repository.database import Connection, Database, now
 from repository.facts import Seen
 from repository.inbox import Mark
 from repository.revisions import check_migrated
@@ -75,3 +75,4 @@ class Context:
     async def reload(self) -> None:
         async with self.database.transaction() as connection:
             self.catalog = await catalogue.read(connection)
+            self._ahead = await now(connection) - datetime.now(UTC)
