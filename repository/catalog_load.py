@@ -210,6 +210,7 @@ async def _credentials(
     rows, notes = [], []
     found = await connection.fetch(SQL["secret_hashes"], [entry.identifier for entry in entries])
     hashes = {row["identifier"]: row["secret_hash"] for row in found}
+    replaced = {row["identifier"]: row["old_secret_hash"] for row in found}
     for number, entry in enumerate(entries):
         place, kept = f"api_credentials[{number}]: {entry.identifier}", hashes.get(entry.identifier)
         if kept is None and entry.identifier in hashes:
@@ -217,15 +218,20 @@ async def _credentials(
         elif kept is None and entry.secret is None:
             notes.append(f"{place} has no secret here and was left out; `orders credentials add` makes one")
         else:
-            secret_hash = await asyncio.to_thread(_hash, entry, kept)
+            secret_hash = await asyncio.to_thread(_hash, entry, kept, replaced.get(entry.identifier))
+            if secret_hash is None:
+                notes.append(f"{place} keeps its new secret: the one here was replaced; take it out of the file")
             actions = sorted(set(entry.actions))
-            rows.append({"identifier": entry.identifier, "secret_hash": secret_hash, "actions": actions})
+            rows.append({"identifier": entry.identifier, "secret_hash": secret_hash or kept, "actions": actions})
     return rows, notes
 
 
-def _hash(entry: CredentialEntry, kept: str | None) -> str:
+def _hash(entry: CredentialEntry, kept: str | None, replaced: str | None) -> str | None:
+    """Hash a secret; None: it was replaced since it was written into the file, and must not come back with it."""
     secret = entry.secret.get_secret_value() if entry.secret else None
     if kept is not None and (secret is None or credentials.is_hash_of(kept, secret)):
         return kept
     assert secret is not None, "a new credential without a secret was left out"
+    if replaced is not None and credentials.is_hash_of(replaced, secret):
+        return None
     return credentials.hash_of(secret)

@@ -1,8 +1,9 @@
 """The pool, the transaction, and the faults that are nobody's fault."""
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
@@ -30,6 +31,21 @@ ANSWER_SECONDS_MAX = 15
 # The plan being the same whatever the arguments are, it is made once: a lonely order would wait for planning each time.
 PLANNING = {"enable_seqscan": "off", "jit": "off", "plan_cache_mode": "force_generic_plan"}
 
+# A raised isolation, as a role's or a database's default, would make eight times slower what is right without it: the
+# claim is what keeps two from placing the same request.
+ISOLATION = {"default_transaction_isolation": "read committed"}
+
+SETTINGS = {
+    "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
+    "lock_timeout": f"{LOCK_SECONDS_MAX}s",
+    "idle_in_transaction_session_timeout": f"{ANSWER_SECONDS_MAX}s",
+    **ISOLATION,
+    **PLANNING,
+}
+
+ENCODING = "UTF8"
+POOLER_TRIES = 3  # a pooler with many clients may lend the same server session twice by chance
+
 
 class ConnectionLost(Exception):
     """The server cut the connection inside a transaction: whether it was committed is unknown.
@@ -41,6 +57,15 @@ class ConnectionLost(Exception):
 class Refused(Exception):
     """The server cannot be had in the way that the URL says; the text says why, and the mend."""
 
+
+_POOLED = (
+    "a pooler such as PgBouncer lends this session anew for each transaction, and loses what was set and prepared in "
+    "it; mend: set pool_mode = session for our user, or let ORDERS_POSTGRES_URL name Postgres itself"
+)
+
+# What asyncpg has prepared is of its own session, and under names of its own: it is only missing, or there twice, in a
+# session that was another's.
+_OF_ANOTHER_SESSION = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 
 # The server is there and lets nobody in who comes as the URL says: for a message it is away, and no waiting mends it.
 LOCKED_OUT = (Refused, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
@@ -68,6 +93,7 @@ PASSING_FAULTS = (
     asyncpg.QueryCanceledError,  # statement_timeout
     asyncpg.OutOfMemoryError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InvalidCachedStatementError,  # a migration has changed a column meanwhile; prepared anew, it goes
 )
 
 
@@ -86,6 +112,10 @@ async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
         raise Refused(f"the URL makes no sense: {error.args[0]}") from error
     except (asyncpg.UndefinedObjectError, asyncpg.CantChangeRuntimeParamError) as error:
         raise Refused(f"the URL has a parameter that is none of Postgres: {error}") from error
+    except asyncpg.ProtocolViolationError as error:
+        if "startup parameter" not in str(error):
+            raise
+        raise Refused(f"a pooler on the way refuses a parameter of the URL: {error}; mend: take it out") from error
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
         raise  # the server went away meanwhile
     except ssl.SSLError as error:
@@ -114,14 +144,7 @@ class Database:
             command_timeout=ANSWER_SECONDS_MAX,
             init=_prepare_connection,
             reset=_leave_as_it_is,
-            server_settings={
-                "application_name": "orders",
-                "timezone": "UTC",
-                "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
-                "lock_timeout": f"{LOCK_SECONDS_MAX}s",
-                "idle_in_transaction_session_timeout": f"{ANSWER_SECONDS_MAX}s",
-                **PLANNING,
-            },
+            server_settings={"application_name": "orders", "timezone": "UTC"},
         )
         return self
 
@@ -159,6 +182,7 @@ class Database:
 
         Raises:
             ConnectionLost: the server went away meanwhile.
+            Refused: the server is not to be had as the URL says.
         """
         try:
             async with self._opened().acquire(timeout=CONNECT_SECONDS_MAX) as connection:
@@ -172,6 +196,17 @@ class Database:
         except asyncpg.InternalClientError as error:
             # Cut in the middle of a message, a connection is in no state to be used, nor to be given back to the pool.
             raise ConnectionLost(str(error)) from error
+        except _OF_ANOTHER_SESSION as error:
+            raise Refused(_POOLED) from error
+
+    async def check_sessions(self) -> None:
+        """See that a session is ours for as long as it is open.
+
+        Raises:
+            Refused: a pooler lends it anew for each transaction.
+        """
+        async with self.connection() as connection:
+            await check_session(connection, self.connection())
 
     async def probe(self) -> None:
         """See that the database takes work: it commits a write.
@@ -185,6 +220,57 @@ class Database:
     def _opened(self) -> "asyncpg.Pool[asyncpg.Record]":
         assert self._pool is not None, "the database is used inside `async with` only"
         return self._pool
+
+
+async def begin_session(connection: Connection, settings: Mapping[str, str]) -> None:
+    """Set what a session of ours relies on, over whatever its role and its database would have it be.
+
+    By a statement, not as parameters of the connection: those a pooler refuses, or drops.
+
+    Raises:
+        Refused: the database keeps text in another encoding.
+    """
+    encoding = await connection.fetchval(SQL["begin_session"], list(settings), list(settings.values()))
+    if encoding != ENCODING:
+        mend = (
+            f"make another one, createdb --encoding {ENCODING} --template template0, and name it in ORDERS_POSTGRES_URL"
+        )
+        raise Refused(f"the database's encoding is {encoding}, and orders take names of every script; mend: {mend}")
+
+
+async def check_session(session: Connection, another: AbstractAsyncContextManager[Connection]) -> None:
+    """See that a session is one of Postgres itself, and that nobody lends it anew for each transaction.
+
+    Postgres says at the start which of its processes a session has; a pooler makes up a number. Through one, another
+    session holds a transaction: where sessions are lent, it is given the first one's process, or the first one another.
+
+    Raises:
+        Refused: it is lent.
+    """
+    try:
+        if session.get_server_pid() == await _pid_of(session):
+            return
+        async with another as other:
+            for _ in range(POOLER_TRIES):
+                before = await _pid_of(session)
+                async with other.transaction():
+                    is_lent = await _pid_of(other) == before or await _pid_of(session) != before
+                if is_lent:
+                    raise Refused(_POOLED)
+    except _OF_ANOTHER_SESSION as error:
+        raise Refused(_POOLED) from error
+
+
+async def now(connection: Connection) -> datetime:
+    """Ask the database for its time."""
+    moment: datetime = await connection.fetchval(SQL["now"])
+    return moment
+
+
+async def _pid_of(connection: Connection) -> int:
+    """Ask which of the server's processes has a session now."""
+    pid: int = await connection.fetchval(SQL["pid"])
+    return pid
 
 
 def _is_lost(connection: Connection) -> bool:
@@ -210,6 +296,7 @@ async def _leave_as_it_is(_connection: Connection) -> None:
 
 
 async def _prepare_connection(connection: Connection) -> None:
+    await begin_session(connection, SETTINGS)
     for name in ("json", "jsonb"):
         await connection.set_type_codec(name, schema="pg_catalog", encoder=_to_json, decoder=orjson.loads)
 

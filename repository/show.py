@@ -78,6 +78,16 @@ class Condition:
     synchronous_commit: str
 
 
+@dataclass(frozen=True, slots=True)
+class Collation:
+    """A collation by which text is sorted. The releases are None where it has none, as that by bytes."""
+
+    name: str
+    built_with: str | None  # of what is sorted by it: tables' indexes
+    found: str | None  # on this server
+    refresh: str  # the SQL that sorts anew, and notes the release
+
+
 async def find(connection: Connection, reference: str) -> list[Found]:
     """Find whatever an order id, an order number or a message_id may mean; several callers may use one message_id."""
     is_id = reference.isascii() and reference.isdecimal() and len(reference) <= ORDER_ID_DIGITS_MAX
@@ -129,6 +139,11 @@ async def activity(connection: Connection) -> Activity:
 
 async def condition(connection: Connection) -> Condition:
     return Condition(**await _one(connection, "condition"))
+
+
+async def collations(connection: Connection) -> tuple[Collation, ...]:
+    """Return the collations of the database and of our columns."""
+    return tuple(Collation(**row) for row in await connection.fetch(SQL["collations"]))
 
 
 async def missing_from_catalogue(connection: Connection) -> tuple[str, ...]:

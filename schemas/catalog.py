@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -231,10 +231,21 @@ class TaxRule:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
+    """`caller` is whose keys its requests have. The old secret is taken as well, until then by the database's clock."""
+
     id: int
     identifier: str
     secret_hash: str
     actions: frozenset[str]
+    caller: str
+    old_secret_hash: str | None = None  # None: it was never replaced, or the old one is refused
+    old_secret_until: datetime | None = None
+
+    def secret_hashes(self, now: datetime) -> tuple[str, ...]:
+        """Return the hashes of the secrets that are taken now, the newest first."""
+        if self.old_secret_hash is None or self.old_secret_until is None or self.old_secret_until <= now:
+            return (self.secret_hash,)
+        return self.secret_hash, self.old_secret_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,9 +94,13 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A request that is refused whole, for the faults of the first stage that had any."""
+    """A request that is refused whole, for the faults of the first stage that had any.
+
+    `note` is for operators, in the dead letter and the log: what the caller must not be told, and never a secret.
+    """
 
     faults: tuple[Fault, ...]
+    note: str = ""
 
     @property
     def code(self) -> Code:
@@ -107,16 +111,17 @@ class Rejection:
         return self.faults[0].message
 
     @classmethod
-    def of(cls, faults: Iterable[Fault]) -> "Rejection":
-        return cls(tuple(faults)[:FAULTS_MAX])
+    def of(cls, faults: Iterable[Fault], note: str = "") -> "Rejection":
+        return cls(tuple(faults)[:FAULTS_MAX], note)
 
 
 class Rejected(Exception):
     """Raised where a rule says no; turned into a Rejection value by `decide` and by the edge."""
 
-    def __init__(self, *faults: Fault) -> None:
+    def __init__(self, *faults: Fault, note: str = "") -> None:
         super().__init__(faults[0].message)
         self.faults = faults
+        self.note = note
 
 
 def place(parameter: str, item: int | None) -> str:

@@ -13,8 +13,10 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.shop_settings import GRACE_DAYS_MAX, NAMES, Given, Nameservers, Tax
+from worker import publishers
 from worker.broker.addresses import nodes_of
 from worker.broker.reply_queues import ReplyQueues
+from worker.publishers import Actions
 
 PREFIX = "ORDERS_"
 ENV_FILE = "ORDERS_ENV_FILE"
@@ -41,7 +43,9 @@ class Settings(BaseSettings):
     ] = None
     # The first key signs and encrypts, the others are still understood: rotate by putting a new one in front.
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    trusted_publishers: Annotated[frozenset[str], NoDecode] = frozenset()
+    # Who may ask without credentials, and what; whose keys they have, where not their own.
+    trusted_publishers: Annotated[Mapping[str, Actions], NoDecode, Field(default_factory=dict)]
+    callers: Annotated[Mapping[str, str], NoDecode, Field(default_factory=dict)]
     # Where replies may go beside direct replies: for each publisher a rule, as user=pattern; for everybody *=pattern.
     reply_queues: Annotated[ReplyQueues, NoDecode] = ReplyQueues.of((r"*=reply\..*",))
     prefetch: Annotated[int, Field(ge=1, le=2_000)] = 400  # deliveries in hand, a process
@@ -56,12 +60,23 @@ class Settings(BaseSettings):
     http_port: Annotated[int | None, Field(ge=1, le=65_535)] = None  # health and metrics; none: not served
     log_format: Literal["json", "console"] = "json"
 
-    @field_validator("secret_keys", "trusted_publishers", "nameservers", mode="before")
+    @field_validator("secret_keys", "nameservers", mode="before")
     @classmethod
     def _split_commas(cls, written: object) -> object:
+        return _members(written) if isinstance(written, str) else written
+
+    @field_validator("trusted_publishers", mode="before")
+    @classmethod
+    def _publishers_can_be_read(cls, written: object) -> object:
+        return publishers.trusted(_members(written)) if isinstance(written, str) else written
+
+    @field_validator("callers", mode="before")
+    @classmethod
+    def _callers_can_be_read(cls, written: object, info: ValidationInfo) -> object:
         if not isinstance(written, str):
             return written
-        return tuple(member.strip() for member in written.split(",") if member.strip())
+        known = info.data.get("trusted_publishers")  # None: they cannot be read, which is told
+        return {} if known is None else publishers.names(_members(written), known)
 
     # After the one above, which pydantic runs after this one.
     @field_validator("invoice_grace_days", "tax", "nameservers", mode="before")
@@ -74,7 +89,7 @@ class Settings(BaseSettings):
     def _rules_can_be_read(cls, written: object) -> object:
         if not isinstance(written, str):
             return written
-        return ReplyQueues.of(rule.strip() for rule in written.split(",") if rule.strip())
+        return ReplyQueues.of(_members(written))
 
     @field_validator("amqp_url", "postgres_url")
     @classmethod
@@ -132,6 +147,10 @@ class Settings(BaseSettings):
         return tuple(key.get_secret_value().encode() for key in self.secret_keys)
 
 
+def _members(written: str) -> tuple[str, ...]:
+    return tuple(member.strip() for member in written.split(",") if member.strip())
+
+
 def _shown(value: object) -> object:
     match value:
         case SecretStr():
@@ -140,6 +159,8 @@ def _shown(value: object) -> object:
             return f"{len(value)} of them"
         case frozenset():
             return sorted(value)
+        case Mapping():
+            return {name: _shown(member) for name, member in value.items()}
         case ReplyQueues(patterns=patterns):
             return [f"{user}={pattern.pattern}" for user, pattern in patterns]
     return value

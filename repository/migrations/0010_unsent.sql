@@ -2,7 +2,7 @@
 -- brought by the sweep. Pruning never touches it.
 CREATE TABLE unsent (
     id text COLLATE "C" PRIMARY KEY, -- of the event, or of the letter
-    kind text NOT NULL CONSTRAINT unsent_kind_is_known CHECK (kind IN ('event', 'letter')),
+    kind text COLLATE "C" NOT NULL CONSTRAINT unsent_kind_is_known CHECK (kind IN ('event', 'letter')),
     destination text COLLATE "C" NOT NULL, -- the type of an event, the queue of a letter
     body bytea NOT NULL, -- an event as it is published; a letter encrypted, with its properties: it may hold secrets
     since timestamptz NOT NULL DEFAULT now(),

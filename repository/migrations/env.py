@@ -1,4 +1,4 @@
-"""How alembic runs here: on the connection and in the transaction that repository/migrate.py lends it."""
+"""How alembic runs here: on the connection that repository/migrate.py lends it, a transaction for each revision."""
 
 from typing import Any
 
@@ -11,6 +11,6 @@ def _remember(ctx: object, step: Any, heads: object, run_args: object) -> None: 
     lent["applied"].append(step.up_revision_id)
 
 
-context.configure(connection=lent["connection"], on_version_apply=_remember)
+context.configure(connection=lent["connection"], on_version_apply=_remember, transaction_per_migration=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -129,7 +129,14 @@ ORDER BY id
 
 -- name: credentials
 -- no parameters
-SELECT id, identifier, secret_hash, actions
+SELECT
+    id,
+    identifier,
+    secret_hash,
+    actions,
+    coalesce(caller, 'credential:' || id) AS caller,
+    CASE WHEN old_secret_until > now() THEN old_secret_hash END AS old_secret_hash,
+    CASE WHEN old_secret_until > now() THEN old_secret_until END AS old_secret_until
 FROM api_credentials
 WHERE revoked_at IS NULL
 ORDER BY identifier

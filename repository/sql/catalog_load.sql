@@ -22,7 +22,9 @@ CROSS JOIN LATERAL (
         WHEN 'custom_fields' THEN (SELECT product_id::text FROM custom_fields WHERE id = wanted.key::bigint)
         WHEN 'config_options' THEN (SELECT product_id::text FROM config_options WHERE id = wanted.key::bigint)
         WHEN 'config_choices' THEN (SELECT option_id::text FROM config_choices WHERE id = wanted.key::bigint)
-        WHEN 'promotion_codes' THEN (SELECT id::text FROM promotions WHERE lower(code) = lower(wanted.key))
+        WHEN 'promotion_codes' THEN (
+            SELECT id::text FROM promotions WHERE lower(code) COLLATE "C" = lower(wanted.key)
+        )
         WHEN 'orders' THEN (SELECT order_number FROM orders WHERE id = wanted.key::bigint)
         WHEN 'order_numbers' THEN (SELECT id::text FROM orders WHERE order_number = wanted.key)
         WHEN 'services' THEN (SELECT client_id::text FROM services WHERE id = wanted.key::bigint)
@@ -41,7 +43,10 @@ SELECT
 
 -- name: secret_hashes
 -- $1 identifiers (text array); a null hash: the credential was revoked
-SELECT identifier, max(secret_hash) FILTER (WHERE revoked_at IS NULL) AS secret_hash
+SELECT
+    identifier,
+    max(secret_hash) FILTER (WHERE revoked_at IS NULL) AS secret_hash,
+    max(old_secret_hash) FILTER (WHERE revoked_at IS NULL) AS old_secret_hash
 FROM api_credentials
 WHERE identifier = ANY ($1::text[])
 GROUP BY identifier
@@ -552,7 +557,7 @@ FROM jsonb_to_recordset($1::text::jsonb) AS given (
     promotion text
 )
 JOIN clients ON clients.id = given.client_id
-LEFT JOIN promotions ON lower(promotions.code) = lower(given.promotion)
+LEFT JOIN promotions ON lower(promotions.code) COLLATE "C" = lower(given.promotion)
 CROSS JOIN (SELECT name FROM payment_methods ORDER BY active DESC, position, name LIMIT 1) AS method
 ORDER BY given.id
 ON CONFLICT (id) DO NOTHING

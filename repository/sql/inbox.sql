@@ -1,13 +1,13 @@
 -- name: claim
 -- $1 callers, $2 message ids, $3 fingerprints, $4 fingerprint versions, $5 deliveries: one element each a key.
--- A request that another transaction is claiming is waited for. The ids are taken in sorted order, so that two
--- batches with the same ids wait instead of deadlocking.
+-- A request that another transaction is claiming is waited for. Keys are taken in the order of their index, which is the
+-- same on every server and for every worker, so that two batches with the same keys wait instead of deadlocking.
 INSERT INTO inbox (caller, message_id, fingerprint, fingerprint_version, deliveries)
 SELECT request.caller, request.message_id, request.fingerprint, request.fingerprint_version, request.deliveries
 FROM unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::integer[])
     AS request (caller, message_id, fingerprint, fingerprint_version, deliveries)
-ORDER BY request.caller, request.message_id
-ON CONFLICT (caller, message_id) DO UPDATE
+ORDER BY request.message_id COLLATE "C", request.caller COLLATE "C"
+ON CONFLICT (message_id, caller) DO UPDATE
 SET deliveries = inbox.deliveries + EXCLUDED.deliveries
 RETURNING id, caller, message_id, fingerprint, fingerprint_version, (xmax = 0) AS is_new
 

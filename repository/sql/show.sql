@@ -1,21 +1,7 @@
 -- name: find
 -- Requests and orders that a person may mean: an order id, an order number or a message_id, of whichever caller.
 -- $1 order id or null, $2 order number or message_id
--- The inbox's key begins with the caller, and callers are few: they are told one by one, each by one step in that
--- index, so that a message_id is found without reading every request there ever was.
-WITH RECURSIVE callers AS (
-    (
-        SELECT caller
-        FROM inbox
-        ORDER BY caller
-        LIMIT 1
-    )
-    UNION ALL
-    SELECT (SELECT min(inbox.caller) FROM inbox WHERE inbox.caller > callers.caller)
-    FROM callers
-    WHERE callers.caller IS NOT NULL
-),
-meant AS (
+WITH meant AS (
     SELECT id AS order_id, request_id
     FROM orders
     WHERE id = $1
@@ -25,9 +11,9 @@ meant AS (
     WHERE order_number = $2
     UNION
     SELECT orders.id, inbox.id
-    FROM callers
-    JOIN inbox ON inbox.caller = callers.caller AND inbox.message_id = $2
+    FROM inbox
     LEFT JOIN orders ON orders.request_id = inbox.id
+    WHERE inbox.message_id = $2
 )
 SELECT
     meant.order_id,
@@ -141,6 +127,30 @@ SELECT
     current_setting('fsync') AS fsync,
     current_setting('full_page_writes') AS full_page_writes,
     current_setting('synchronous_commit') AS synchronous_commit
+
+-- name: collations
+-- The collations by which the database sorts text, with their releases: that by which its indexes were built, and that of
+-- this server. no parameters
+SELECT
+    format('the collation of database %I', datname) AS name,
+    datcollversion AS built_with,
+    pg_database_collation_actual_version(oid) AS found,
+    format('REINDEX DATABASE %I; ALTER DATABASE %1$I REFRESH COLLATION VERSION', datname) AS refresh
+FROM pg_database
+WHERE datname = current_database()
+UNION ALL
+SELECT
+    format('collation %I', collname),
+    collversion,
+    pg_collation_actual_version(oid),
+    format('REINDEX DATABASE %I; ALTER COLLATION %I REFRESH VERSION', current_database(), collname)
+FROM pg_collation
+WHERE oid IN (
+    SELECT attcollation
+    FROM pg_attribute
+    JOIN pg_class ON pg_class.oid = attrelid
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'i')
+)
 
 -- name: catalogue_has
 -- no parameters; a column for each thing that there must be one of

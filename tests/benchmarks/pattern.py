@@ -65,7 +65,7 @@ PLACED = len(FIRST) + ADDONS_ONLY + SERVICE_RENEWALS + DOMAIN_RENEWALS
 def context_of(database: Database) -> Context:
     """Make what carrying out needs, for a publisher that is trusted."""
     keys = KeyRing([SECRET_KEY.encode()])
-    edge = Edge(keys, Authenticator(keys, frozenset({PUBLISHER})), REQUEST_BYTES_MAX)
+    edge = Edge(keys, Authenticator(keys, {PUBLISHER: None}), REQUEST_BYTES_MAX)
     return Context(database, edge, keys, {}, "", ReplyQueues.of(()))
 
 

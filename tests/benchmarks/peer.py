@@ -17,7 +17,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -167,7 +167,9 @@ class Peer:
         keys = KeyRing(settings.keys())
         self._keys = keys
         self._republisher = Republisher(keys)
-        self._edge = Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max)
+        self._edge = Edge(
+            keys, Authenticator(keys, settings.trusted_publishers, settings.callers), settings.request_bytes_max
+        )
         self._catalog = catalog
         self._broker = broker
         self._sessions = async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
@@ -199,7 +201,7 @@ class Peer:
             redelivered=bool(raw.redelivered),
             tag=raw.delivery_tag or 0,
         )
-        [reading] = await self._edge.read([delivery], self._catalog)
+        [reading] = await self._edge.read([delivery], self._catalog, datetime.now(UTC))
         async with self._sessions.begin() as session:
             ending = await self._carry_out(session, reading)
         await asyncio.gather(*map(self._publish, self._messages(ending)))

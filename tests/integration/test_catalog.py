@@ -672,6 +672,19 @@ async def test_a_secret_that_changes_is_hashed_anew(stocked: Database) -> None:
     assert credentials.is_hash_of(kept.secret_hash, "OTHER")
 
 
+async def test_a_secret_that_was_replaced_does_not_come_back_with_a_file_that_still_has_it(stocked: Database) -> None:
+    made = await change(stocked, lambda connection: credentials.replace(connection, "IDENT"))
+    file = {"api_credentials": [{"identifier": "IDENT", "secret": "SECRET", "actions": ["addorder"]}]}
+
+    report = await load(stocked, file)
+
+    kept = (await read(stocked)).credentials["IDENT"]
+    assert credentials.is_hash_of(kept.secret_hash, made.secret)
+    assert report.notes == (
+        "api_credentials[0]: IDENT keeps its new secret: the one here was replaced; take it out of the file",
+    )
+
+
 async def test_a_credential_that_was_revoked_stays_so(stocked: Database) -> None:
     await change(stocked, lambda connection: credentials.revoke(connection, "IDENT"))
 
@@ -700,7 +713,7 @@ async def test_a_credential_is_made_listed_and_revoked(stocked: Database) -> Non
 
 
 async def test_a_credential_that_is_taken_or_not_there_is_told(stocked: Database) -> None:
-    with pytest.raises(CredentialError, match="there is a credential IDENT already: revoke it first"):
+    with pytest.raises(CredentialError, match="there is a credential IDENT already: `orders credentials replace`"):
         await change(stocked, lambda connection: credentials.add(connection, ["addorder"], "IDENT"))
     with pytest.raises(CredentialError, match="there is no credential GONE in force"):
         await change(stocked, lambda connection: credentials.revoke(connection, "GONE"))

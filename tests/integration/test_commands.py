@@ -15,7 +15,7 @@ EVERY_COMMAND = [
     "", "demo", "worker", "migrate", "price", "publish", "events",
     "topology", "topology show", "topology apply", "topology check", "topology export",
     "catalog", "catalog load", "catalog check", "catalog diff", "catalog history", "catalog rollback", "catalog export",
-    "credentials", "credentials add", "credentials list", "credentials revoke",
+    "credentials", "credentials add", "credentials list", "credentials replace", "credentials revoke",
     "dead", "dead list", "dead groups", "dead show", "dead replay", "dead edit", "dead discard", "dead export",
     "dead import",
     "secrets", "secrets rotate", "prune", "show", "status", "doctor",

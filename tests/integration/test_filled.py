@@ -155,7 +155,7 @@ PAGES_MIN = 30  # a smaller table is rightly read through; at a million orders, 
 # carried out again because others took the last of something: they lock rows of the catalogue.
 ELSEWHERE = {
     *("facts.lock_stock", "facts.lock_promotion_uses"),
-    *("show.count_orders", "show.condition", "show.catalogue_has"),
+    *("show.count_orders", "show.condition", "show.collations", "show.catalogue_has"),
 }
 FILES = ("inbox", "facts", "orders", "recorded", "show", "prune")
 

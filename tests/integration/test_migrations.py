@@ -6,6 +6,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic import command
 
 from repository import migrate, queries, revisions
 from repository.database import Database
@@ -39,25 +40,82 @@ async def test_an_empty_database_is_brought_to_the_newest_revision_once(database
     first = await migrate.migrate(database_url)
     second = await migrate.migrate(database_url)
 
-    assert first == ("0001", "0002", "0003", "0004", "0005", "0006", "0010")
+    assert first == revisions.REVISIONS
     assert second == ()
     assert {"catalogue", "orders", "inbox", "alembic_version"} <= await tables(database_url)
     await check(database_url)
 
 
+async def migrate_to(url: str, revision: str, say: migrate.Say = lambda _line: None) -> None:
+    """Bring a database to where a version before this one had it."""
+    with pytest.MonkeyPatch.context() as patch:
+        upgrade = command.upgrade
+        patch.setattr(command, "upgrade", lambda config, _head: upgrade(config, revision))
+        await migrate.migrate(url, say)
+
+
+async def test_a_table_that_stays_in_use_stops_a_migration_which_says_by_whom_and_holds_nothing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "PATIENCE_SECONDS", 2)
+    await migrate_to(database_url, "0002")
+    reader = await asyncpg.connect(database_url, server_settings={"application_name": "report"})
+    said: list[str] = []
+
+    async with reader.transaction():
+        await reader.fetch("SELECT FROM inbox")
+        pid = reader.get_server_pid()
+        with pytest.raises(migrate.Stopped, match=rf"in use: pid {pid} .*report.*: SELECT FROM inbox; mend: run"):
+            await migrate.migrate(database_url, said.append)
+        held = await reader.fetchval("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'orders migrate'")
+    await reader.close()
+
+    assert held == 0
+    assert said[0].endswith("; again in 1 s")
+    assert (await migrate.migrate(database_url))[0] == "0003"
+
+
+async def test_a_migrations_session_has_its_own_bounds_whatever_the_databases_defaults_are(database_url: str) -> None:
+    name = database_url.rpartition("/")[2].partition("?")[0]
+    await execute(
+        database_url,
+        f"""
+        ALTER DATABASE {name} SET statement_timeout = '100ms';
+        ALTER DATABASE {name} SET lock_timeout = '1ms';
+        ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '1ms';
+        ALTER DATABASE {name} SET default_transaction_isolation = 'serializable';
+        """,
+    )
+
+    assert await migrate.migrate(database_url) == revisions.REVISIONS
+
+
 async def test_of_five_that_migrate_at_once_one_does_the_work(database_url: str) -> None:
     applied = await asyncio.gather(*(migrate.migrate(database_url) for _ in range(5)))
 
-    assert sorted(applied, key=len) == [(), (), (), (), ("0001", "0002", "0003", "0004", "0005", "0006", "0010")]
+    assert sorted(applied, key=len) == [(), (), (), (), revisions.REVISIONS]
 
 
-async def test_a_migration_that_fails_leaves_nothing_behind(database_url: str) -> None:
+async def test_a_revision_that_fails_leaves_nothing_behind_and_those_before_it_in_place(database_url: str) -> None:
     await execute(database_url, "CREATE TABLE domains (in_the_way boolean)")  # of revision 0002
 
     with pytest.raises(asyncpg.DuplicateTableError):
         await migrate.migrate(database_url)
 
-    assert await tables(database_url) == {"domains"}
+    found = await tables(database_url)
+    assert {"alembic_version", "catalogue", "domains"} <= found  # of 0001, and what was in the way
+    assert found.isdisjoint({"inbox", "orders", "invoices"})  # of 0002
+    with pytest.raises(revisions.NotMigrated, match="the database's schema is 0001"):
+        await check(database_url)
+
+
+async def test_a_migration_that_failed_goes_on_where_it_stopped(database_url: str) -> None:
+    await execute(database_url, "CREATE TABLE domains (in_the_way boolean)")
+    with pytest.raises(asyncpg.DuplicateTableError):
+        await migrate.migrate(database_url)
+    await execute(database_url, "DROP TABLE domains")
+
+    assert await migrate.migrate(database_url) == revisions.REVISIONS[1:]
 
 
 async def test_both_spellings_and_the_parameters_of_a_url_are_taken(database_url: str) -> None:
@@ -65,7 +123,7 @@ async def test_both_spellings_and_the_parameters_of_a_url_are_taken(database_url
 
     applied = await migrate.migrate(f"{url}{'&' if '?' in url else '?'}sslmode=prefer&application_name=somebody")
 
-    assert applied == ("0001", "0002", "0003", "0004", "0005", "0006", "0010")
+    assert applied == revisions.REVISIONS
 
 
 async def test_a_database_that_is_not_there_is_told_as_asyncpg_does(database_url: str) -> None:
@@ -82,7 +140,10 @@ async def test_an_older_schema_is_not_migrated(database_url: str) -> None:
     await migrate.migrate(database_url)
     await execute(database_url, "UPDATE alembic_version SET version_num = '0001'")
 
-    with pytest.raises(revisions.NotMigrated, match=r"schema is 0001, this program needs 0010: run `orders migrate`"):
+    newest = revisions.REVISIONS[-1]
+    with pytest.raises(
+        revisions.NotMigrated, match=rf"schema is 0001, this program needs {newest}: run `orders migrate`"
+    ):
         await check(database_url)
 
 

@@ -351,8 +351,8 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     assert max(map(len, ended.stdout.splitlines())) <= COLUMNS
     assert findings["ok"], findings
     assert {finding["check"] for finding in findings["checks"]} == {
-        "settings", "Postgres", "clock", "durability", "schema", "catalogue", "RabbitMQ", "topology", "rights",
-        "consumers",
+        "settings", "publishers", "Postgres", "clock", "durability", "collation", "schema", "catalogue", "RabbitMQ",
+        "topology", "rights", "consumers",
     }  # fmt: skip
     assert shop.events == []
     assert [await shop.waiting(queue.name) for queue in topology.QUEUES] == [0] * len(topology.QUEUES)
@@ -428,6 +428,20 @@ async def test_the_doctor_notices_that_commits_are_not_durable(shop: Shop) -> No
 
     assert level_of(findings, "durability") == {"wrong"}
     assert "synchronous_commit=off: a power cut can lose orders" in says_of(findings, "durability")
+
+
+async def test_the_doctor_notices_that_the_order_of_text_has_moved_under_the_indexes(shop: Shop) -> None:
+    name = await shop.database.fetchval("SELECT current_database()")
+    await shop.database.execute("UPDATE pg_database SET datcollversion = '0.9' WHERE datname = $1", name)
+
+    findings = await told(shop, "doctor")
+
+    [finding] = [one for one in findings["checks"] if one["check"] == "collation"]
+    assert finding["level"] == "warning"
+    assert f"the collation of database {name} is of release " in finding["says"]
+    assert "built by 0.9" in finding["says"]
+    mend = f"REINDEX DATABASE {name}; ALTER DATABASE {name} REFRESH COLLATION VERSION;"
+    assert finding["mend"] == f"In psql, after `orders migrate`: {mend}"
 
 
 async def test_the_doctor_names_a_queue_that_is_missing_and_one_that_differs(shop: Shop) -> None:

@@ -142,5 +142,5 @@ def test_env_example_shows_the_defaults() -> None:
 
     settings = {name: value for name, value in shown.items() if name.removeprefix("ORDERS_").lower() in FIELDS}
     # Whom to trust is the deployment's choice, not the program's.
-    assert settings.pop("ORDERS_TRUSTED_PUBLISHERS") == "storefront"
+    assert settings.pop("ORDERS_TRUSTED_PUBLISHERS") == "storefront,operator=*,console=*"
     assert Settings.read(settings) == Settings.read({})

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum, auto
@@ -21,9 +21,9 @@ from rich.text import Text
 
 from repository import revisions, shop_settings
 from repository import show as archive
-from repository.database import PASSING_FAULTS, Connection, Database
+from repository.database import PASSING_FAULTS, Connection, Database, Refused
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
-from repository.show import Condition
+from repository.show import Collation, Condition
 from schemas import topology
 from worker.broker.addresses import nodes_of, user_of
 from worker.broker.connection import BROKER_FAULTS, connect
@@ -31,6 +31,7 @@ from worker.broker.dead_letters import OPERATORS_LOCK, AnotherOperator, opened
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.commands import echo, out
+from worker.publishers import in_words
 from worker.redaction import plain
 from worker.settings import Settings, SettingsError
 from worker.shop_settings import overruled
@@ -130,6 +131,16 @@ def _settings(settings: Settings, role: Role) -> Iterator[Finding]:
         says = "ORDERS_TRUSTED_PUBLISHERS is not set: every request needs credentials in its body"
         faults.append(Finding("settings", Level.WARNING, says))
     yield from faults or [Finding("settings", Level.OK, f"complete for {_a(role)}")]
+    if settings.trusted_publishers:
+        yield Finding("publishers", Level.OK, _trust(settings))
+
+
+def _trust(settings: Settings) -> str:
+    """Tell who may ask what without credentials, and whose keys they have."""
+    return "without credentials: " + "; ".join(
+        f"{user} may ask {in_words(actions)}" + (f", as {settings.callers[user]}" if user in settings.callers else "")
+        for user, actions in sorted(settings.trusted_publishers.items())
+    )
 
 
 def ways(settings: Settings, role: Role) -> Iterator[Finding]:
@@ -172,18 +183,30 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         return
     try:
         url = settings.postgres_url.get_secret_value()
-        async with Database(url, connections_max=1) as database, database.connection() as connection:
-            asked_at = datetime.now(UTC)
-            found = await archive.condition(connection)
-            answered_at = datetime.now(UTC)
-            yield _server(found)
-            yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
-            yield durability(found)
-            async for finding in _schema(connection, settings):
+        async with Database(url, connections_max=2) as database:
+            await database.check_sessions()
+            async for finding in _database(database, settings):
                 yield finding
+    except Refused as error:
+        says, _, mend = str(error).partition("; mend: ")
+        yield Finding("Postgres", Level.WRONG, says, f"{mend[:1].upper()}{mend[1:]}." if mend else "")
     except (*PASSING_FAULTS, *REFUSALS) as error:
         says = f"does not answer or refuses ({type(error).__name__}: {error})"
         yield Finding("Postgres", Level.WRONG, says, "Start it, or mend ORDERS_POSTGRES_URL.")
+
+
+async def _database(database: Database, settings: Settings) -> AsyncIterator[Finding]:
+    async with database.connection() as connection:
+        asked_at = datetime.now(UTC)
+        found = await archive.condition(connection)
+        answered_at = datetime.now(UTC)
+        yield _server(found)
+        yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
+        yield durability(found)
+        for finding in collation(await archive.collations(connection)):
+            yield finding
+        async for finding in _schema(connection, settings):
+            yield finding
 
 
 def _server(found: Condition) -> Finding:
@@ -212,6 +235,19 @@ def durability(found: Condition) -> Finding:
         return Finding("durability", Level.OK, f"fsync=on, synchronous_commit={found.synchronous_commit}")
     says = f"{', '.join(faults)}: a power cut can lose orders that callers were told of"
     return Finding("durability", Level.WRONG, says, "Set them to on in postgresql.conf, and for role and database.")
+
+
+def collation(found: Sequence[Collation]) -> Iterator[Finding]:
+    """Warn where the order of text has moved since indexes were built by it, as with another image or system."""
+    moved = [one for one in found if one.built_with is not None and one.built_with != one.found]
+    for one in moved:
+        says = (
+            f"{one.name} is of release {one.found or 'unknown'} here, and indexes were built by {one.built_with}: "
+            "what they hold may not be found"
+        )
+        yield Finding("collation", Level.WARNING, says, f"In psql, after `orders migrate`: {one.refresh};")
+    if not moved:
+        yield Finding("collation", Level.OK, "of the release by which indexes were built")
 
 
 async def _schema(connection: Connection, settings: Settings) -> AsyncIterator[Finding]:

@@ -2,18 +2,22 @@
 
 import asyncio
 
+from rich.markup import escape
+
 from repository import shop_settings
 from repository.database import Database
 from schemas.shop_settings import Given
-from worker.commands import err, out, person
+from worker.commands import err, fail, out, person
 from worker.commands.database import database_errors
+from worker.redaction import plain
 from worker.settings import Settings
 from worker.shop_settings import overruled
 
 
 def migrate() -> None:
-    """Bring the database's schema up to date. Safe to run from many places at once.
+    """Bring the database's schema up to date. Safe to run from many places at once, and beside workers.
 
+    Where a table is in use, it says by whom, gives way and tries again, for a quarter of an hour.
     Of the shop's own settings, those that nobody has set yet are set to what
     ORDERS_TAX, ORDERS_INVOICE_GRACE_DAYS and ORDERS_NAMESERVERS say here.
     """
@@ -23,15 +27,22 @@ def migrate() -> None:
     url, first = settings.require("postgres_url"), settings.first_values
 
     async def run() -> tuple[tuple[str, ...], Given]:
-        applied = await migrations.migrate(url)
+        applied = await migrations.migrate(url, _say)
         async with Database(url, connections_max=1) as database, database.transaction() as connection:
             return applied, await shop_settings.fill(connection, first, by=person())
 
     with database_errors():
-        applied, given = asyncio.run(run())
+        try:
+            applied, given = asyncio.run(run())
+        except migrations.Stopped as error:
+            fail(escape(plain(str(error))))
     if applied:
         out.print(f"applied {', '.join(applied)}")
     else:
         err.print("the schema is up to date")
     for sentence in overruled(first, given):
         err.print(f"warning: {sentence}", markup=False)
+
+
+def _say(line: str) -> None:
+    err.print(plain(line), markup=False)

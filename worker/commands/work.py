@@ -70,11 +70,12 @@ async def consume(settings: Settings, supervisor: int | None = None) -> None:
 async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """Wire what carrying out needs. Nothing is connected yet: the servers may still be on their way."""
     keys = KeyRing(settings.keys())
+    authenticator = Authenticator(keys, settings.trusted_publishers, settings.callers)
     url = settings.require("postgres_url")
     async with Database(url, connections_max=BATCHES_IN_FLIGHT + 2) as database:
         yield Context(
             database=database,
-            edge=Edge(keys, Authenticator(keys, settings.trusted_publishers), settings.request_bytes_max),
+            edge=Edge(keys, authenticator, settings.request_bytes_max),
             keys=keys,
             first_values=settings.first_values,
             run_by=person(),

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from schemas import add_order, rejections, topology, wire
 from schemas.catalog import Catalog
@@ -11,7 +12,7 @@ from schemas.order import OrderRequest
 from schemas.rejections import Rejected, Rejection
 from schemas.replies import ResponseType
 from worker.broker.messages import MESSAGE_ID_CHARS_MAX, UNREADABLE, Delivery, is_message_id
-from worker.intake.authentication import Authenticator, Caller
+from worker.intake.authentication import Authenticator, Caller, Stranger
 from worker.key_ring import Fingerprint, KeyRing
 
 ACTION = "addorder"
@@ -55,12 +56,15 @@ class Edge:
     authenticator: Authenticator
     request_bytes_max: int
 
-    async def read(self, batch: Sequence[Delivery], catalog: Catalog) -> list[Reading]:
-        """Decode, authenticate and parse; for each delivery the first stage that says no ends it."""
+    async def read(self, batch: Sequence[Delivery], catalog: Catalog, now: datetime) -> list[Reading]:
+        """Decode, authenticate and parse; for each delivery the first stage that says no ends it.
+
+        `now` is the database's time.
+        """
         opened = [self._open(delivery) for delivery in batch]
         asking = [(one.tree, one.publisher) for one in opened if one.rejection is None]
-        callers = iter(await self.authenticator.authenticate(asking, catalog))
-        return [self._read(one, next(callers) if one.rejection is None else None) for one in opened]
+        who = iter(await self.authenticator.authenticate(asking, catalog, now))
+        return [self._read(one, next(who) if one.rejection is None else None) for one in opened]
 
     def _open(self, delivery: Delivery) -> _Opened:
         tree: wire.Tree = {}
@@ -71,16 +75,18 @@ class Edge:
             return _Opened(delivery, tree, Rejection.of(rejected.faults))
         return _Opened(delivery, tree)
 
-    def _read(self, opened: _Opened, caller: Caller | None) -> Reading:
+    def _read(self, opened: _Opened, asking: Caller | Stranger | None) -> Reading:
         delivery, tree = opened.delivery, opened.tree
         response_type = ResponseType.of(tree.get("responsetype")) or ResponseType.JSON
         unknown = tuple(add_order.unknown_names(tree))
-        if opened.rejection is not None:
+        if asking is None:
             return Reading(delivery, response_type, unknown, rejection=opened.rejection)
+        caller = asking if isinstance(asking, Caller) else None
         try:
-            request = _request(tree, delivery.came_under, caller)
+            request = _request(tree, delivery.came_under, asking if delivery.body else Stranger("an empty body"))
         except Rejected as rejected:
-            return Reading(delivery, response_type, unknown, caller, rejection=Rejection.of(rejected.faults))
+            rejection = Rejection.of(rejected.faults, rejected.note)
+            return Reading(delivery, response_type, unknown, caller, rejection=rejection)
         return Reading(delivery, response_type, unknown, caller, request, self.keys.fingerprint(request))
 
     def _decode(self, delivery: Delivery) -> wire.Tree:
@@ -118,10 +124,10 @@ def check_action(tree: wire.Tree, routing_key: str) -> None:
         raise Rejected(rejections.unknown_action())
 
 
-def _request(tree: wire.Tree, routing_key: str, caller: Caller | None) -> OrderRequest:
+def _request(tree: wire.Tree, routing_key: str, caller: Caller | Stranger) -> OrderRequest:
     """Let the caller ask only what they may (addorder.md 2), then read what they ask (addorder.md 3)."""
-    if caller is None:
-        raise Rejected(rejections.authentication_failed())
+    if isinstance(caller, Stranger):
+        raise Rejected(rejections.authentication_failed(), note=caller.why)
     check_action(tree, routing_key)
     if not caller.may(ACTION):
         raise Rejected(rejections.permission_denied(ACTION))

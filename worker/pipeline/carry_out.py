@@ -104,7 +104,7 @@ async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> li
     is_contended = False
     for _ in range(ROUNDS_MAX):
         catalog = context.catalog
-        readings = _as_many_as_fit(await context.edge.read(batch, catalog), catalog)
+        readings = _as_many_as_fit(await context.edge.read(batch, catalog, context.now()), catalog)
         commands, copies = without_copies([command for reading in readings if (command := command_of(reading))])
         try:
             if commands:

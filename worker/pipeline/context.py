@@ -7,7 +7,7 @@ import structlog
 
 from repository import catalog as catalogue
 from repository import facts, shop_settings
-from repository.database import Connection, Database
+from repository.database import Connection, Database, now
 from repository.facts import Seen
 from repository.inbox import Mark
 from repository.revisions import check_migrated
@@ -53,6 +53,7 @@ class Context:
             NotMigrated: the tables are missing, or older than this program.
             SettingsError: at the start, this worker's environment says otherwise than the shop.
         """
+        await self.database.check_sessions()
         async with self.database.connection() as connection:
             await check_migrated(connection)
         await self.database.probe()
@@ -98,6 +99,7 @@ class Context:
     async def reload(self) -> None:
         async with self.database.transaction() as connection:
             self.catalog = await catalogue.read(connection)
+            self._ahead = await now(connection) - datetime.now(UTC)
         self._tell_settings()
 
     def _tell_settings(self) -> None:

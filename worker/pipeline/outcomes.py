@@ -116,7 +116,7 @@ def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: 
     answer = None
     if request_id is not None:
         answer = Answer(request_id, "rejected", delivery.trail.replays, reply, _bodies([event]), now)
-    return _refused(reading, reply, (event,), answer, now, mark=answer.mark if answer else None)
+    return _refused(reading, reply, (event,), answer, now, mark=answer.mark if answer else None, note=rejection.note)
 
 
 def rejected_again(reading: Reading, answer: Answer, now: datetime) -> Outcome:
@@ -140,11 +140,12 @@ def _refused(  # noqa: PLR0913  # a rejection, as it is kept and as it is said
     *,
     mark: Mark | None,
     set_aside: bool = True,
+    note: str = "",  # for operators: in the dead letter and the log
 ) -> Outcome:
     told = reply.members
     code, message = str(told["code"]), str(told["message"])
     reason = Reason.MALFORMED if code in _UNREADABLE else Reason.REJECTED
-    cause = CauseOfDeath(reason, code, message)
+    cause = CauseOfDeath(reason, code, f"{message}: {note}" if note else message)
     delivery = reading.delivery
     return Outcome(
         reading=reading,
@@ -154,7 +155,7 @@ def _refused(  # noqa: PLR0913  # a rejection, as it is kept and as it is said
         moved=republish.dead_letter(delivery, now, cause, delivery.trail.attempts) if set_aside else None,
         mark=mark,
         answer=answer,
-        log_fields={"reason": reason, "code": code},
+        log_fields={"reason": reason, "code": code} | ({"note": note} if note else {}),
     )
 
 

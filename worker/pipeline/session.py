@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -330,9 +330,9 @@ class Session:
         metrics.in_flight(len(self._buffer) if self._buffer is not None else 0)
 
 
-def _check_copies(publisher: Publisher, trusted: frozenset[str]) -> None:
+def _check_copies(publisher: Publisher, trusted: Collection[str]) -> None:
     """See that copies of trusted requests can keep their publisher: without it they would not be trusted any more."""
-    if not publisher.impersonates and trusted - {publisher.user}:
+    if not publisher.impersonates and any(user != publisher.user for user in trusted):
         raise BrokerRefused(
             f"the RabbitMQ user {publisher.user} lacks the tag impersonator, which keeps the publisher of a "
             f"message that is retried or set aside; mend: rabbitmqctl set_user_tags {publisher.user} impersonator"
