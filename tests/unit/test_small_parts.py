@@ -105,7 +105,10 @@ def test_a_setting_never_shows_its_secret() -> None:
     shown = settings.shown()
     assert shown["amqp_url"] == "amqp://a:5671/shop,amqp://b/shop"
     assert shown["postgres_url"] == "postgresql://host,other:5433/orders"
-    assert (shown["secret_keys"], shown["trusted_publishers"]) == ("2 of them", {"back-office": ["addorder"], "storefront": ["addorder"]})
+    assert (shown["secret_keys"], shown["trusted_publishers"]) == (
+        "2 of them",
+        {"back-office": ["addorder"], "storefront": ["addorder"]},
+    )
     assert (shown["prefetch"], shown["tax"], shown["http_port"]) == (400, None, None)
     assert shown["reply_queues"] == [r"*=reply\..*"]
 
