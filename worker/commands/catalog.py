@@ -12,12 +12,12 @@ from rich.table import Table
 from repository import catalog as catalogue
 from repository.catalog import CatalogError, LoadReport
 from repository.database import Database
-from schemas.catalog_advice import Finding, advise
 from schemas.catalog_check import check as check_entries
 from schemas.catalog_entries import CatalogFile
 from schemas.catalog_file import FAULTS_SHOWN_MAX, FILE_BYTES_MAX, parse
 from worker.commands import echo, err, fail, out
 from worker.commands.database import with_database
+from worker.operations.catalog_advice import Finding, advise
 
 app = typer.Typer(help="Products, prices, TLDs and promotions: load, check and export them.", no_args_is_help=True)
 

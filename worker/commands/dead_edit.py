@@ -18,7 +18,7 @@ from worker.broker.dead_letters import DeadLetter, DeadLetters
 from worker.commands import AsJson, echo, err, fail, out
 from worker.commands.choice import Filter
 from worker.commands.operating import Where, Why, audited, check_found, check_why, operation_on, run_on
-from worker.editing import Draft, Edited, NotEdited
+from worker.operations.editing import Draft, Edited, NotEdited
 from worker.redaction import Shown, plain
 from worker.settings import Settings
 

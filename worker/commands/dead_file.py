@@ -17,7 +17,7 @@ from worker.broker.messages import Delivery, Properties
 from worker.commands import err, fail
 from worker.commands.choice import Action, Client, Code, Filter, Reason, Since, Until, named
 from worker.commands.operating import Where, WhichQueue, check_found, run_on
-from worker.letter_file import NotALine, line_of, message_in
+from worker.operations.files import NotALine, line_of, message_in
 
 STANDARD = Path("-")
 OWNER_ONLY = 0o600

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from schemas.catalog_advice import Finding, advise
 from schemas.catalog_check import check
 from schemas.catalog_file import parse
+from worker.operations.catalog_advice import Finding, advise
 
 DOLLAR = {"code": "USD", "prefix": "$", "suffix": " USD", "digits": 2, "default": True}
 EURO = {"code": "EUR", "prefix": "€", "suffix": " EUR", "digits": 2, "default": False}
