@@ -16,9 +16,10 @@ from repository import audit
 from worker.broker import republish
 from worker.broker.dead_letters import DeadLetter, DeadLetters
 from worker.commands import AsJson, echo, err, fail, out
-from worker.commands.choice import Filter
-from worker.commands.operating import Where, Why, audited, check_found, check_why, operation_on, run_on
+from worker.commands.operating import audited, check_found, check_why, operation_on, run_on
+from worker.commands.options import Why
 from worker.operations.editing import Draft, Edited, NotEdited
+from worker.operations.selection import Filter, Where
 from worker.redaction import Shown, plain
 from worker.settings import Settings
 

@@ -15,9 +15,10 @@ import typer
 from worker.broker.dead_letters import DeadLetter, DeadLetters
 from worker.broker.messages import Delivery, Properties
 from worker.commands import err, fail
-from worker.commands.choice import Action, Client, Code, Filter, Reason, Since, Until, named
-from worker.commands.operating import Where, WhichQueue, check_found, run_on
+from worker.commands.operating import check_found, run_on
+from worker.commands.options import Action, Client, Code, Reason, Since, Until, WhichQueue
 from worker.operations.files import NotALine, line_of, message_in
+from worker.operations.selection import Filter, Where, named
 
 STANDARD = Path("-")
 OWNER_ONLY = 0o600

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from rich.box import SIMPLE
@@ -12,10 +13,12 @@ from rich.text import Text
 
 from worker.broker import headers
 from worker.broker.dead_letters import DeadLetter
+from worker.operations.groups import Groups
 from worker.redaction import ReadableBody, Shown, plain, readable, redacted
 
 PARAMETERS_MAX = 200  # shown of one request on a screen; --json prints them all
 VALUE_CHARS_MAX = 300  # shown of one value, likewise
+GROUPS_MAX = 20  # shown of all groups, likewise
 
 COUNTS_OF_LOOKS = ("x-delivery-count", "x-acquired-count")
 
@@ -111,6 +114,20 @@ def table_of(letters: Iterable[DeadLetter]) -> Table:
         died = letter.died_at[5:16].replace("T", " ")
         cells = (letter.message_id or "(none)", died, _why(letter), str(letter.replays))
         table.add_row(*(Text(plain(cell)) for cell in cells))
+    return table
+
+
+def groups_table(groups: Groups) -> Table:
+    table = Table(
+        Column("count", justify="right"), *groups.by, "oldest (UTC)", Column("options", overflow="fold"), box=SIMPLE
+    )
+    rows = list(islice(groups.rows(), GROUPS_MAX + 1))
+    for row in rows[:GROUPS_MAX]:
+        oldest = row["oldest"][5:16].replace("T", " ")
+        cells = (f"{row['count']:,}", *(row[by] for by in groups.by), oldest, row["options"])
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    if len(rows) > GROUPS_MAX:
+        table.caption = "the largest groups; --json prints them all"
     return table
 
 

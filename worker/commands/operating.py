@@ -5,8 +5,7 @@ import getpass
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
-from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import typer
 from rich.markup import escape
@@ -14,36 +13,17 @@ from rich.markup import escape
 from repository.audit import Operation
 from repository.database import Database
 from repository.revisions import check_migrated
-from schemas import topology
 from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, DeadLetters, opened
 from worker.commands import broker_errors, fail
 from worker.commands.database import database_errors
 from worker.commands.letters import readable_body
+from worker.operations.selection import Where
 from worker.redaction import plain
 from worker.settings import Settings
 
 Result = TypeVar("Result")
-
-
-class Where(StrEnum):
-    DEAD = "dead"
-    UNROUTED = "unrouted"
-
-    @property
-    def queue(self) -> str:
-        return {Where.DEAD: topology.DEAD, Where.UNROUTED: topology.UNROUTED}[self]
-
-    @property
-    def words(self) -> str:
-        return {Where.DEAD: "dead letters", Where.UNROUTED: "unrouted messages"}[self]
-
-
-WhichQueue = Annotated[
-    Where, typer.Option("--queue", help="dead: requests that came to nothing. unrouted: commands that no queue takes.")
-]
-Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.", show_default=False)]
 
 
 def run_on(where: Where, step: Callable[[DeadLetters], Coroutine[None, None, Result]]) -> Result:

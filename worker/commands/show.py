@@ -23,7 +23,7 @@ from worker.commands import echo, err, fail, out
 from worker.commands.database import with_database
 from worker.commands.events import line_of
 from worker.commands.letters import REASONS, facts, moment, whole
-from worker.commands.operating import Where
+from worker.operations.selection import Where
 from worker.redaction import plain
 from worker.settings import Settings
 

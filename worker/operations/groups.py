@@ -2,18 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from rich.box import SIMPLE
-from rich.table import Column, Table
-from rich.text import Text
-
 from worker.broker.dead_letters import DeadLetter
-from worker.commands.choice import By, of, options_of
-from worker.redaction import plain
-
-SHOWN_MAX = 20  # groups on a screen
+from worker.operations.selection import By, of, options_of
 
 Kept = TypeVar("Kept")
 
@@ -62,17 +54,3 @@ class Groups:
             oldest, newest = self._died[key]
             told = {"count": count, "oldest": oldest, "newest": newest, "options": options_of(group)}
             yield {**{by.value: value for by, value in group.items()}, **told}
-
-
-def groups_table(groups: Groups) -> Table:
-    table = Table(
-        Column("count", justify="right"), *groups.by, "oldest (UTC)", Column("options", overflow="fold"), box=SIMPLE
-    )
-    rows = list(islice(groups.rows(), SHOWN_MAX + 1))
-    for row in rows[:SHOWN_MAX]:
-        oldest = row["oldest"][5:16].replace("T", " ")
-        cells = (f"{row['count']:,}", *(row[by] for by in groups.by), oldest, row["options"])
-        table.add_row(*(Text(plain(cell)) for cell in cells))
-    if len(rows) > SHOWN_MAX:
-        table.caption = "the largest groups; --json prints them all"
-    return table

@@ -1,31 +1,29 @@
-"""Which messages a command of `orders dead` means, and how they fall into groups."""
+"""Which messages are meant, and how they fall into groups."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
 
-import typer
-
-from schemas import wire
+from schemas import topology, wire
 from schemas.rejections import Rejected
 from worker.broker.dead_letters import DeadLetter
 
 DAY_CHARS = 10  # of a time such as 2026-11-23T21:35:20.249Z
-TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ"]
 UNKNOWN = "?"  # client or action of what cannot be read
 
-Reason = Annotated[str | None, typer.Option(help="Only this reason: rejected, malformed, failed or delivery_limit.")]
-Code = Annotated[str | None, typer.Option(help="Only this code, such as invalid_payment_method.")]
-Client = Annotated[str | None, typer.Option(help="Only requests of this client, by clientid.")]
-Action = Annotated[str | None, typer.Option(help="Only requests for this action, such as addorder.")]
-Since = Annotated[
-    datetime | None, typer.Option(formats=TIMES, metavar="TIME", help="Only what died then (UTC) or later.")
-]
-Until = Annotated[
-    datetime | None, typer.Option(formats=TIMES, metavar="TIME", help="Only what died then (UTC) or before.")
-]
+
+class Where(StrEnum):
+    DEAD = "dead"
+    UNROUTED = "unrouted"
+
+    @property
+    def queue(self) -> str:
+        return {Where.DEAD: topology.DEAD, Where.UNROUTED: topology.UNROUTED}[self]
+
+    @property
+    def words(self) -> str:
+        return {Where.DEAD: "dead letters", Where.UNROUTED: "unrouted messages"}[self]
 
 
 class By(StrEnum):
