@@ -15,10 +15,11 @@ from repository import audit
 from worker import logs
 from worker.broker.dead_letters import DeadLetter, DeadLetters, is_routed
 from worker.commands import AsJson, dead_edit, dead_file, echo, err, fail, out
-from worker.commands.letters import groups_table, screen_of, summary_of, table_of, whole
+from worker.commands.letters import groups_table, screen_of, table_of
 from worker.commands.operating import audited, check_found, check_why, operation_on, run_on
 from worker.commands.options import Action, Client, Code, Reason, Since, Until, WhichQueue, Why
 from worker.operations.groups import Groups, Oldest
+from worker.operations.letters import summary_of, whole
 from worker.operations.selection import By, Filter, Where, named, written
 from worker.redaction import plain
 from worker.settings import Settings

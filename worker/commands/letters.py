@@ -1,64 +1,22 @@
-"""What is told of a message that needs a person: in a line, on a screen, or whole as JSON; never its secrets."""
+"""How a message that needs a person is laid out: in a line, or on a screen."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from worker.broker import headers
 from worker.broker.dead_letters import DeadLetter
 from worker.operations.groups import Groups
-from worker.redaction import ReadableBody, Shown, plain, readable, redacted
+from worker.operations.letters import REASONS, headers_of, properties_of, readable_body
+from worker.redaction import ReadableBody, Shown, plain, redacted
 
 PARAMETERS_MAX = 200  # shown of one request on a screen; --json prints them all
 VALUE_CHARS_MAX = 300  # shown of one value, likewise
 GROUPS_MAX = 20  # shown of all groups, likewise
-
-COUNTS_OF_LOOKS = ("x-delivery-count", "x-acquired-count")
-
-# What each reason means to who has to mend it.
-REASONS = {
-    "rejected": "the caller's fault; nothing was placed",
-    "malformed": "the caller's fault; it could not be read",
-    "failed": "our fault, or a server's, at every attempt",
-    "delivery_limit": "the broker gave up on it, and no worker got to say why",
-    "unrouted": "not a command that anybody here carries out",
-}
-
-
-def summary_of(letter: DeadLetter) -> dict[str, Shown]:
-    """Tell what became of a message, in a line and without its content."""
-    told = {column: getattr(letter, column) for column in _COLUMNS}
-    return {"queue": letter.queue, "publisher": letter.delivery.properties.user_id, **told}
-
-
-_COLUMNS = (
-    "message_id", "reason", "code", "message", "attempts", "first_seen", "died_at", "routing_key", "replays",
-)  # fmt: skip
-
-
-def whole(letter: DeadLetter, bytes_max: int) -> dict[str, Shown]:
-    """Tell everything of a message but its secrets."""
-    body = readable_body(letter, bytes_max)
-    return {
-        **summary_of(letter),
-        "properties": redacted(_properties(letter)),
-        "headers": redacted(_headers(letter)),
-        "dropped_headers": letter.dropped_headers or None,
-        "body": {
-            "bytes": body.size_bytes,
-            "sha256": body.sha256,
-            "parameters": body.parameters,
-            "head": body.head,
-            "note": body.note or None,
-        },
-    }
 
 
 def screen_of(letter: DeadLetter, bytes_max: int) -> Table:
@@ -75,8 +33,8 @@ def screen_of(letter: DeadLetter, bytes_max: int) -> Table:
             ("died", moment(letter.died_at)),
             ("replays", f"{letter.replays} so far" if letter.replays else "none so far"),
             ("routing key", letter.routing_key),
-            *((name.replace("_", " "), str(value)) for name, value in redacted(_properties(letter)).items()),
-            ("headers", _lines(redacted(_headers(letter)))),
+            *((name.replace("_", " "), str(value)) for name, value in redacted(properties_of(letter)).items()),
+            ("headers", _lines(redacted(headers_of(letter)))),
             ("left out", letter.dropped_headers and f"headers too large to be kept: {letter.dropped_headers}"),
             ("body", _body(readable_body(letter, bytes_max), letter.queue)),
         ]
@@ -100,10 +58,6 @@ def moment(written: str) -> str:
         return f"{datetime.fromisoformat(written).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     except ValueError:
         return written  # anybody may write a header
-
-
-def readable_body(letter: DeadLetter, bytes_max: int) -> ReadableBody:
-    return readable(letter.delivery.body, letter.delivery.properties.content_type, bytes_max=bytes_max)
 
 
 def table_of(letters: Iterable[DeadLetter]) -> Table:
@@ -137,18 +91,6 @@ def _why(letter: DeadLetter) -> str:
         if letter.reason in {"rejected", "malformed"}
         else f"{letter.reason}: {letter.code or letter.message}"
     )
-
-
-def _properties(letter: DeadLetter) -> dict[str, Any]:
-    properties = asdict(letter.delivery.properties)
-    shown_apart = ("message_id", "user_id", "headers")
-    return {name: value for name, value in properties.items() if value is not None and name not in shown_apart}
-
-
-def _headers(letter: DeadLetter) -> dict[str, Any]:
-    """Return the publisher's headers; ours are told in words, and the broker counts every look into the queue."""
-    written = letter.delivery.properties.headers
-    return {name: value for name, value in written.items() if not name.startswith((headers.OURS, *COUNTS_OF_LOOKS))}
 
 
 def _body(body: ReadableBody, queue: str) -> RenderableType:

@@ -18,7 +18,7 @@ from worker.broker.connection import connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, DeadLetters, opened
 from worker.commands import broker_errors, fail
 from worker.commands.database import database_errors
-from worker.commands.letters import readable_body
+from worker.operations.letters import readable_body
 from worker.operations.selection import Where
 from worker.redaction import plain
 from worker.settings import Settings

@@ -22,7 +22,8 @@ from worker.broker.dead_letters import AnotherOperator, DeadLetter, opened
 from worker.commands import echo, err, fail, out
 from worker.commands.database import with_database
 from worker.commands.events import line_of
-from worker.commands.letters import REASONS, facts, moment, whole
+from worker.commands.letters import facts, moment
+from worker.operations.letters import REASONS, whole
 from worker.operations.selection import Where
 from worker.redaction import plain
 from worker.settings import Settings
