@@ -20,7 +20,7 @@ from schemas import topology, wire
 from tests.shop import Shop, form
 from worker.broker.connection import connect
 from worker.broker.topology import apply_topology
-from worker.commands.doctor import Level, clock
+from worker.operations.checks import Level, clock
 
 COLUMNS = 80
 ONE_SERVICE = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}

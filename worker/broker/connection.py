@@ -23,6 +23,8 @@ from worker.broker import workarounds
 from worker.broker.addresses import nodes_of
 from worker.broker.messages import Delivery, Properties
 
+BrokerConnection = AbstractConnection  # by this name outside of the room, which alone knows the library
+
 CONNECT_SECONDS_MAX = 10
 CLOSE_SECONDS_MAX = 5
 

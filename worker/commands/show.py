@@ -1,30 +1,26 @@
 """`orders show`: where is my request? Its order, its ending, its events, or its dead letter."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
 import typer
-from aiormq.exceptions import ChannelAccessRefused
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from repository import show as archive
-from repository.database import Database
 from repository.show import Answered, Asked, Found, Rows
-from worker.broker.connection import BROKER_FAULTS, connect
-from worker.broker.dead_letters import AnotherOperator, DeadLetter, opened
+from worker.broker.dead_letters import DeadLetter
 from worker.commands import echo, err, fail, out
 from worker.commands.database import with_database
 from worker.commands.events import line_of
 from worker.commands.letters import facts, moment
 from worker.operations.letters import REASONS, whole
 from worker.operations.selection import Where
+from worker.operations.trace import Letters, ending_of, trace
 from worker.redaction import plain
 from worker.settings import Settings
 
@@ -86,14 +82,6 @@ LONG = frozenset({"product", "addon", "domain", "name", "description"})
 MONEY = frozenset({"amount", "first_payment", "recurring", "subtotal", "discount", "tax", "tax2", "total"})
 
 
-@dataclass(frozen=True, slots=True)
-class Letters:
-    """What was found among the dead letters, and for each queue that could not be looked into, why."""
-
-    found: list[DeadLetter]
-    unread: list[str]
-
-
 def show(
     reference: Annotated[
         str,
@@ -107,13 +95,7 @@ def show(
     settings = Settings.read()
     amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
 
-    async def run(database: Database) -> tuple[list[Found], Letters]:
-        async with database.connection() as connection:
-            found = await archive.find(connection, reference)
-        message_ids = {reference, *(one.asked.message_id for one in found if one.asked)}
-        return found, await look_among_dead(amqp_url, message_ids)
-
-    found, letters = with_database(run)
+    found, letters = with_database(lambda database: trace(reference, database, amqp_url))
     if as_json and (found or letters.found):
         echo(_json(reference, found, letters, settings.request_bytes_max))
     else:
@@ -126,28 +108,6 @@ def show(
             f"no order, no request and no dead letter is called {escape(plain(reference))}. "
             "One that was just sent may still wait in a queue: `orders status` tells"
         )
-
-
-async def look_among_dead(amqp_url: str | None, message_ids: set[str]) -> Letters:
-    """Look for messages in the two queues that wait for a person, as far as they may be looked into."""
-    if amqp_url is None:
-        return Letters([], ["the dead letters were not looked into: ORDERS_AMQP_URL is not set"])
-    letters = Letters([], [])
-    try:
-        async with connect(amqp_url, "orders show") as connection:
-            for where in Where:
-                try:
-                    async with opened(connection, where.queue) as queue:
-                        letters.found.extend([one async for one in queue.browse() if one.message_id in message_ids])
-                except ChannelAccessRefused:
-                    letters.unread.append(f"{where.queue} was not looked into: this user may not read it")
-    except AnotherOperator as error:
-        letters.unread.append(f"the dead letters were not looked into: {error}")
-    except BROKER_FAULTS as error:
-        letters.unread.append(
-            f"the dead letters were not looked into: RabbitMQ does not answer ({type(error).__name__})"
-        )
-    return letters
 
 
 # ---------------------------------------------------------------- as JSON
@@ -177,11 +137,6 @@ def _json_of(found: Found) -> dict[str, object]:
         "events": [orjson.loads(event) for event in answer.events] if answer else [],
         "order": {"id": found.order_id, **found.rows} if found.rows else None,
     }
-
-
-def ending_of(found: Found) -> str:
-    # An order outlives the memory of what its request was answered.
-    return "placed" if found.order_id is not None else found.answer.outcome if found.answer else "not answered"
 
 
 # ---------------------------------------------------------------- on a screen
