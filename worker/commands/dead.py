@@ -16,11 +16,12 @@ from worker import logs
 from worker.broker.dead_letters import DeadLetter, DeadLetters, is_routed
 from worker.commands import AsJson, dead_edit, dead_file, echo, err, fail, out
 from worker.commands.letters import groups_table, screen_of, table_of
-from worker.commands.operating import audited, check_found, check_why, operation_on, run_on
+from worker.commands.operating import check_found, check_why, operation_on, run_on
 from worker.commands.options import Action, Client, Code, Reason, Since, Until, WhichQueue, Why
 from worker.operations.groups import Groups, Oldest
 from worker.operations.letters import summary_of, whole
 from worker.operations.selection import By, Filter, Where, named, written
+from worker.operations.servers import archive
 from worker.redaction import plain
 from worker.settings import Settings
 
@@ -261,7 +262,7 @@ def _confirm(count: int) -> None:
 async def _discard(
     letters: DeadLetters, digests: set[bytes], why: str, settings: Settings, *, as_json: bool
 ) -> set[str]:
-    async with audited(settings) as database:
+    async with archive(settings.require("postgres_url")) as database:
 
         async def record(letter: DeadLetter) -> None:
             """Note what is about to go, before it is taken out."""

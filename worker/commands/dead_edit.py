@@ -16,10 +16,11 @@ from repository import audit
 from worker.broker import republish
 from worker.broker.dead_letters import DeadLetter, DeadLetters
 from worker.commands import AsJson, echo, err, fail, out
-from worker.commands.operating import audited, check_found, check_why, operation_on, run_on
+from worker.commands.operating import check_found, check_why, operation_on, run_on
 from worker.commands.options import Why
 from worker.operations.editing import Draft, Edited, NotEdited
 from worker.operations.selection import Filter, Where
+from worker.operations.servers import archive
 from worker.redaction import Shown, plain
 from worker.settings import Settings
 
@@ -116,7 +117,7 @@ async def _send(letters: DeadLetters, letter: DeadLetter, edited: Edited, new_id
     settings = Settings.read()
     properties = republish.edited(letter.delivery.properties, new_id, edited.content_type)
     operation = operation_on(letter, "edit", why, settings, new_message_id=new_id, changes=edited.changes)
-    async with audited(settings) as database:
+    async with archive(settings.require("postgres_url")) as database:
 
         async def send(_: DeadLetter) -> None:
             async with database.connection() as connection:

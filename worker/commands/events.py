@@ -9,8 +9,8 @@ from aio_pika.abc import AbstractIncomingMessage
 from rich.text import Text
 
 from schemas import topology
-from worker.broker.connection import connect
-from worker.commands import broker_errors, out
+from worker.commands import out
+from worker.operations.servers import broker
 from worker.redaction import plain
 from worker.settings import Settings
 
@@ -22,15 +22,14 @@ def events(
 ) -> None:
     """Follow orders.events readably, from now on, until Ctrl-C."""
     url = Settings.read().require("amqp_url")
-    with broker_errors():
-        try:
-            asyncio.run(_follow(url, match, count, as_json=as_json))
-        except KeyboardInterrupt:
-            return
+    try:
+        asyncio.run(_follow(url, match, count, as_json=as_json))
+    except KeyboardInterrupt:
+        return
 
 
 async def _follow(url: str, match: str, count: int | None, *, as_json: bool) -> None:
-    async with connect(url, "orders events") as connection, connection.channel(publisher_confirms=False) as channel:
+    async with broker(url, "orders events") as connection, connection.channel(publisher_confirms=False) as channel:
         queue = await channel.declare_queue(exclusive=True)
         await queue.bind(topology.EVENTS, match)
         enough = asyncio.Event()

@@ -3,7 +3,7 @@
 import asyncio
 
 from worker.commands import err, out
-from worker.commands.database import database_errors
+from worker.operations.servers import postgres_in_words
 from worker.settings import Settings
 
 
@@ -12,7 +12,7 @@ def migrate() -> None:
     from repository import migrate as migrations  # noqa: PLC0415  # alembic takes long, and no other command needs it
 
     url = Settings.read().require("postgres_url")
-    with database_errors():
+    with postgres_in_words():
         applied = asyncio.run(migrations.migrate(url))
     if applied:
         out.print(f"applied {', '.join(applied)}")

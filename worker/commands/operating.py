@@ -3,23 +3,19 @@
 import asyncio
 import getpass
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 import typer
 from rich.markup import escape
 
 from repository.audit import Operation
-from repository.database import Database
-from repository.revisions import check_migrated
 from worker.broker.addresses import user_of
-from worker.broker.connection import connect
-from worker.broker.dead_letters import AnotherOperator, DeadLetter, DeadLetters, opened
-from worker.commands import broker_errors, fail
-from worker.commands.database import database_errors
+from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
+from worker.commands import fail
 from worker.operations.letters import readable_body
 from worker.operations.selection import Where
+from worker.operations.servers import broker
 from worker.redaction import plain
 from worker.settings import Settings
 
@@ -31,23 +27,10 @@ def run_on(where: Where, step: Callable[[DeadLetters], Coroutine[None, None, Res
     url = Settings.read().require("amqp_url")
 
     async def run() -> Result:
-        async with connect(url, "orders dead") as connection, opened(connection, where.queue) as letters:
+        async with broker(url, "orders dead") as connection, opened(connection, where.queue) as letters:
             return await step(letters)
 
-    with broker_errors(), database_errors():
-        try:
-            return asyncio.run(run())
-        except AnotherOperator as error:
-            fail(str(error))
-
-
-@asynccontextmanager
-async def audited(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database in which operations are written down."""
-    async with Database(settings.require("postgres_url"), connections_max=1) as database:
-        async with database.connection() as connection:
-            await check_migrated(connection)
-        yield database
+    return asyncio.run(run())
 
 
 def operation_on(letter: DeadLetter, action: str, why: str, settings: Settings, **edit: Any) -> Operation:

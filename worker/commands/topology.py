@@ -12,10 +12,10 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from schemas import topology
-from worker.broker.connection import connect
 from worker.broker.topology import apply_topology, check_topology
 from worker.broker.users import NO_PASSWORDS, USERS, definitions
-from worker.commands import broker_errors, err, out
+from worker.commands import err, out
+from worker.operations.servers import broker
 from worker.settings import Settings, SettingsError
 
 # Not settings: no other command knows them.
@@ -81,11 +81,10 @@ def _run(step: Callable[[AbstractConnection], Awaitable[None]]) -> None:
     url = Settings.read().require("amqp_url")
 
     async def run() -> None:
-        async with connect(url, "orders topology") as connection:
+        async with broker(url, "orders topology") as connection:
             await step(connection)
 
-    with broker_errors():
-        asyncio.run(run())
+    asyncio.run(run())
 
 
 def _arguments(arguments: Mapping[str, object]) -> str:

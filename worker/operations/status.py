@@ -3,14 +3,12 @@
 import asyncio
 from dataclasses import dataclass
 
-from repository import inbox, revisions
-from repository import show as archive
-from repository.database import PASSING_FAULTS, Database
-from repository.revisions import REFUSALS, NotMigrated, check_migrated
+from repository import inbox, revisions, show
 from repository.show import Activity
 from schemas import topology
-from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.queues import QueueState, look_at
+from worker.operations.faults import OperationFault
+from worker.operations.servers import archive, broker
 
 
 class Unanswered(Exception):
@@ -38,25 +36,20 @@ async def _ask_broker(url: str | None) -> list[QueueState] | Unanswered:
     if url is None:
         return Unanswered("ORDERS_AMQP_URL is not set")
     try:
-        async with connect(url, "orders status") as connection:
+        async with broker(url, "orders status") as connection:
             return [await look_at(connection, queue.name) for queue in topology.QUEUES]
-    except BROKER_FAULTS as error:
-        return Unanswered(f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({type(error).__name__}: {error})")
+    except OperationFault as fault:
+        return Unanswered(str(fault))
 
 
 async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
     if url is None:
         return Unanswered("ORDERS_POSTGRES_URL is not set")
     try:
-        async with Database(url, connections_max=1) as database, database.connection() as connection:
-            await check_migrated(connection)
+        async with archive(url) as database, database.connection() as connection:
             count, oldest_seconds = await inbox.unpublished(connection)
             return ArchiveState(
-                await revisions.schema_version(connection), count, oldest_seconds, await archive.activity(connection)
+                await revisions.schema_version(connection), count, oldest_seconds, await show.activity(connection)
             )
-    except NotMigrated as error:
-        return Unanswered(str(error))
-    except (*PASSING_FAULTS, *REFUSALS) as error:
-        return Unanswered(
-            f"Postgres at ORDERS_POSTGRES_URL does not answer or refuses ({type(error).__name__}: {error})"
-        )
+    except OperationFault as fault:
+        return Unanswered(str(fault))
