@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,15 +10,17 @@ import typer
 from rich.progress import Progress
 from rich.text import Text
 
-from repository import audit
+from repository.audit import Operation
 from worker import logs
 from worker.broker.dead_letters import DeadLetter, DeadLetters, is_routed
 from worker.commands import AsJson, dead_edit, dead_file, echo, err, fail, out
 from worker.commands.letters import groups_table, screen_of, table_of
-from worker.commands.operating import check_found, check_why, operation_on, run_on
+from worker.commands.operating import check_found, check_why, operator_of, run_on
 from worker.commands.options import Action, Client, Code, Reason, Since, Until, WhichQueue, Why
+from worker.operations.audit import discarded
 from worker.operations.groups import Groups, Oldest
 from worker.operations.letters import summary_of, whole
+from worker.operations.replay import survey
 from worker.operations.selection import By, Filter, Where, named, written
 from worker.operations.servers import archive
 from worker.redaction import plain
@@ -150,7 +151,7 @@ def replay(  # noqa: PLR0913  # an option is a parameter
 
     async def run(letters: DeadLetters) -> set[str]:
         began = datetime.now(UTC)
-        found = await _survey(letters, chosen, limit)
+        found = await survey(letters, chosen, limit)
         if found.count == found.total > 1 and not (everything or chosen.message_ids):
             fail(f"that is every one of the {found.total:,} {queue.words}: add --all if it is meant")
         if dry_run or (dry_run is None and found.count > 1):
@@ -163,41 +164,6 @@ def replay(  # noqa: PLR0913  # an option is a parameter
         return await _follow("replayed", sending, found.due, as_json=as_json)
 
     check_found(message_ids or [], run_on(queue, run), queue)
-
-
-@dataclass(slots=True)
-class _Survey:
-    """What a first look into the queue found."""
-
-    chosen: Filter
-    total: int
-    groups: Groups
-    oldest: frozenset[bytes] | None  # digests; None: without a limit all that are chosen
-    message_ids: set[str]  # those that were asked for and are there
-
-    @property
-    def count(self) -> int:
-        return self.groups.total
-
-    @property
-    def due(self) -> int:
-        return self.count if self.oldest is None else len(self.oldest)
-
-    def is_due(self, letter: DeadLetter) -> bool:
-        return self.chosen(letter) and (self.oldest is None or letter.digest in self.oldest)
-
-
-async def _survey(letters: DeadLetters, chosen: Filter, limit: int | None) -> _Survey:
-    found, total = Groups((By.REASON, By.CODE)), 0
-    oldest, message_ids = Oldest[bytes](limit or 0), set[str]()
-    async for letter in letters.browse():
-        total += 1
-        if chosen(letter):
-            found.put(letter)
-            oldest.put(letter.died_at, letter.digest)
-            if chosen.message_ids:
-                message_ids.add(letter.message_id)
-    return _Survey(chosen, total, found, frozenset(oldest.kept()) if limit else None, message_ids)
 
 
 async def _follow(what: str, done: AsyncIterator[DeadLetter], total: int, *, as_json: bool) -> set[str]:
@@ -242,15 +208,15 @@ def discard(
     logs.configure(settings.log_format)
     shown: list[DeadLetter] = []
     run_on(queue, lambda letters: _each(letters, Filter.of(message_ids, {}), shown.append))
-    discarded: set[str] = set()
+    gone: set[str] = set()
     if shown:
         err.print(table_of(shown))
         if not yes:
             _confirm(len(shown))
         # What came meanwhile has not been seen by anybody.
         seen = {letter.digest for letter in shown}
-        discarded = run_on(queue, lambda letters: _discard(letters, seen, reason, settings, as_json=as_json))
-    check_found(message_ids, discarded, queue)
+        gone = run_on(queue, lambda letters: _discard(letters, seen, reason, settings, as_json=as_json))
+    check_found(message_ids, gone, queue)
 
 
 def _confirm(count: int) -> None:
@@ -264,15 +230,11 @@ async def _discard(
 ) -> set[str]:
     async with archive(settings.require("postgres_url")) as database:
 
-        async def record(letter: DeadLetter) -> None:
-            """Note what is about to go, before it is taken out."""
-            operation = operation_on(letter, "discard", why, settings)
-            async with database.connection() as connection:
-                await audit.record(connection, operation)
+        def tell(letter: DeadLetter, operation: Operation) -> None:
             about = {**summary_of(letter), "body_sha256": operation.body_sha256}
             log.info("dead_letter.discarded", **about, because=why, operator=operation.operator)
 
-        done = letters.move(lambda one: one.digest in digests, record)
+        done = discarded(letters, digests, why=why, operator=operator_of(settings), database=database, tell=tell)
         return await _follow("discarded", done, len(digests), as_json=as_json)
 
 

@@ -12,13 +12,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from repository import audit
-from worker.broker import republish
 from worker.broker.dead_letters import DeadLetter, DeadLetters
 from worker.commands import AsJson, echo, err, fail, out
-from worker.commands.operating import check_found, check_why, operation_on, run_on
+from worker.commands.operating import check_found, check_why, operator_of, run_on
 from worker.commands.options import Why
-from worker.operations.editing import Draft, Edited, NotEdited
+from worker.operations.editing import Draft, Edited, NotEdited, send_edited
 from worker.operations.selection import Filter, Where
 from worker.operations.servers import archive
 from worker.redaction import Shown, plain
@@ -113,18 +111,11 @@ def _edited(text: str) -> str:
 
 
 async def _send(letters: DeadLetters, letter: DeadLetter, edited: Edited, new_id: str, why: str) -> bool:
-    """Write down what is done, send the new request, and only then take the old one out."""
     settings = Settings.read()
-    properties = republish.edited(letter.delivery.properties, new_id, edited.content_type)
-    operation = operation_on(letter, "edit", why, settings, new_message_id=new_id, changes=edited.changes)
     async with archive(settings.require("postgres_url")) as database:
-
-        async def send(_: DeadLetter) -> None:
-            async with database.connection() as connection:
-                await audit.record(connection, operation)
-            await letters.publish(edited.body, properties, letter.routing_key)
-
-        return bool([one async for one in letters.move(lambda one: one.digest == letter.digest, send)])
+        return await send_edited(
+            letters, letter, edited, new_id=new_id, why=why, operator=operator_of(settings), database=database
+        )
 
 
 def _changes(changes: list[dict[str, Shown]]) -> Table:

@@ -9,15 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
-import orjson
 import typer
 
-from worker.broker.dead_letters import DeadLetter, DeadLetters
-from worker.broker.messages import Delivery, Properties
+from worker.broker.messages import Properties
 from worker.commands import err, fail
 from worker.commands.operating import check_found, run_on
 from worker.commands.options import Action, Client, Code, Reason, Since, Until, WhichQueue
-from worker.operations.files import NotALine, line_of, message_in
+from worker.operations.files import NotALine, exported, imported, message_in
 from worker.operations.selection import Filter, Where, named
 
 STANDARD = Path("-")
@@ -47,19 +45,8 @@ def export(  # noqa: PLR0913  # an option is a parameter
     """
     chosen = Filter.of(message_ids, named(reason, code, client, action), since, until)
     with _to_write(file) as lines:
-
-        async def write(letters: DeadLetters) -> set[str]:
-            written, count = set[str](), 0
-            async for letter in letters.browse():
-                if chosen(letter):
-                    line = line_of(letter.delivery.body, letter.delivery.properties)
-                    lines.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-                    written.add(letter.message_id)
-                    count += 1
-            err.print(f"{count:,} exported")
-            return written
-
-        written = run_on(queue, write)
+        written, count = run_on(queue, lambda letters: exported(letters, chosen, lines))
+        err.print(f"{count:,} exported")
     check_found(message_ids or [], written, queue)
 
 
@@ -72,18 +59,7 @@ def import_(
         total = sum(1 for _ in _messages(lines))  # all of them can be read, before any is put back
         lines.seek(0)
 
-        async def put(letters: DeadLetters) -> int:
-            there = {letter.digest async for letter in letters.browse()}
-            count = 0
-            for body, properties in _messages(lines):
-                letter = DeadLetter(Delivery(body, properties, "", redelivered=False, tag=0), queue.queue)
-                if letter.digest not in there:
-                    await letters.put(body, properties)
-                    there.add(letter.digest)
-                    count += 1
-            return count
-
-        count = run_on(queue, put)
+        count = run_on(queue, lambda letters: imported(letters, _messages(lines), queue.queue))
     err.print(f"{count:,} imported, {total - count:,} were there already")
 
 

@@ -4,16 +4,14 @@ import asyncio
 import getpass
 import os
 from collections.abc import Callable, Collection, Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import typer
 from rich.markup import escape
 
-from repository.audit import Operation
 from worker.broker.addresses import user_of
-from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
+from worker.broker.dead_letters import DeadLetters, opened
 from worker.commands import fail
-from worker.operations.letters import readable_body
 from worker.operations.selection import Where
 from worker.operations.servers import broker
 from worker.redaction import plain
@@ -33,20 +31,9 @@ def run_on(where: Where, step: Callable[[DeadLetters], Coroutine[None, None, Res
     return asyncio.run(run())
 
 
-def operation_on(letter: DeadLetter, action: str, why: str, settings: Settings, **edit: Any) -> Operation:
-    """Say who does what to a message, and why: the operator is the person at the machine, by their broker's user."""
-    return Operation(
-        operator=f"{_person()} as {user_of(settings.require('amqp_url'))}",
-        action=action,
-        because=why,
-        queue=letter.queue,
-        publisher=letter.delivery.properties.user_id,
-        message_id=letter.message_id,
-        reason=letter.reason,
-        code=letter.code,
-        body_sha256=readable_body(letter, bytes_max=0).sha256,
-        **edit,
-    )
+def operator_of(settings: Settings) -> str:
+    """Say who operates: the person at the machine, by their broker's user."""
+    return f"{_person()} as {user_of(settings.require('amqp_url'))}"
 
 
 def _person() -> str:

@@ -5,8 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from repository import audit
+from repository.database import Database
 from schemas import add_order, wire
 from schemas.rejections import Rejected
+from worker.broker import republish
+from worker.broker.dead_letters import DeadLetter, DeadLetters
+from worker.operations.audit import operation_on
 from worker.redaction import REDACTED, Shown, redacted
 
 FAULTS_OF_FORM = "it must be one JSON object, of names and their values"
@@ -145,3 +150,25 @@ def _put(values: dict[str, Any], path: list[str], value: str | None) -> None:
         values.pop(last, None)
     else:
         values[last] = value
+
+
+async def send_edited(  # noqa: PLR0913  # who sends what in the stead of which, why, and where it is written down
+    letters: DeadLetters,
+    letter: DeadLetter,
+    edited: Edited,
+    *,
+    new_id: str,
+    why: str,
+    operator: str,
+    database: Database,
+) -> bool:
+    """Write down what is done, send the new request, and only then take the old one out; False: it is not there."""
+    properties = republish.edited(letter.delivery.properties, new_id, edited.content_type)
+    operation = operation_on(letter, "edit", why, operator, new_message_id=new_id, changes=edited.changes)
+
+    async def send(_: DeadLetter) -> None:
+        async with database.connection() as connection:
+            await audit.record(connection, operation)
+        await letters.publish(edited.body, properties, letter.routing_key)
+
+    return bool([one async for one in letters.move(lambda one: one.digest == letter.digest, send)])

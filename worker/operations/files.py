@@ -2,13 +2,17 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, BinaryIO
 
-from worker.broker.messages import Properties
+import orjson
+
+from worker.broker.dead_letters import DeadLetter, DeadLetters
+from worker.broker.messages import Delivery, Properties
+from worker.operations.selection import Filter
 
 FORMAT = 1
 _FIELDS = Properties.__dataclass_fields__.keys() - {"headers", "timestamp"}
@@ -85,3 +89,28 @@ def _read(value: Any) -> Any:
         [tag] = tags
         return _TAGS[tag](value[tag])
     return {name: _read(member) for name, member in value.items()}
+
+
+async def exported(letters: DeadLetters, chosen: Filter, lines: BinaryIO) -> tuple[set[str], int]:
+    """Write the chosen ones, a line each; return their ids, and how many there were."""
+    written, count = set[str](), 0
+    async for letter in letters.browse():
+        if chosen(letter):
+            line = line_of(letter.delivery.body, letter.delivery.properties)
+            lines.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            written.add(letter.message_id)
+            count += 1
+    return written, count
+
+
+async def imported(letters: DeadLetters, messages: Iterable[tuple[bytes, Properties]], queue: str) -> int:
+    """Put messages into the queue that do not lie there already; return how many."""
+    there = {letter.digest async for letter in letters.browse()}
+    count = 0
+    for body, properties in messages:
+        letter = DeadLetter(Delivery(body, properties, "", redelivered=False, tag=0), queue)
+        if letter.digest not in there:
+            await letters.put(body, properties)
+            there.add(letter.digest)
+            count += 1
+    return count
