@@ -26,3 +26,9 @@ async def look_at(connection: AbstractConnection, name: str) -> QueueState:
     except ChannelAccessRefused:
         return QueueState(name, trouble="this user may not look at it")
     return QueueState(name, declared.message_count or 0, declared.consumer_count or 0)
+
+
+async def purge(connection: AbstractConnection, name: str) -> None:
+    """Take out all that waits in a queue."""
+    async with connection.channel(publisher_confirms=False) as channel:
+        await (await channel.get_queue(name, ensure=False)).purge()

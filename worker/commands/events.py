@@ -1,14 +1,14 @@
 """`orders events`: follow what is published."""
 
 import asyncio
+import itertools
 import json
 from typing import Annotated, Any
 
 import typer
-from aio_pika.abc import AbstractIncomingMessage
 from rich.text import Text
 
-from schemas import topology
+from worker.broker.events import heard
 from worker.commands import out
 from worker.operations.servers import broker
 from worker.redaction import plain
@@ -29,23 +29,10 @@ def events(
 
 
 async def _follow(url: str, match: str, count: int | None, *, as_json: bool) -> None:
-    async with broker(url, "orders events") as connection, connection.channel(publisher_confirms=False) as channel:
-        queue = await channel.declare_queue(exclusive=True)
-        await queue.bind(topology.EVENTS, match)
-        enough = asyncio.Event()
-        seen = 0
-
-        async def show(message: AbstractIncomingMessage) -> None:
-            nonlocal seen
-            if enough.is_set():
-                return
-            out.print(message.body.decode() if as_json else line_of(message.body), markup=False)
-            seen += 1
-            if count is not None and seen >= count:
-                enough.set()
-
-        await queue.consume(show, no_ack=True)
-        await enough.wait()
+    async with broker(url, "orders events") as connection, heard(connection, match) as bodies:
+        for _ in itertools.repeat(None) if count is None else range(count):
+            body = await bodies.get()
+            out.print(body.decode() if as_json else line_of(body), markup=False)
 
 
 def line_of(body: bytes, *, with_request: bool = True) -> Text:

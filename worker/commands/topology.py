@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
 import typer
-from aio_pika.abc import AbstractConnection
 from rich.box import SIMPLE
 from rich.table import Table
 
 from schemas import topology
+from worker.broker.connection import BrokerConnection
 from worker.broker.topology import apply_topology, check_topology
 from worker.broker.users import NO_PASSWORDS, USERS, definitions
 from worker.commands import err, out
@@ -77,7 +77,7 @@ def _passwords(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[variable] for name, variable in PASSWORDS.items()}
 
 
-def _run(step: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+def _run(step: Callable[[BrokerConnection], Awaitable[None]]) -> None:
     url = Settings.read().require("amqp_url")
 
     async def run() -> None:
