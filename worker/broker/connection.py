@@ -25,6 +25,8 @@ from worker.broker.messages import Delivery, Properties
 
 BrokerConnection = AbstractConnection  # by this name outside of the room, which alone knows the library
 
+AccessRefused = ChannelAccessRefused  # likewise: this user may not
+
 CONNECT_SECONDS_MAX = 10
 CLOSE_SECONDS_MAX = 5
 

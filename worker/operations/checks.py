@@ -9,8 +9,6 @@ from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
 
-from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
-
 from repository import revisions
 from repository import show as archive
 from repository.database import PASSING_FAULTS, Connection, Database
@@ -21,6 +19,7 @@ from worker.broker import trials
 from worker.broker.addresses import nodes_of, user_of
 from worker.broker.connection import BROKER_FAULTS, BrokerConnection, connect
 from worker.broker.dead_letters import OPERATORS_LOCK
+from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.settings import Settings
@@ -256,12 +255,10 @@ _EXCHANGES = tuple(exchange.name for exchange in topology.EXCHANGES)
 
 
 async def _consumers(connection: BrokerConnection) -> Finding:
-    try:
-        async with connection.channel(publisher_confirms=False) as channel:
-            declared = (await channel.declare_queue(topology.REQUESTS, passive=True)).declaration_result
-    except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
-        return Finding("consumers", Level.WRONG, trials.words_of(error), "Run `orders topology apply`.")
-    if declared.consumer_count:
-        return Finding("consumers", Level.OK, f"{declared.consumer_count} on {topology.REQUESTS}")
-    says = f"nobody consumes {topology.REQUESTS}; {declared.message_count} wait"
+    requests = await look_at(connection, topology.REQUESTS)
+    if requests.trouble:
+        return Finding("consumers", Level.WRONG, f"{requests.name}: {requests.trouble}")
+    if requests.consumers:
+        return Finding("consumers", Level.OK, f"{requests.consumers} on {topology.REQUESTS}")
+    says = f"nobody consumes {topology.REQUESTS}; {requests.ready} wait"
     return Finding("consumers", Level.WRONG, says, "Start one: `orders worker`.")

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-from aiormq.exceptions import ChannelAccessRefused
-
 from repository import show as archive
 from repository.database import Database
 from repository.show import Found
-from worker.broker.connection import BROKER_FAULTS, connect
+from worker.broker.connection import BROKER_FAULTS, AccessRefused, connect
 from worker.broker.dead_letters import AnotherOperator, DeadLetter, opened
 from worker.operations.selection import Where
 
@@ -39,7 +37,7 @@ async def look_among_dead(amqp_url: str | None, message_ids: set[str]) -> Letter
                 try:
                     async with opened(connection, where.queue) as queue:
                         letters.found.extend([one async for one in queue.browse() if one.message_id in message_ids])
-                except ChannelAccessRefused:
+                except AccessRefused:
                     letters.unread.append(f"{where.queue} was not looked into: this user may not read it")
     except AnotherOperator as error:
         letters.unread.append(f"the dead letters were not looked into: {error}")
