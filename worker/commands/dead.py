@@ -15,7 +15,7 @@ from worker import logs
 from worker.broker.dead_letters import DeadLetter, DeadLetters, is_routed
 from worker.commands import AsJson, dead_edit, dead_file, echo, err, fail, out
 from worker.commands.letters import groups_table, screen_of, table_of
-from worker.commands.operating import check_found, check_why, operator_of, run_on
+from worker.commands.operating import actor_of, check_found, check_why, run_on
 from worker.commands.options import Action, Client, Code, Reason, Since, Until, WhichQueue, Why
 from worker.operations.audit import discarded
 from worker.operations.groups import Groups, Oldest
@@ -234,7 +234,7 @@ async def _discard(
             about = {**summary_of(letter), "body_sha256": operation.body_sha256}
             log.info("dead_letter.discarded", **about, because=why, operator=operation.operator)
 
-        done = discarded(letters, digests, why=why, operator=operator_of(settings), database=database, tell=tell)
+        done = discarded(letters, digests, why=why, actor=actor_of(settings), database=database, tell=tell)
         return await _follow("discarded", done, len(digests), as_json=as_json)
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from worker.broker.dead_letters import DeadLetter, DeadLetters
 from worker.commands import AsJson, echo, err, fail, out
-from worker.commands.operating import check_found, check_why, operator_of, run_on
+from worker.commands.operating import actor_of, check_found, check_why, run_on
 from worker.commands.options import Why
 from worker.operations.editing import Draft, Edited, NotEdited, send_edited
 from worker.operations.selection import Filter, Where
@@ -114,7 +114,7 @@ async def _send(letters: DeadLetters, letter: DeadLetter, edited: Edited, new_id
     settings = Settings.read()
     async with archive(settings.require("postgres_url")) as database:
         return await send_edited(
-            letters, letter, edited, new_id=new_id, why=why, operator=operator_of(settings), database=database
+            letters, letter, edited, new_id=new_id, why=why, actor=actor_of(settings), database=database
         )
 
 

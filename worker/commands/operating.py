@@ -12,6 +12,7 @@ from rich.markup import escape
 from worker.broker.addresses import user_of
 from worker.broker.dead_letters import DeadLetters, opened
 from worker.commands import fail
+from worker.operations.actor import Actor, Role
 from worker.operations.selection import Where
 from worker.operations.servers import broker
 from worker.redaction import plain
@@ -31,9 +32,9 @@ def run_on(where: Where, step: Callable[[DeadLetters], Coroutine[None, None, Res
     return asyncio.run(run())
 
 
-def operator_of(settings: Settings) -> str:
-    """Say who operates: the person at the machine, by their broker's user."""
-    return f"{_person()} as {user_of(settings.require('amqp_url'))}"
+def actor_of(settings: Settings) -> Actor:
+    """Say who operates: the person at the machine, by their broker's user, who may do everything."""
+    return Actor(_person(), user_of(settings.require("amqp_url")), Role.ADMIN)
 
 
 def _person() -> str:

@@ -7,13 +7,14 @@ from repository import audit
 from repository.audit import Operation
 from repository.database import Database
 from worker.broker.dead_letters import DeadLetter, DeadLetters
+from worker.operations.actor import Actor, Role
 from worker.operations.letters import readable_body
 
 
-def operation_on(letter: DeadLetter, action: str, why: str, operator: str, **edit: Any) -> Operation:
+def operation_on(letter: DeadLetter, action: str, why: str, actor: Actor, **edit: Any) -> Operation:
     """Say who does what to a message, and why."""
     return Operation(
-        operator=operator,
+        operator=f"{actor.name} as {actor.by}",
         action=action,
         because=why,
         queue=letter.queue,
@@ -31,15 +32,16 @@ async def discarded(  # noqa: PLR0913  # who does what to which, why, and where 
     digests: set[bytes],
     *,
     why: str,
-    operator: str,
+    actor: Actor,
     database: Database,
     tell: Callable[[DeadLetter, Operation], object],
 ) -> AsyncIterator[DeadLetter]:
     """Take messages out of the queue for good."""
+    actor.check(Role.OPERATOR)
 
     async def record(letter: DeadLetter) -> None:
         """Note what is about to go, before it is taken out."""
-        operation = operation_on(letter, "discard", why, operator)
+        operation = operation_on(letter, "discard", why, actor)
         async with database.connection() as connection:
             await audit.record(connection, operation)
         tell(letter, operation)

@@ -11,6 +11,7 @@ from schemas import add_order, wire
 from schemas.rejections import Rejected
 from worker.broker import republish
 from worker.broker.dead_letters import DeadLetter, DeadLetters
+from worker.operations.actor import Actor, Role
 from worker.operations.audit import operation_on
 from worker.redaction import REDACTED, Shown, redacted
 
@@ -159,12 +160,13 @@ async def send_edited(  # noqa: PLR0913  # who sends what in the stead of which,
     *,
     new_id: str,
     why: str,
-    operator: str,
+    actor: Actor,
     database: Database,
 ) -> bool:
     """Write down what is done, send the new request, and only then take the old one out; False: it is not there."""
+    actor.check(Role.ADMIN)
     properties = republish.edited(letter.delivery.properties, new_id, edited.content_type)
-    operation = operation_on(letter, "edit", why, operator, new_message_id=new_id, changes=edited.changes)
+    operation = operation_on(letter, "edit", why, actor, new_message_id=new_id, changes=edited.changes)
 
     async def send(_: DeadLetter) -> None:
         async with database.connection() as connection:
