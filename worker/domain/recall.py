@@ -26,7 +26,7 @@ from schemas.order import (
     RenewalKind,
     TaxAmount,
 )
-from schemas.recorded import (
+from schemas.placed_order import (
     RecordedAddon,
     RecordedDomain,
     RecordedInvoice,

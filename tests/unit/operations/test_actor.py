@@ -13,5 +13,7 @@ def test_an_actor_may_what_their_role_and_those_below_may(role: Role, needed: Ro
     if role >= needed:
         actor.check(needed)
     else:
-        with pytest.raises(NotAllowed, match=f"alice has the role {role.name.lower()}; this takes {needed.name.lower()}"):
+        with pytest.raises(
+            NotAllowed, match=f"alice has the role {role.name.lower()}; this takes {needed.name.lower()}"
+        ):
             actor.check(needed)

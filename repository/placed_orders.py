@@ -10,7 +10,7 @@ from repository import queries
 from repository.database import Connection
 from schemas.catalog import BillingCycle, DomainType, Extra
 from schemas.order import Client, DomainName, RenewalKind
-from schemas.recorded import (
+from schemas.placed_order import (
     RecordedAddon,
     RecordedDomain,
     RecordedInvoice,
@@ -21,7 +21,7 @@ from schemas.recorded import (
     RecordedService,
 )
 
-SQL = queries.load("recorded.sql")
+SQL = queries.load("placed_orders.sql")
 
 Row = dict[str, Any]
 Value = TypeVar("Value")
