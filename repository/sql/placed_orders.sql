@@ -1,18 +1,33 @@
 -- name: orders
 -- Orders with whoever they are for, as that client is today. $1 order ids
 SELECT
-    orders.id, order_number, orders.placed_at, orders.currency, amount, payment_method, promotion_id, promotion_code,
-    promotion_type, promotion_value, affiliate_id, warnings, client_id, first_name, last_name, company_name, email,
-    language, state, country, tax_exempt, group_id, clients.status AS client_status, clients.currency AS client_currency
+    orders.id, order_number, orders.status, orders.placed_at, catalogue_version, asked_by, contact_id, orders.currency,
+    amount, payment_method, promotion_id, promotion_code, promotion_type, promotion_value, affiliate_id, warnings,
+    client_id, first_name, last_name, company_name, email, language, state, country, tax_exempt, group_id,
+    clients.status AS client_status, clients.currency AS client_currency
 FROM orders
 JOIN clients ON clients.id = orders.client_id
 WHERE orders.id = ANY ($1::bigint[])
 
 -- name: services
--- $1 order ids
+-- Options and custom fields under the names that they have today; the values of fields are nobody's to read: any may be
+-- a password. $1 order ids
 SELECT
-    services.id, order_id, product_id, products.name AS product_name, domain, cycle, quantity, first_payment, recurring,
-    next_due
+    services.id, order_id, product_id, products.name AS product_name, domain, cycle, services.quantity, first_payment,
+    recurring, next_due, status,
+    ARRAY(
+        SELECT jsonb_build_array(config_options.name, config_choices.name, chosen.quantity)
+        FROM jsonb_to_recordset(services.options) AS chosen (option bigint, choice bigint, quantity integer)
+        JOIN config_options ON config_options.id = chosen.option
+        LEFT JOIN config_choices ON config_choices.id = chosen.choice
+        ORDER BY config_options.position, config_options.id
+    ) AS options,
+    ARRAY(
+        SELECT custom_fields.name
+        FROM custom_fields
+        WHERE custom_fields.product_id = services.product_id AND services.custom_fields ? custom_fields.id::text
+        ORDER BY custom_fields.position, custom_fields.id
+    ) AS custom_fields
 FROM services
 JOIN products ON products.id = services.product_id
 WHERE order_id = ANY ($1::bigint[])
@@ -21,7 +36,8 @@ ORDER BY services.id
 -- name: addons
 -- $1 order ids
 SELECT
-    service_addons.id, order_id, service_id, addon_id, addons.name, cycle, quantity, first_payment, recurring, next_due
+    service_addons.id, order_id, service_id, addon_id, addons.name, cycle, quantity, first_payment, recurring, next_due,
+    status
 FROM service_addons
 JOIN addons ON addons.id = service_addons.addon_id
 WHERE order_id = ANY ($1::bigint[])
@@ -29,7 +45,9 @@ ORDER BY service_addons.id
 
 -- name: domains
 -- $1 order ids
-SELECT id, order_id, name, name_unicode, type, years, extras, first_payment, recurring, next_due
+SELECT
+    id, order_id, name, name_unicode, type, years, extras, first_payment, recurring, next_due, expires, nameservers,
+    status
 FROM domains
 WHERE order_id = ANY ($1::bigint[])
 ORDER BY id
@@ -48,7 +66,8 @@ SELECT
     domains.name AS domain,
     renewals.years,
     renewals.cycle,
-    renewals.amount
+    renewals.amount,
+    renewals.status
 FROM renewals
 LEFT JOIN domains ON domains.id = renewals.domain_id
 LEFT JOIN services ON services.id = renewals.service_id
@@ -60,13 +79,15 @@ ORDER BY renewals.id
 
 -- name: invoices
 -- $1 order ids
-SELECT id, order_id, date, due, subtotal, discount, tax, tax2, tax_rate, tax_rate2, total
+SELECT
+    id, order_id, date, due, status, payment_method, currency, subtotal, discount, tax, tax2, tax_rate, tax_rate2,
+    tax_inclusive, total
 FROM invoices
 WHERE order_id = ANY ($1::bigint[])
 
 -- name: invoice_lines
 -- $1 order ids
-SELECT invoices.order_id, kind, description, amount, taxed
+SELECT invoices.order_id, kind, item_id, description, amount, taxed
 FROM invoices
 JOIN invoice_lines ON invoice_lines.invoice_id = invoices.id
 WHERE invoices.order_id = ANY ($1::bigint[])

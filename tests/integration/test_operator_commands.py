@@ -163,7 +163,7 @@ async def test_an_order_is_shown_whole_within_80_columns_and_an_event_on_one_lin
 
     lines = ended.stdout.splitlines()
     assert max(map(len, lines)) <= COLUMNS
-    for heading in ("services", "service addons", "domains", "renewals", "invoices", "invoice lines"):
+    for heading in ("services", "addons", "domains", "renewals", "invoice", "invoice lines"):
         assert any(line.strip().startswith(heading) for line in lines), heading
     assert sum(" email.invoice-created " in line for line in lines) == 1
     assert f"placed {reply['orderid']}" not in ended.stdout

@@ -129,7 +129,7 @@ async def _show_scene(scene: Scene, stage: Stage) -> None:
     reply = json.loads(scene.reply)
     _part("reply", _json(scene.reply))
     if reply["result"] == "success":
-        for name, content in parts_of_order(await stage.rows_of(reply["orderid"])):
+        for name, content in parts_of_order(await stage.order(reply["orderid"])):
             _part(name, content)
     for event in scene.events:
         _part("follow-up" if b'"type":"email.' in event else "event", line_of(event, with_request=False))

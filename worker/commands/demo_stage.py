@@ -17,10 +17,11 @@ import orjson
 from deploy.local import processes
 from deploy.local.servers import LOCAL, WORKER_PID_FILE, stop_worker
 from repository import catalog as catalogue
-from repository import scratch
+from repository import placed_orders, scratch
 from repository import show as archive
 from repository.database import Database
 from schemas import catalog_file, topology
+from schemas.placed_order import RecordedOrder
 from worker.broker.addresses import user_of
 from worker.broker.connection import BrokerConnection, connect
 from worker.broker.dead_letters import DeadLetter, opened
@@ -91,9 +92,9 @@ class Stage:
             fail(f"only {len(self._events) - seen} of {expected} events came; see {LOCAL / 'worker.log'}")
         return Scene(reply, tuple(self._events[seen:]))
 
-    async def rows_of(self, order_id: int) -> dict[str, list[Mapping[str, Any]]]:
+    async def order(self, order_id: int) -> RecordedOrder:
         async with self._database.connection() as connection:
-            return await archive.order(connection, order_id)
+            return (await placed_orders.read(connection, [order_id]))[order_id]
 
     async def count_orders(self) -> int:
         async with self._database.connection() as connection:

@@ -1,6 +1,7 @@
 """`orders show`: where is my request? Its order, its ending, its events, or its dead letter."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -12,7 +13,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from repository.show import Answered, Asked, Found, Rows
+from repository.show import Answered, Asked, Found
+from schemas.placed_order import RecordedOrder
 from worker.broker.dead_letters import DeadLetter
 from worker.commands import echo, err, fail, out
 from worker.commands.database import with_database
@@ -24,62 +26,60 @@ from worker.operations.trace import Letters, ending_of, trace
 from worker.redaction import plain
 from worker.settings import Settings
 
-Columns = Mapping[str, str]
+Columns = Mapping[str, Callable[[Any], object]]  # heading → what of a value stands below it
 
-# What is shown of each table, under which heading, so that a row fits a line of 80 columns; --json shows the rest.
+ITEM: Columns = {"first": lambda item: item.first_payment, "recurring": lambda item: item.recurring}
+
+# What is shown of each part, so that a line of it fits 80 columns; --json shows the rest.
 COLUMNS: Mapping[str, Columns] = {
     "services": {
-        "id": "id",
-        "product": "product",
-        "domain": "domain",
-        "cycle": "cycle",
-        "quantity": "qty",
-        "first_payment": "first",
-        "recurring": "recurring",
-        "status": "status",
+        "id": lambda service: service.id,
+        "product": lambda service: service.product_name,
+        "domain": lambda service: service.domain,
+        "cycle": lambda service: service.cycle,
+        "qty": lambda service: "" if service.quantity == 1 else service.quantity,
+        **ITEM,
+        "status": lambda service: service.status,
     },
-    "service_addons": {
-        "id": "id",
-        "addon": "addon",
-        "service_id": "service",
-        "cycle": "cycle",
-        "quantity": "qty",
-        "first_payment": "first",
-        "recurring": "recurring",
-        "status": "status",
+    "addons": {
+        "id": lambda addon: addon.id,
+        "addon": lambda addon: addon.name,
+        "service": lambda addon: addon.service_id,
+        "cycle": lambda addon: addon.cycle,
+        "qty": lambda addon: "" if addon.quantity == 1 else addon.quantity,
+        **ITEM,
+        "status": lambda addon: addon.status,
     },
     "domains": {
-        "id": "id",
-        "name": "name",
-        "type": "type",
-        "years": "years",
-        "first_payment": "first",
-        "recurring": "recurring",
-        "status": "status",
+        "id": lambda domain: domain.id,
+        "name": lambda domain: domain.name.ascii,
+        "type": lambda domain: domain.type,
+        "years": lambda domain: domain.years,
+        **ITEM,
+        "status": lambda domain: domain.status,
     },
     "renewals": {
-        "domain": "domain",
-        "service_id": "service",
-        "service_addon_id": "addon",
-        "years": "years",
-        "cycle": "cycle",
-        "amount": "amount",
-        "status": "status",
+        "id": lambda renewal: renewal.target_id,
+        "what": lambda renewal: renewal.name,
+        "years": lambda renewal: renewal.years,
+        "cycle": lambda renewal: renewal.cycle,
+        "amount": lambda renewal: renewal.amount,
+        "status": lambda renewal: renewal.status,
     },
-    "invoices": {
-        "id": "id",
-        "due": "due",
-        "subtotal": "subtotal",
-        "discount": "discount",
-        "tax": "tax",
-        "tax2": "tax 2",
-        "total": "total",
-        "status": "status",
-    },
-    "invoice_lines": {"description": "description", "amount": "amount"},
 }
-LONG = frozenset({"product", "addon", "domain", "name", "description"})
-MONEY = frozenset({"amount", "first_payment", "recurring", "subtotal", "discount", "tax", "tax2", "total"})
+INVOICE: Columns = {
+    "id": lambda invoice: invoice.id,
+    "due": lambda invoice: invoice.due,
+    "subtotal": lambda invoice: invoice.subtotal,
+    "discount": lambda invoice: invoice.discount or "",
+    "tax": lambda invoice: invoice.tax or "",
+    "tax 2": lambda invoice: invoice.tax2 or "",
+    "total": lambda invoice: invoice.total,
+    "status": lambda invoice: invoice.status,
+}
+LINES: Columns = {"description": lambda line: line.description, "amount": lambda line: line.amount}
+LONG = frozenset({"product", "addon", "domain", "name", "what", "description"})
+MONEY = frozenset({"amount", "first", "recurring", "subtotal", "discount", "tax", "tax 2", "total"})
 
 
 def show(
@@ -135,8 +135,43 @@ def _json_of(found: Found) -> dict[str, object]:
         "published_at": answer and answer.published_at,
         "reply": answer and answer.reply,
         "events": [orjson.loads(event) for event in answer.events] if answer else [],
-        "order": {"id": found.order_id, **found.rows} if found.rows else None,
+        "order": _json_of_order(found.order) if found.order else None,
     }
+
+
+def _json_of_order(order: RecordedOrder) -> dict[str, object]:
+    row = {
+        "id": order.id,
+        "order_number": order.order_number,
+        "client_id": order.client.id,
+        "contact_id": order.contact_id,
+        "status": order.status,
+        "currency": order.currency,
+        "amount": order.amount,
+        "payment_method": order.payment_method,
+        "promotion_code": order.promotion and order.promotion.code,
+        "affiliate_id": order.affiliate_id,
+        "asked_by": order.asked_by,
+        "placed_at": order.placed_at,
+        "catalogue_version": order.catalogue_version,
+    }
+    parts = {
+        "services": [{**asdict(one), "product": one.product_name} for one in order.services],
+        "service_addons": [{**asdict(one), "addon": one.name} for one in order.addons],
+        "domains": [
+            {
+                **asdict(one),
+                "name": one.name.ascii,
+                "name_unicode": one.name.unicode,
+                "extras": sorted(one.extras),
+            }
+            for one in order.domains
+        ],
+        "renewals": [{**asdict(one), "domain": one.domain and one.domain.ascii} for one in order.renewals],
+        "invoices": [asdict(order.invoice)] if order.invoice else [],
+        "invoice_lines": [asdict(one) for one in order.lines],
+    }
+    return {"id": order.id, "order": [row], **{name: rows for name, rows in parts.items() if rows}}
 
 
 # ---------------------------------------------------------------- on a screen
@@ -144,7 +179,7 @@ def _json_of(found: Found) -> dict[str, object]:
 
 def _screens(found: Iterable[Found], letters: Iterable[DeadLetter]) -> Iterator[Table]:
     for one in found:
-        yield facts([*_request(one), *_answer(one), *parts_of_order(one.rows)])
+        yield facts([*_request(one), *_answer(one), *(parts_of_order(one.order) if one.order else ())])
     for letter in letters:
         yield _letter(letter)
 
@@ -171,14 +206,15 @@ def _answer(found: Found) -> Iterator[tuple[str, RenderableType]]:
             placed = "placed; what was answered is not kept any more"
             yield (
                 "ending",
-                placed if found.order_id is not None else "none yet, or a rejection that is not kept any more",
+                placed if found.order is not None else "none yet, or a rejection that is not kept any more",
             )
         return
     if answer.outcome == "rejected":
         code, message = (plain(str(answer.reply.get(name, ""))) for name in ("code", "message"))
         yield "ending", Text.assemble(("rejected", "bold yellow"), f" {_time(answer.answered_at)}\n{code}: {message}")
     else:
-        yield "ending", Text.assemble(("placed", "bold green"), f" {_time(answer.answered_at)}, order {found.order_id}")
+        order_id = found.order and found.order.id
+        yield "ending", Text.assemble(("placed", "bold green"), f" {_time(answer.answered_at)}, order {order_id}")
     yield "events", Group(*_events(answer))
 
 
@@ -194,43 +230,40 @@ def _events(answer: Answered) -> Iterator[Text]:
         yield line
 
 
-def parts_of_order(rows: Rows) -> Iterator[tuple[str, RenderableType]]:
+def parts_of_order(order: RecordedOrder) -> Iterator[tuple[str, RenderableType]]:
     """Name and lay out an order and all that was born with it, for 80 columns."""
-    if not rows:
-        return
-    [order] = rows["order"]
-    number, amount = Text(order["order_number"], style="bold"), f"{order['amount']} {order['currency']}"
-    who = f"client {order['client_id']}" + (f", contact {order['contact_id']}" if order["contact_id"] else "")
-    by = f", asked by {order['asked_by']}" if order["asked_by"] else ""
-    promotion = f", promotion {order['promotion_code']}" if order["promotion_code"] else ""
-    yield "order", Text.assemble(f"{order['id']}, number ", number, f", {order['status']}")
-    yield "", f"{who}, placed {_time(order['placed_at'])}{by}"
-    yield "", f"{amount} by {order['payment_method']}{promotion}"
-    for table, columns in COLUMNS.items():
-        if table in rows:
-            yield table.replace("_", " "), _table(rows[table], columns)
+    who = f"client {order.client.id}" + (f", contact {order.contact_id}" if order.contact_id else "")
+    by = f", asked by {plain(order.asked_by)}" if order.asked_by else ""
+    promotion = f", promotion {plain(order.promotion.code)}" if order.promotion else ""
+    yield "order", Text.assemble(f"{order.id}, number ", (order.order_number, "bold"), f", {order.status}")
+    yield "", f"{who}, placed {_time(order.placed_at)}{by}"
+    yield "", f"{order.amount} {order.currency} by {order.payment_method}{promotion}"
+    for name, items in (
+        ("services", order.services),
+        ("addons", order.addons),
+        ("domains", order.domains),
+        ("renewals", order.renewals),
+    ):
+        if items:
+            yield name, _table(items, COLUMNS[name])
+    if order.invoice:
+        yield "invoice", _table([order.invoice], INVOICE)
+        yield "invoice lines", _table(order.lines, LINES)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Columns) -> Table:
-    used = {
-        column: heading for column, heading in columns.items() if any(_says_much(column, row[column]) for row in rows)
-    }
+def _table(values: Sequence[object], columns: Columns) -> Table:
+    rows = [{heading: _cell(get(value)) for heading, get in columns.items()} for value in values]
+    used = [heading for heading in columns if any(row[heading] for row in rows)]
     table = Table.grid(padding=(0, 2))
-    for column in used:
-        table.add_column(justify="right" if column in MONEY else "left", no_wrap=column not in LONG, overflow="fold")
-    table.add_row(*(Text(heading, style="dim") for heading in used.values()))
+    for heading in used:
+        table.add_column(justify="right" if heading in MONEY else "left", no_wrap=heading not in LONG, overflow="fold")
+    table.add_row(*(Text(heading, style="dim") for heading in used))
     for row in rows:
-        table.add_row(*(Text(plain(_cell(row[column]))) for column in used))
+        table.add_row(*(Text(plain(row[heading])) for heading in used))
     return table
 
 
-def _says_much(column: str, value: object) -> bool:
-    return bool(value) and not (column == "quantity" and value == 1)
-
-
 def _cell(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
     return "" if value is None else str(value)
 
 

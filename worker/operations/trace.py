@@ -50,4 +50,4 @@ async def look_among_dead(amqp_url: str | None, message_ids: set[str]) -> Letter
 
 def ending_of(found: Found) -> str:
     # An order outlives the memory of what its request was answered.
-    return "placed" if found.order_id is not None else found.answer.outcome if found.answer else "not answered"
+    return "placed" if found.order is not None else found.answer.outcome if found.answer else "not answered"
