@@ -21,7 +21,7 @@ from worker.operations.audit import discarded
 from worker.operations.groups import Groups, Oldest
 from worker.operations.letters import summary_of, whole
 from worker.operations.replay import survey
-from worker.operations.selection import By, Filter, Where, named, written
+from worker.operations.selection import By, Filter, Where, criteria, iso_time
 from worker.operations.servers import archive
 from worker.redaction import plain
 from worker.settings import Settings
@@ -55,7 +55,7 @@ def list_(  # noqa: PLR0913  # an option is a parameter
     as_json: AsJson = False,
 ) -> None:
     """Show what waits, oldest first. Takes nothing out of the queue. With --json all of it, in no order."""
-    chosen = Filter.of(None, named(reason, code, client, action), since, until)
+    chosen = Filter.of(None, criteria(reason, code, client, action), since, until)
     if as_json:
         run_on(queue, lambda letters: _each(letters, chosen, lambda letter: echo(summary_of(letter))))
         return
@@ -83,7 +83,7 @@ def groups(  # noqa: PLR0913  # an option is a parameter
 
     Each group comes with its oldest and newest, and with the options that pick it for list, replay or export.
     """
-    chosen = Filter.of(None, named(reason, code, client, action), since, until)
+    chosen = Filter.of(None, criteria(reason, code, client, action), since, until)
     found = Groups(tuple(by or (By.REASON, By.CODE)))
     run_on(queue, lambda letters: _each(letters, chosen, found.put))
     if as_json:
@@ -144,7 +144,7 @@ def replay(  # noqa: PLR0913  # an option is a parameter
     Each leaves the queue when the broker has confirmed it: an interruption can send one twice, which changes nothing,
     and loses none. What dies again meanwhile is not sent again in the same run.
     """
-    chosen = Filter.of(message_ids, named(reason, code, client, action), since, until)
+    chosen = Filter.of(message_ids, criteria(reason, code, client, action), since, until)
     if not (chosen.names_something or everything):
         raise typer.BadParameter("say which: message ids, --reason, --code, --client, --action, --since, or --all")
     _check_routing_key(queue, routing_key)
@@ -159,7 +159,7 @@ def replay(  # noqa: PLR0913  # an option is a parameter
             err.print(f"{found.due:,} would be sent; nothing was. Add [bold]--no-dry-run[/] to send them.")
             return found.message_ids
         if found.due > 1:
-            err.print(f"if this is interrupted, the same command with --until {written(began)} goes on")
+            err.print(f"if this is interrupted, the same command with --until {iso_time(began)} goes on")
         sending = letters.replay(found.is_due, routing_key, rate=rate)
         return await _follow("replayed", sending, found.due, as_json=as_json)
 

@@ -16,7 +16,7 @@ from worker.commands import err, fail
 from worker.commands.operating import check_found, run_on
 from worker.commands.options import Action, Client, Code, Reason, Since, Until, WhichQueue
 from worker.operations.files import NotALine, exported, imported, message_in
-from worker.operations.selection import Filter, Where, named
+from worker.operations.selection import Filter, Where, criteria
 
 STANDARD = Path("-")
 OWNER_ONLY = 0o600
@@ -43,7 +43,7 @@ def export(  # noqa: PLR0913  # an option is a parameter
 
     They stay in the queue. Only you may read the file; delete it when it is not needed any more.
     """
-    chosen = Filter.of(message_ids, named(reason, code, client, action), since, until)
+    chosen = Filter.of(message_ids, criteria(reason, code, client, action), since, until)
     with _to_write(file) as lines:
         written, count = run_on(queue, lambda letters: exported(letters, chosen, lines))
         err.print(f"{count:,} exported")

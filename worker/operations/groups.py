@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 from worker.broker.dead_letters import DeadLetter
-from worker.operations.selection import By, of, options_of
+from worker.operations.selection import By, group_key, options_of
 
 Kept = TypeVar("Kept")
 
@@ -41,7 +41,7 @@ class Groups:
         self._died: dict[tuple[str, ...], tuple[str, str]] = {}
 
     def put(self, letter: DeadLetter) -> None:
-        key = tuple(of(letter, by) for by in self.by)
+        key = tuple(group_key(letter, by) for by in self.by)
         self.total += 1
         self._counts[key] += 1
         oldest, newest = self._died.get(key, (letter.died_at, letter.died_at))

@@ -54,7 +54,7 @@ class Filter:
         until: datetime | None = None,
     ) -> "Filter":
         given = {one: value for one, value in by.items() if value is not None}
-        times = (written(time) if time else None for time in (since, until))
+        times = (iso_time(time) if time else None for time in (since, until))
         first, last = times
         return cls(frozenset(message_ids or ()), given, first or "", last or "~")
 
@@ -62,7 +62,7 @@ class Filter:
         return (
             (not self.message_ids or letter.message_id in self.message_ids)
             and self.since <= letter.died_at <= self.until
-            and all(of(letter, by) == value for by, value in self.by.items())
+            and all(group_key(letter, by) == value for by, value in self.by.items())
         )
 
     @property
@@ -70,11 +70,11 @@ class Filter:
         return self != Filter()
 
 
-def named(reason: str | None, code: str | None, client: str | None, action: str | None) -> dict[By, str | None]:
+def criteria(reason: str | None, code: str | None, client: str | None, action: str | None) -> dict[By, str | None]:
     return {By.REASON: reason, By.CODE: code, By.CLIENT: client, By.ACTION: action and action.lower()}
 
 
-def of(letter: DeadLetter, by: By) -> str:
+def group_key(letter: DeadLetter, by: By) -> str:
     """Tell in which group a message is."""
     match by:
         case By.REASON:
@@ -100,7 +100,7 @@ def options_of(group: Mapping[By, str]) -> str:
     return " ".join(words)
 
 
-def written(time: datetime) -> str:
+def iso_time(time: datetime) -> str:
     """Write a time as headers have it, so that the two can be compared as text."""
     utc = time if time.tzinfo else time.replace(tzinfo=UTC)
     return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
