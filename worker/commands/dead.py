@@ -19,7 +19,7 @@ from worker.commands.operating import actor_of, check_found, check_why, run_on
 from worker.commands.options import Action, Client, Code, Reason, Since, Until, WhichQueue, Why
 from worker.operations.audit import discarded
 from worker.operations.groups import Groups, Oldest
-from worker.operations.letters import summary_of, whole
+from worker.operations.letters import details, summary_of
 from worker.operations.replay import survey
 from worker.operations.selection import By, Filter, Where, criteria, iso_time
 from worker.operations.servers import archive
@@ -105,7 +105,7 @@ def show(
     run_on(queue, lambda letters: _each(letters, Filter.of([message_id], {}), found.append))
     for number, letter in enumerate(found):
         if as_json:
-            echo(whole(letter, bytes_max))
+            echo(details(letter, bytes_max))
         else:
             if number:
                 out.rule(style="dim")

@@ -21,7 +21,7 @@ GROUPS_MAX = 20  # shown of all groups, likewise
 
 def screen_of(letter: DeadLetter, bytes_max: int) -> Table:
     """Lay out everything of a message but its secrets, for 80 columns."""
-    return facts(
+    return grid(
         [
             ("message_id", Text(plain(letter.message_id) or "(none)", style="bold")),
             ("publisher", letter.delivery.properties.user_id),
@@ -41,15 +41,15 @@ def screen_of(letter: DeadLetter, bytes_max: int) -> Table:
     )
 
 
-def facts(rows: Iterable[tuple[str, RenderableType | None]]) -> Table:
+def grid(rows: Iterable[tuple[str, RenderableType | None]]) -> Table:
     """Lay out names and what there is to say of each; what is empty is left out. Text is what others wrote."""
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=14, style="dim", justify="right")
-    grid.add_column(overflow="fold")
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=14, style="dim", justify="right")
+    table.add_column(overflow="fold")
     for name, content in rows:
         if content:
-            grid.add_row(name, Text(plain(content)) if isinstance(content, str) else content)
-    return grid
+            table.add_row(name, Text(plain(content)) if isinstance(content, str) else content)
+    return table
 
 
 def moment(written: str) -> str:

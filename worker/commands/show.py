@@ -19,8 +19,8 @@ from worker.broker.dead_letters import DeadLetter
 from worker.commands import echo, err, fail, out
 from worker.commands.database import with_database
 from worker.commands.events import line_of
-from worker.commands.letters import facts, moment
-from worker.operations.letters import REASONS, whole
+from worker.commands.letters import grid, moment
+from worker.operations.letters import REASONS, details
 from worker.operations.selection import Where
 from worker.operations.trace import Letters, ending_of, trace
 from worker.redaction import plain
@@ -117,7 +117,7 @@ def _json(reference: str, found: Sequence[Found], letters: Letters, bytes_max: i
     return {
         "reference": reference,
         "requests": [_json_of(one) for one in found],
-        "dead_letters": [whole(letter, bytes_max) for letter in letters.found],
+        "dead_letters": [details(letter, bytes_max) for letter in letters.found],
         "not_looked_into": letters.unread,
     }
 
@@ -179,7 +179,7 @@ def _json_of_order(order: RecordedOrder) -> dict[str, object]:
 
 def _screens(found: Iterable[Found], letters: Iterable[DeadLetter]) -> Iterator[Table]:
     for one in found:
-        yield facts([*_request(one), *_answer(one), *(parts_of_order(one.order) if one.order else ())])
+        yield grid([*_request(one), *_answer(one), *(parts_of_order(one.order) if one.order else ())])
     for letter in letters:
         yield _letter(letter)
 
@@ -270,7 +270,7 @@ def _cell(value: object) -> str:
 def _letter(letter: DeadLetter) -> Table:
     where = next(where for where in Where if where.queue == letter.queue)
     option = "" if where is Where.DEAD else f" --queue {where}"
-    return facts(
+    return grid(
         [
             (f"{where} letter" if where is Where.DEAD else "unrouted", Text(plain(letter.message_id), style="bold")),
             ("publisher", letter.delivery.properties.user_id),

@@ -30,7 +30,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def whole(letter: DeadLetter, bytes_max: int) -> dict[str, Shown]:
+def details(letter: DeadLetter, bytes_max: int) -> dict[str, Shown]:
     """Tell everything of a message but its secrets."""
     body = readable_body(letter, bytes_max)
     return {
