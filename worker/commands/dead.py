@@ -23,7 +23,7 @@ from worker.operations.letters import details, summary_of
 from worker.operations.replay import survey
 from worker.operations.selection import By, Filter, Where, criteria, iso_time
 from worker.operations.servers import archive
-from worker.redaction import plain
+from worker.redaction import escape_controls
 from worker.settings import Settings
 
 LISTED_MAX = 50  # on a screen, unless more are asked for
@@ -177,7 +177,7 @@ async def _follow(what: str, done: AsyncIterator[DeadLetter], total: int, *, as_
             if as_json:
                 echo(summary_of(letter))
             else:
-                out.print(Text(plain(letter.message_id) or "(no message_id)"))
+                out.print(Text(escape_controls(letter.message_id) or "(no message_id)"))
             progress.advance(bar)
     err.print(f"{count:,} {what}")
     return message_ids

@@ -19,7 +19,7 @@ from worker.commands.options import Why
 from worker.operations.editing import Draft, Edited, NotEdited, send_edited
 from worker.operations.selection import Filter, Where
 from worker.operations.servers import archive
-from worker.redaction import Shown, plain
+from worker.redaction import Shown, escape_controls
 from worker.settings import Settings
 
 NOTE_MARK = "//"  # of a line in the editor that is no part of the request
@@ -46,13 +46,13 @@ def edit(
         given = {**dict(_pair(one) for one in set_ or ()), **dict.fromkeys(unset or ())}
         edited = draft.set(given) if given else _in_editor(draft)
     except NotEdited as error:
-        fail(f"nothing was changed: {plain(str(error))}")
+        fail(f"nothing was changed: {escape_controls(str(error))}")
     if not edited.changes:
         fail("nothing was changed")
     new_id = str(uuid.uuid4())
     done = run_on(Where.DEAD, lambda letters: _send(letters, letter, edited, new_id, reason))
     if not done:
-        fail(f"{plain(message_id)} is not among the dead letters any more: nothing was sent")
+        fail(f"{escape_controls(message_id)} is not among the dead letters any more: nothing was sent")
     if as_json:
         echo({"message_id": new_id, "supersedes": message_id, "changes": edited.changes})
     else:
@@ -122,9 +122,9 @@ def _changes(changes: list[dict[str, Shown]]) -> Table:
     table = Table.grid(padding=(0, 2))
     for change in changes:
         before, after = (_written(change[side]) for side in ("before", "after"))
-        table.add_row(Text(plain(str(change["parameter"])), style="cyan"), Text(before), "→", Text(after))
+        table.add_row(Text(escape_controls(str(change["parameter"])), style="cyan"), Text(before), "→", Text(after))
     return table
 
 
 def _written(value: Shown) -> str:
-    return plain("(none)" if value is None else str(value))
+    return escape_controls("(none)" if value is None else str(value))

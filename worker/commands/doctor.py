@@ -11,7 +11,7 @@ from rich.text import Text
 
 from worker.commands import echo, out
 from worker.operations.checks import Finding, Level, Role, examine
-from worker.redaction import plain
+from worker.redaction import escape_controls
 from worker.settings import Settings, SettingsError
 
 
@@ -62,7 +62,7 @@ def _show(findings: list[Finding]) -> None:
         grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for finding, following in zip_longest(findings, findings[1:]):
-        words = Text(plain(finding.says))
+        words = Text(escape_controls(finding.says))
         if finding.mend and not (following and following.mend == finding.mend):
             words.append(f"\n{finding.mend}", style="italic")
         grid.add_row(Text(finding.level, style=_COLOURS[finding.level]), finding.check, words)

@@ -11,7 +11,7 @@ from rich.text import Text
 from worker.broker.events import heard
 from worker.commands import out
 from worker.operations.servers import broker
-from worker.redaction import plain
+from worker.redaction import escape_controls
 from worker.settings import Settings
 
 
@@ -40,10 +40,10 @@ def line_of(body: bytes, *, with_request: bool = True) -> Text:
     event = json.loads(body)
     data = event["data"]
     line = Text.assemble(
-        (event["time"][11:19], "dim"), " ", (plain(event["type"]), _COLOURS.get(event["type"], "cyan"))
+        (event["time"][11:19], "dim"), " ", (escape_controls(event["type"]), _COLOURS.get(event["type"], "cyan"))
     )
-    line.append(f" {plain(_about(event['type'], data))}")
-    return line.append(f" (request {plain(str(data['request_id']))})", style="dim") if with_request else line
+    line.append(f" {escape_controls(_about(event['type'], data))}")
+    return line.append(f" (request {escape_controls(str(data['request_id']))})", style="dim") if with_request else line
 
 
 def _about(event_type: str, data: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from worker.broker.dead_letters import DeadLetter
 from worker.operations.groups import Groups
 from worker.operations.letters import REASONS, headers_of, properties_of, readable_body
-from worker.redaction import ReadableBody, Shown, plain, redacted
+from worker.redaction import ReadableBody, Shown, escape_controls, redacted
 
 PARAMETERS_MAX = 200  # shown of one request on a screen; --json prints them all
 VALUE_CHARS_MAX = 300  # shown of one value, likewise
@@ -23,7 +23,7 @@ def screen_of(letter: DeadLetter, bytes_max: int) -> Table:
     """Lay out everything of a message but its secrets, for 80 columns."""
     return grid(
         [
-            ("message_id", Text(plain(letter.message_id) or "(none)", style="bold")),
+            ("message_id", Text(escape_controls(letter.message_id) or "(none)", style="bold")),
             ("publisher", letter.delivery.properties.user_id),
             ("reason", Text.assemble((letter.reason, "bold yellow"), f": {REASONS.get(letter.reason, 'see message')}")),
             ("code", letter.code),
@@ -48,7 +48,7 @@ def grid(rows: Iterable[tuple[str, RenderableType | None]]) -> Table:
     table.add_column(overflow="fold")
     for name, content in rows:
         if content:
-            table.add_row(name, Text(plain(content)) if isinstance(content, str) else content)
+            table.add_row(name, Text(escape_controls(content)) if isinstance(content, str) else content)
     return table
 
 
@@ -67,7 +67,7 @@ def table_of(letters: Iterable[DeadLetter]) -> Table:
     for letter in letters:
         died = letter.died_at[5:16].replace("T", " ")
         cells = (letter.message_id or "(none)", died, _why(letter), str(letter.replays))
-        table.add_row(*(Text(plain(cell)) for cell in cells))
+        table.add_row(*(Text(escape_controls(cell)) for cell in cells))
     return table
 
 
@@ -79,7 +79,7 @@ def groups_table(groups: Groups) -> Table:
     for row in rows[:GROUPS_MAX]:
         oldest = row["oldest"][5:16].replace("T", " ")
         cells = (f"{row['count']:,}", *(row[by] for by in groups.by), oldest, row["options"])
-        table.add_row(*(Text(plain(cell)) for cell in cells))
+        table.add_row(*(Text(escape_controls(cell)) for cell in cells))
     if len(rows) > GROUPS_MAX:
         table.caption = "the largest groups; --json prints them all"
     return table
@@ -98,7 +98,7 @@ def _body(body: ReadableBody, queue: str) -> RenderableType:
     if body.parameters is not None:
         return Group(size, _lines(body.parameters) or Text("no parameters"))
     if body.head is not None:
-        return Group(size, Text(f"{body.note}; it begins:"), Text(plain(body.head)))
+        return Group(size, Text(f"{body.note}; it begins:"), Text(escape_controls(body.head)))
     hint = f"To see it all the same, get it from {queue} with the broker's own tools."
     return Group(size, Text(body.note), Text(hint, style="dim"))
 
@@ -111,7 +111,7 @@ def _lines(tree: Mapping[str, Shown]) -> Table | None:
     pairs = list(_pairs(tree))
     for name, value in pairs[:PARAMETERS_MAX]:
         cut = f"{value[:VALUE_CHARS_MAX]} … ({len(value)} characters)" if len(value) > VALUE_CHARS_MAX else value
-        grid.add_row(Text(plain(name), style="cyan"), Text(plain(cut)))
+        grid.add_row(Text(escape_controls(name), style="cyan"), Text(escape_controls(cut)))
     if len(pairs) > PARAMETERS_MAX:
         grid.add_row("…", f"{len(pairs) - PARAMETERS_MAX} more; --json shows them all")
     return grid if pairs else None

@@ -15,7 +15,7 @@ from worker.commands import fail
 from worker.operations.actor import Actor, Role
 from worker.operations.selection import Where
 from worker.operations.servers import broker
-from worker.redaction import plain
+from worker.redaction import escape_controls
 from worker.settings import Settings
 
 Result = TypeVar("Result")
@@ -53,4 +53,4 @@ def check_found(message_ids: list[str], found: Collection[str], queue: Where) ->
     missing = sorted(set(message_ids) - set(found))
     if missing:
         elsewhere = "" if queue is Where.UNROUTED else ". Another queue to look into: --queue unrouted"
-        fail(escape(plain(f"not among the {queue.words}: {', '.join(missing)}")) + elsewhere)
+        fail(escape(escape_controls(f"not among the {queue.words}: {', '.join(missing)}")) + elsewhere)

@@ -16,7 +16,7 @@ from worker.commands.database import with_database
 from worker.commands.requests import Files, Forms, requests_in
 from worker.domain.dates import last_day
 from worker.intake import quote
-from worker.redaction import plain
+from worker.redaction import escape_controls
 from worker.settings import Settings
 
 Verdict = PricedOrder | Rejection
@@ -59,7 +59,7 @@ def _screen(verdict: Verdict) -> RenderableType:
 
 def _refused(rejection: Rejection) -> RenderableType:
     said = [Text.assemble(("it would be rejected: ", "bold yellow"), rejection.code)]
-    return Group(*said, *(Text(f"  {plain(fault.message)}") for fault in rejection.faults))
+    return Group(*said, *(Text(f"  {escape_controls(fault.message)}") for fault in rejection.faults))
 
 
 def _priced(order: PricedOrder) -> RenderableType:
@@ -72,13 +72,13 @@ def _priced(order: PricedOrder) -> RenderableType:
         table.add_row(Text(name, style="dim"), Text(amount))
     total = f"{order.bill.total} {order.currency.code}"
     table.add_row(Text("to be paid now", style="bold"), Text(total, style="bold"))
-    notes = [Text(f"warning: {plain(warning)}", style="yellow") for warning in order.warnings]
+    notes = [Text(f"warning: {escape_controls(warning)}", style="yellow") for warning in order.warnings]
     return Group(table, Text(_invoice(order), style="dim"), *notes)
 
 
 def _described(line: InvoiceLine, order: PricedOrder) -> Text:
     """Write a line; below that of an item, what its amount is made of."""
-    text = Text(plain(line.description))
+    text = Text(escape_controls(line.description))
     # A discount stands below the line of its item, and says itself what it is.
     if line.item is not None and line.amount >= 0:
         why = ", ".join(_reasons(order.items[line.item], order))

@@ -23,7 +23,7 @@ from worker.commands.letters import grid, moment
 from worker.operations.letters import REASONS, details
 from worker.operations.selection import Where
 from worker.operations.trace import Letters, ending_of, trace
-from worker.redaction import plain
+from worker.redaction import escape_controls
 from worker.settings import Settings
 
 Columns = Mapping[str, Callable[[Any], object]]  # heading → what of a value stands below it
@@ -105,7 +105,7 @@ def show(
             err.print(f"note: {sentence}", markup=False)
     if not (found or letters.found):
         fail(
-            f"no order, no request and no dead letter is called {escape(plain(reference))}. "
+            f"no order, no request and no dead letter is called {escape(escape_controls(reference))}. "
             "One that was just sent may still wait in a queue: `orders status` tells"
         )
 
@@ -190,7 +190,7 @@ def _request(found: Found) -> Iterator[tuple[str, RenderableType]]:
         yield "request", "none: this order did not come through the queue"
         return
     times = "once" if asked.deliveries == 1 else f"{asked.deliveries} times"
-    yield "request", Text(plain(asked.message_id), style="bold")
+    yield "request", Text(escape_controls(asked.message_id), style="bold")
     yield "caller", _caller(asked)
     yield "first seen", f"{_time(asked.first_seen)}, delivered {times}"
 
@@ -210,7 +210,7 @@ def _answer(found: Found) -> Iterator[tuple[str, RenderableType]]:
             )
         return
     if answer.outcome == "rejected":
-        code, message = (plain(str(answer.reply.get(name, ""))) for name in ("code", "message"))
+        code, message = (escape_controls(str(answer.reply.get(name, ""))) for name in ("code", "message"))
         yield "ending", Text.assemble(("rejected", "bold yellow"), f" {_time(answer.answered_at)}\n{code}: {message}")
     else:
         order_id = found.order and found.order.id
@@ -225,7 +225,7 @@ def _events(answer: Answered) -> Iterator[Text]:
         yield Text(f"published {_time(answer.published_at)}")
     for event in answer.events:
         line = line_of(event.encode(), with_request=False)
-        line.plain = plain(line.plain)
+        line.plain = escape_controls(line.plain)
         line.no_wrap, line.overflow = True, "ellipsis"
         yield line
 
@@ -233,8 +233,8 @@ def _events(answer: Answered) -> Iterator[Text]:
 def parts_of_order(order: RecordedOrder) -> Iterator[tuple[str, RenderableType]]:
     """Name and lay out an order and all that was born with it, for 80 columns."""
     who = f"client {order.client.id}" + (f", contact {order.contact_id}" if order.contact_id else "")
-    by = f", asked by {plain(order.asked_by)}" if order.asked_by else ""
-    promotion = f", promotion {plain(order.promotion.code)}" if order.promotion else ""
+    by = f", asked by {escape_controls(order.asked_by)}" if order.asked_by else ""
+    promotion = f", promotion {escape_controls(order.promotion.code)}" if order.promotion else ""
     yield "order", Text.assemble(f"{order.id}, number ", (order.order_number, "bold"), f", {order.status}")
     yield "", f"{who}, placed {_time(order.placed_at)}{by}"
     yield "", f"{order.amount} {order.currency} by {order.payment_method}{promotion}"
@@ -259,7 +259,7 @@ def _table(values: Sequence[object], columns: Columns) -> Table:
         table.add_column(justify="right" if heading in MONEY else "left", no_wrap=heading not in LONG, overflow="fold")
     table.add_row(*(Text(heading, style="dim") for heading in used))
     for row in rows:
-        table.add_row(*(Text(plain(row[heading])) for heading in used))
+        table.add_row(*(Text(escape_controls(row[heading])) for heading in used))
     return table
 
 
@@ -272,7 +272,10 @@ def _letter(letter: DeadLetter) -> Table:
     option = "" if where is Where.DEAD else f" --queue {where}"
     return grid(
         [
-            (f"{where} letter" if where is Where.DEAD else "unrouted", Text(plain(letter.message_id), style="bold")),
+            (
+                f"{where} letter" if where is Where.DEAD else "unrouted",
+                Text(escape_controls(letter.message_id), style="bold"),
+            ),
             ("publisher", letter.delivery.properties.user_id),
             ("reason", Text.assemble((letter.reason, "bold yellow"), f": {REASONS.get(letter.reason, 'see message')}")),
             ("message", ": ".join(filter(None, (letter.code, letter.message)))),
