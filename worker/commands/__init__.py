@@ -19,6 +19,6 @@ def echo(value: object) -> None:
 
 
 def fail(sentence: str) -> NoReturn:
-    """Say in a line what went wrong and how to mend it, and end with status 1."""
+    """Say in a line what went wrong and how to fix it, and end with status 1."""
     err.print(f"[red]error:[/] {sentence}")
     sys.exit(1)

@@ -139,7 +139,7 @@ def replay(  # noqa: PLR0913  # an option is a parameter
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send messages back to be judged anew, once their cause is mended.
+    """Send messages back to be judged anew, once their cause is fixed.
 
     Each leaves the queue when the broker has confirmed it: an interruption can send one twice, which changes nothing,
     and loses none. What dies again meanwhile is not sent again in the same run.

@@ -1,4 +1,4 @@
-"""`orders dead edit`: mend a request, and send what comes of it in its stead."""
+"""`orders dead edit`: fix a request, and send what comes of it in its stead."""
 
 import os
 import shlex

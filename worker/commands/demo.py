@@ -70,7 +70,7 @@ async def _five_requests(stage: Stage) -> None:
 
 
 async def _rejected_and_replayed(stage: Stage) -> None:
-    console.print(Rule("[bold]A rejected request, mended and replayed[/]", style="cyan"))
+    console.print(Rule("[bold]A rejected request, its cause fixed, and replayed[/]", style="cyan"))
     console.print("The shop has switched this payment method off: an honest mistake of the storefront.", style="italic")
     request = _internal({"clientid": 1, "pid": 7, "paymentmethod": "oldgateway"})
     await _show(stage, "Internal API: JSON, from a publisher that is trusted", request)
@@ -81,7 +81,7 @@ async def _rejected_and_replayed(stage: Stage) -> None:
     await stage.load_catalogue(
         {"payment_methods": [{"name": "oldgateway", "display_name": "Old Gateway", "active": True, "order": 3}]}
     )
-    _command("orders catalog load mended.json")
+    _command("orders catalog load fixed.json")
     _command(f"orders dead replay {request.message_id}")
     await _show_scene(await stage.play(request, lambda: stage.replay(request.message_id)), stage)
     left = await stage.count_dead_letters()

@@ -1,4 +1,4 @@
-"""`orders doctor`: is everything as it must be, and if not, what mends it? Changes nothing, publishes nothing."""
+"""`orders doctor`: is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
 
 import asyncio
 from dataclasses import asdict
@@ -27,7 +27,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
-    """Check settings, servers, rights and clocks, and say of each what is wrong and how to mend it.
+    """Check settings, servers, rights and clocks, and say of each what is wrong and how to fix it.
 
     Changes nothing and publishes nothing. The status is 1 if anything is wrong.
     """
@@ -45,7 +45,7 @@ def _findings(role: Role | None) -> list[Finding]:
         settings = Settings.read()
     except SettingsError as error:
         return [
-            Finding("settings", Level.WRONG, line, "Mend it; nothing else was checked.")
+            Finding("settings", Level.WRONG, line, "Fix it; nothing else was checked.")
             for line in str(error).splitlines()
         ]
     return asyncio.run(examine(settings, role))
@@ -63,7 +63,7 @@ def _show(findings: list[Finding]) -> None:
     grid.add_column(overflow="fold")
     for finding, following in zip_longest(findings, findings[1:]):
         words = Text(escape_controls(finding.says))
-        if finding.mend and not (following and following.mend == finding.mend):
-            words.append(f"\n{finding.mend}", style="italic")
+        if finding.fix and not (following and following.fix == finding.fix):
+            words.append(f"\n{finding.fix}", style="italic")
         grid.add_row(Text(finding.level, style=_COLOURS[finding.level]), finding.check, words)
     out.print(grid)

@@ -1,4 +1,4 @@
-"""Is everything as it must be, and if not, what mends it? Changes nothing, publishes nothing."""
+"""Is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
 
 import os
 import re
@@ -36,12 +36,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. `mend` says what to do about it, and is empty where nothing is to be done."""
+    """What one check found. `fix` says what to do about it, and is empty where nothing is to be done."""
 
     check: str
     level: Level
     says: str
-    mend: str = ""
+    fix: str = ""
 
 
 class Role(StrEnum):
@@ -96,13 +96,13 @@ def ways(settings: Settings, role: Role) -> Iterator[Finding]:
         given = dict(parse_qsl(address.query))
         if check == "RabbitMQ":
             is_safe = address.scheme == "amqps" and given.get("no_verify_ssl", "0") == "0"
-            mend = "Let ORDERS_AMQP_URL begin with amqps://, with ?cafile= of the authority, and no no_verify_ssl."
+            fix = "Let ORDERS_AMQP_URL begin with amqps://, with ?cafile= of the authority, and no no_verify_ssl."
         else:
             is_safe = given.get("sslmode", os.environ.get("PGSSLMODE")) == "verify-full"
-            mend = "Add ?sslmode=verify-full&sslrootcert= of the authority to ORDERS_POSTGRES_URL."
+            fix = "Add ?sslmode=verify-full&sslrootcert= of the authority to ORDERS_POSTGRES_URL."
         if not (is_safe or _is_near(address.hostname or "")):
             says = "the way there is not safe: orders could be read and changed on it, and the password taken"
-            yield Finding(check, Level.WARNING, says, mend)
+            yield Finding(check, Level.WARNING, says, fix)
 
 
 def _is_near(host: str) -> bool:
@@ -137,7 +137,7 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
                 yield finding
     except (*PASSING_FAULTS, *REFUSALS) as error:
         says = f"does not answer or refuses ({type(error).__name__}: {error})"
-        yield Finding("Postgres", Level.WRONG, says, "Start it, or mend ORDERS_POSTGRES_URL.")
+        yield Finding("Postgres", Level.WRONG, says, "Start it, or fix ORDERS_POSTGRES_URL.")
 
 
 def _server(found: Condition) -> Finding:
@@ -203,7 +203,7 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             yield await _consumers(connection)
     except BROKER_FAULTS as error:
         says = f"does not answer or refuses ({type(error).__name__}: {error})"
-        yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or mend ORDERS_AMQP_URL.")
+        yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or fix ORDERS_AMQP_URL.")
 
 
 async def _topology(connection: BrokerConnection) -> AsyncIterator[Finding]:
@@ -244,9 +244,9 @@ async def _rights(connection: BrokerConnection, role: Role) -> AsyncIterator[Fin
         faults.append(f"it lacks the tag `{IMPERSONATOR}`: copies and replays keep the user_id of who published first")
     if role is Role.OPERATOR and not await trials.may_lock(connection):
         faults.append(f"it may not declare {OPERATORS_LOCK}, by which operators keep out of each other's way")
-    mend = f"Give this user the rights of {_a(role)}, as deploy/rabbitmq/definitions.json has them, or see --as."
+    fix = f"Give this user the rights of {_a(role)}, as deploy/rabbitmq/definitions.json has them, or see --as."
     for fault in faults:
-        yield Finding("rights", Level.WRONG, fault, mend)
+        yield Finding("rights", Level.WRONG, fault, fix)
     if not faults:
         yield Finding("rights", Level.OK, f"all that {_a(role)} needs")
 

@@ -19,7 +19,7 @@ FAULTS_OF_FORM = "it must be one JSON object, of names and their values"
 
 
 class NotEdited(Exception):
-    """What was made of a request cannot be sent; the text says what to mend, a line each."""
+    """What was made of a request cannot be sent; the text says what to fix, a line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Draft:
             tree = wire.decode(body, content_type)
         except Rejected as rejected:
             raise NotEdited(
-                f"{rejected}. To mend it all the same: `orders dead export`, mend the file, `orders dead import`"
+                f"{rejected}. To fix it all the same: `orders dead export`, fix the file, `orders dead import`"
             ) from None
         return cls(wire.media_type(content_type, body) or wire.JSON, tree, redacted(tree))
 

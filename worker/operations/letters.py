@@ -9,7 +9,7 @@ from worker.redaction import ReadableBody, Shown, readable, redacted
 
 COUNTS_OF_LOOKS = ("x-delivery-count", "x-acquired-count")
 
-# What each reason means to who has to mend it.
+# What each reason means to who has to see to it.
 REASONS = {
     "rejected": "the caller's fault; nothing was placed",
     "malformed": "the caller's fault; it could not be read",
