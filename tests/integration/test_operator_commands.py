@@ -18,6 +18,7 @@ from aio_pika.abc import AbstractChannel
 from repository import migrate, revisions
 from schemas import topology, wire
 from tests.shop import Shop, form
+from tests.terminal import at_terminal
 from worker.broker.connection import connect
 from worker.broker.topology import apply_topology
 from worker.operations.checks import Level, clock
@@ -66,6 +67,12 @@ async def orders(shop: Shop, *arguments: str, stdin: str = "", without: str = ""
     ended = await asyncio.to_thread(run, *arguments, stdin=stdin, **environment)
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended
+
+
+async def at_80_columns(shop: Shop, *arguments: str, **settings: str) -> list[str]:
+    """Run a command at a terminal as wide as most are, and return what is on it."""
+    seen = await asyncio.to_thread(at_terminal, COLUMNS, *arguments, environment={**shop.environment, **settings})
+    return seen.lines
 
 
 async def told(shop: Shop, *arguments: str, **settings: str) -> Any:
@@ -161,7 +168,7 @@ async def test_an_order_is_shown_whole_within_80_columns_and_an_event_on_one_lin
 
     ended = await orders(shop, "show", "mine")
 
-    lines = ended.stdout.splitlines()
+    lines = await at_80_columns(shop, "show", "mine")
     assert max(map(len, lines)) <= COLUMNS
     for heading in ("services", "addons", "domains", "renewals", "invoice", "invoice lines"):
         assert any(line.strip().startswith(heading) for line in lines), heading
@@ -297,7 +304,7 @@ async def test_status_counts_queues_consumers_unfinished_answers_and_orders(shop
     assert postgres["last_order"]["id"] == reply["orderid"]
     assert postgres["schema"] == revisions.REVISIONS[-1]
     assert postgres["catalogue_version"] >= 2
-    assert max(map(len, shown.stdout.splitlines())) <= COLUMNS
+    assert max(map(len, await at_80_columns(shop, "status"))) <= COLUMNS
     assert "nobody: start a worker" in shown.stdout
     assert "2 answers not published yet, the oldest for " in shown.stdout
 
@@ -348,7 +355,7 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     findings = await told(shop, "doctor", "--as", "operator")
 
     assert ended.returncode == 0, ended.stdout
-    assert max(map(len, ended.stdout.splitlines())) <= COLUMNS
+    assert max(map(len, await at_80_columns(shop, "doctor", "--as", "worker", **shop.worker_environment))) <= COLUMNS
     assert findings["ok"], findings
     assert {finding["check"] for finding in findings["checks"]} == {
         "settings", "Postgres", "clock", "durability", "schema", "catalogue", "RabbitMQ", "topology", "rights",
@@ -497,7 +504,7 @@ async def test_a_dead_letter_is_shown_with_its_headers_in_words_and_its_body_rea
         "mine[deep] 7",
     ):
         assert part in words, part
-    assert max(map(len, shown.stdout.splitlines())) <= COLUMNS
+    assert max(map(len, await at_80_columns(shop, "dead", "show", "mine"))) <= COLUMNS
 
 
 async def test_the_same_dead_letter_twice_is_shown_once_and_another_of_its_message_id_too(shop: Shop) -> None:

@@ -7,6 +7,8 @@ import orjson
 import typer
 from rich.console import Console
 
+from worker.commands.layout import Block, Screen
+
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -16,6 +18,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a li
 def echo(value: object) -> None:
     """Print JSON on a line of its own. Not through rich, which would wrap it and take :name: for an emoji."""
     typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z))
+
+
+def display(block: Block, console: Console = out) -> None:
+    console.print(Screen(block))
 
 
 def fail(sentence: str) -> NoReturn:

@@ -13,7 +13,7 @@ from rich.text import Text
 from repository.audit import Operation
 from worker import logs
 from worker.broker.dead_letters import DeadLetter, DeadLetters, is_routed
-from worker.commands import AsJson, dead_edit, dead_file, echo, err, fail, out
+from worker.commands import AsJson, dead_edit, dead_file, display, echo, err, fail, out
 from worker.commands.letters import groups_table, screen_of, table_of
 from worker.commands.operating import actor_of, check_found, check_why, run_on
 from worker.commands.options import Action, Client, Code, Reason, Since, Until, WhichQueue, Why
@@ -61,7 +61,10 @@ def list_(  # noqa: PLR0913  # an option is a parameter
         return
     oldest = Oldest[DeadLetter](limit)
     count = run_on(queue, lambda letters: _each(letters, chosen, lambda one: oldest.put(one.died_at, one)))
-    out.print(table_of(oldest.kept()) if count else f"no {queue.words}{' like that' if chosen.names_something else ''}")
+    if count:
+        display(table_of(oldest.kept()))
+    else:
+        out.print(f"no {queue.words}{' like that' if chosen.names_something else ''}")
     if count > limit:
         err.print(f"… and {count - limit:,} more; `orders dead groups` tells what they have in common")
 
@@ -89,8 +92,10 @@ def groups(  # noqa: PLR0913  # an option is a parameter
     if as_json:
         for row in found.rows():
             echo(row)
+    elif found.total:
+        display(groups_table(found))
     else:
-        out.print(groups_table(found) if found.total else f"no {queue.words}")
+        out.print(f"no {queue.words}")
 
 
 @app.command()
@@ -108,8 +113,8 @@ def show(
             echo(details(letter, bytes_max))
         else:
             if number:
-                out.rule(style="dim")
-            out.print(screen_of(letter, bytes_max))
+                out.print()
+            display(screen_of(letter, bytes_max))
     check_found([message_id], [letter.message_id for letter in found], queue)
 
 
@@ -155,7 +160,7 @@ def replay(  # noqa: PLR0913  # an option is a parameter
         if found.count == found.total > 1 and not (everything or chosen.message_ids):
             fail(f"that is every one of the {found.total:,} {queue.words}: add --all if it is meant")
         if dry_run or (dry_run is None and found.count > 1):
-            err.print(groups_table(found.groups))
+            display(groups_table(found.groups), err)
             err.print(f"{found.due:,} would be sent; nothing was. Add [bold]--no-dry-run[/] to send them.")
             return found.message_ids
         if found.due > 1:
@@ -210,7 +215,7 @@ def discard(
     run_on(queue, lambda letters: _each(letters, Filter.of(message_ids, {}), shown.append))
     gone: set[str] = set()
     if shown:
-        err.print(table_of(shown))
+        display(table_of(shown), err)
         if not yes:
             _confirm(len(shown))
         # What came meanwhile has not been seen by anybody.

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from worker.broker.dead_letters import DeadLetter, DeadLetters
-from worker.commands import AsJson, echo, err, fail, out
+from worker.commands import AsJson, display, echo, err, fail, out
+from worker.commands.layout import Column, Table
 from worker.commands.operating import actor_of, check_found, check_why, run_on
 from worker.commands.options import Why
 from worker.operations.editing import Draft, Edited, NotEdited, send_edited
@@ -56,7 +55,7 @@ def edit(
     if as_json:
         echo({"message_id": new_id, "supersedes": message_id, "changes": edited.changes})
     else:
-        err.print(_changes(edited.changes))
+        display(_changes(edited.changes), err)
         out.print(new_id)
 
 
@@ -119,12 +118,9 @@ async def _send(letters: DeadLetters, letter: DeadLetter, edited: Edited, new_id
 
 
 def _changes(changes: list[dict[str, Shown]]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for change in changes:
-        before, after = (_written(change[side]) for side in ("before", "after"))
-        table.add_row(Text(escape_controls(str(change["parameter"])), style="cyan"), Text(before), "→", Text(after))
-    return table
+    rows = [(str(change["parameter"]), *(_written(change[side]) for side in ("before", "after"))) for change in changes]
+    return Table([Column("parameter"), Column("before", text=True), Column("after", text=True)], rows)
 
 
 def _written(value: Shown) -> str:
-    return escape_controls("(none)" if value is None else str(value))
+    return "(none)" if value is None else str(value)

@@ -9,19 +9,18 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 import typer
-from rich.console import Console, RenderableType
-from rich.padding import Padding
+from rich.console import Console
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from deploy.local.host import LocalServerError
 from deploy.local.servers import local_servers
 from schemas import wire
 from worker.client import Request
-from worker.commands import fail
+from worker.commands import display, fail
 from worker.commands.demo_stage import Scene, Stage, running_stage
 from worker.commands.events import line_of
+from worker.commands.layout import Content, Grid
 from worker.commands.show import parts_of_order
 
 CREDENTIALS = {"username": "admin", "password": "fe01ce2a7fbac8fafaed7c982a04e229"}  # the sample catalogue's
@@ -135,12 +134,8 @@ async def _show_scene(scene: Scene, stage: Stage) -> None:
         _part("follow-up" if b'"type":"email.' in event else "event", line_of(event, with_request=False))
 
 
-def _part(name: str, content: RenderableType) -> None:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=14, style="dim", justify="right")
-    grid.add_column(overflow="fold")
-    grid.add_row(name, content)
-    console.print(Padding(grid, (0, 0, 0, 1)))
+def _part(name: str, content: Content) -> None:
+    display(Grid([(name, content)]), console)
 
 
 def _sent(request: Request) -> Text:

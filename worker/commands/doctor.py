@@ -6,10 +6,10 @@ from itertools import zip_longest
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
-from worker.commands import echo, out
+from worker.commands import display, echo
+from worker.commands.layout import Column, Table
 from worker.operations.checks import Finding, Level, Role, examine
 from worker.redaction import escape_controls
 from worker.settings import Settings, SettingsError
@@ -57,13 +57,10 @@ _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "bold red"}
 
 
 def _show(findings: list[Finding]) -> None:
-    grid = Table.grid(padding=(0, 2))
-    for _ in range(2):
-        grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
+    rows = []
     for finding, following in zip_longest(findings, findings[1:]):
         words = Text(escape_controls(finding.says))
         if finding.fix and not (following and following.fix == finding.fix):
             words.append(f"\n{finding.fix}", style="italic")
-        grid.add_row(Text(finding.level, style=_COLOURS[finding.level]), finding.check, words)
-    out.print(grid)
+        rows.append((Text(finding.level, style=_COLOURS[finding.level]), finding.check, words))
+    display(Table([Column("level"), Column("check"), Column("finding", text=True)], rows, with_headings=False))

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 
-from rich.box import SIMPLE
-from rich.console import Group, RenderableType
-from rich.table import Column, Table
 from rich.text import Text
 
 from worker.broker.dead_letters import DeadLetter
+from worker.commands.layout import Column, Grid, Stack, Table
 from worker.operations.groups import Groups
 from worker.operations.letters import REASONS, headers_of, properties_of, readable_body
 from worker.redaction import ReadableBody, Shown, escape_controls, redacted
@@ -19,9 +17,9 @@ VALUE_CHARS_MAX = 300  # shown of one value, likewise
 GROUPS_MAX = 20  # shown of all groups, likewise
 
 
-def screen_of(letter: DeadLetter, bytes_max: int) -> Table:
-    """Lay out everything of a message but its secrets, for 80 columns."""
-    return grid(
+def screen_of(letter: DeadLetter, bytes_max: int) -> Grid:
+    """Lay out everything of a message but its secrets."""
+    return Grid(
         [
             ("message_id", Text(escape_controls(letter.message_id) or "(none)", style="bold")),
             ("publisher", letter.delivery.properties.user_id),
@@ -41,17 +39,6 @@ def screen_of(letter: DeadLetter, bytes_max: int) -> Table:
     )
 
 
-def grid(rows: Iterable[tuple[str, RenderableType | None]]) -> Table:
-    """Lay out names and what there is to say of each; what is empty is left out. Text is what others wrote."""
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=14, style="dim", justify="right")
-    table.add_column(overflow="fold")
-    for name, content in rows:
-        if content:
-            table.add_row(name, Text(escape_controls(content)) if isinstance(content, str) else content)
-    return table
-
-
 def moment(written: str) -> str:
     """Write a time as a person reads it."""
     try:
@@ -60,29 +47,32 @@ def moment(written: str) -> str:
         return written  # anybody may write a header
 
 
+def minute(written: str) -> str:
+    """Write a time as it stands in a table."""
+    try:
+        return f"{datetime.fromisoformat(written).astimezone(UTC):%Y-%m-%d %H:%M}"
+    except ValueError:
+        return written
+
+
 def table_of(letters: Iterable[DeadLetter]) -> Table:
-    table = Table(
-        Column("message_id", overflow="fold"), "died (UTC)", Column("why", overflow="fold"), "replays", box=SIMPLE
+    return Table(
+        [Column("message_id"), Column("died (UTC)"), Column("why", text=True), Column("replays", right=True)],
+        [(one.message_id or "(none)", minute(one.died_at), _why(one), str(one.replays)) for one in letters],
     )
-    for letter in letters:
-        died = letter.died_at[5:16].replace("T", " ")
-        cells = (letter.message_id or "(none)", died, _why(letter), str(letter.replays))
-        table.add_row(*(Text(escape_controls(cell)) for cell in cells))
-    return table
 
 
-def groups_table(groups: Groups) -> Table:
-    table = Table(
-        Column("count", justify="right"), *groups.by, "oldest (UTC)", Column("options", overflow="fold"), box=SIMPLE
-    )
+def groups_table(groups: Groups) -> Stack:
     rows = list(islice(groups.rows(), GROUPS_MAX + 1))
-    for row in rows[:GROUPS_MAX]:
-        oldest = row["oldest"][5:16].replace("T", " ")
-        cells = (f"{row['count']:,}", *(row[by] for by in groups.by), oldest, row["options"])
-        table.add_row(*(Text(escape_controls(cell)) for cell in cells))
-    if len(rows) > GROUPS_MAX:
-        table.caption = "the largest groups; --json prints them all"
-    return table
+    table = Table(
+        [Column("count", right=True), *map(Column, groups.by), Column("oldest (UTC)"), Column("options")],
+        [
+            (f"{row['count']:,}", *(row[by] for by in groups.by), minute(row["oldest"]), row["options"])
+            for row in rows[:GROUPS_MAX]
+        ],
+    )
+    more = ["the largest groups; --json prints them all"] if len(rows) > GROUPS_MAX else []
+    return Stack([table, *more])
 
 
 def _why(letter: DeadLetter) -> str:
@@ -93,28 +83,26 @@ def _why(letter: DeadLetter) -> str:
     )
 
 
-def _body(body: ReadableBody, queue: str) -> RenderableType:
+def _body(body: ReadableBody, queue: str) -> Stack:
     size = Text(f"{body.size_bytes} bytes, sha256 {body.sha256}", style="dim")
     if body.parameters is not None:
-        return Group(size, _lines(body.parameters) or Text("no parameters"))
+        return Stack([size, _lines(body.parameters) or "no parameters"])
     if body.head is not None:
-        return Group(size, Text(f"{body.note}; it begins:"), Text(escape_controls(body.head)))
+        return Stack([size, f"{body.note}; it begins:", body.head])
     hint = f"To see it all the same, get it from {queue} with the broker's own tools."
-    return Group(size, Text(body.note), Text(hint, style="dim"))
+    return Stack([size, body.note, Text(hint, style="dim")])
 
 
-def _lines(tree: Mapping[str, Shown]) -> Table | None:
+def _lines(tree: Mapping[str, Shown]) -> Stack | None:
     """Lay out names and values, arrays as PHP writes them: pid[0]."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(overflow="fold")
-    grid.add_column(overflow="fold")
     pairs = list(_pairs(tree))
+    rows = []
     for name, value in pairs[:PARAMETERS_MAX]:
         cut = f"{value[:VALUE_CHARS_MAX]} … ({len(value)} characters)" if len(value) > VALUE_CHARS_MAX else value
-        grid.add_row(Text(escape_controls(name), style="cyan"), Text(escape_controls(cut)))
-    if len(pairs) > PARAMETERS_MAX:
-        grid.add_row("…", f"{len(pairs) - PARAMETERS_MAX} more; --json shows them all")
-    return grid if pairs else None
+        rows.append((Text(escape_controls(name), style="cyan"), cut))
+    more = len(pairs) - PARAMETERS_MAX
+    notes = [f"… {more} more; --json shows them all"] if more > 0 else []
+    return Stack([Table([Column(""), Column("", text=True)], rows, with_headings=False), *notes]) if pairs else None
 
 
 def _pairs(tree: Mapping[str, Shown] | list[Shown], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -7,19 +7,17 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from repository.show import Answered, Asked, Found
 from schemas.placed_order import RecordedOrder
 from worker.broker.dead_letters import DeadLetter
-from worker.commands import echo, err, fail, out
+from worker.commands import display, echo, err, fail, out
 from worker.commands.database import with_database
 from worker.commands.events import line_of
-from worker.commands.letters import grid, moment
+from worker.commands.layout import Column, Content, Grid, Stack, Table
+from worker.commands.letters import moment
 from worker.operations.letters import REASONS, details
 from worker.operations.selection import Where
 from worker.operations.trace import Letters, ending_of, trace
@@ -30,7 +28,7 @@ Columns = Mapping[str, Callable[[Any], object]]  # heading → what of a value s
 
 ITEM: Columns = {"first": lambda item: item.first_payment, "recurring": lambda item: item.recurring}
 
-# What is shown of each part, so that a line of it fits 80 columns; --json shows the rest.
+# What is shown of each part; --json shows the rest.
 COLUMNS: Mapping[str, Columns] = {
     "services": {
         "id": lambda service: service.id,
@@ -79,7 +77,8 @@ INVOICE: Columns = {
 }
 LINES: Columns = {"description": lambda line: line.description, "amount": lambda line: line.amount}
 LONG = frozenset({"product", "addon", "domain", "name", "what", "description"})
-MONEY = frozenset({"amount", "first", "recurring", "subtotal", "discount", "tax", "tax 2", "total"})
+NUMBERS = frozenset({"id", "service", "qty", "years", "amount", "first", "recurring", "subtotal", "discount", "total"})
+NUMBERS |= {"tax", "tax 2"}
 
 
 def show(
@@ -100,7 +99,9 @@ def show(
         echo(_json(reference, found, letters, settings.request_bytes_max))
     else:
         for number, screen in enumerate(_screens(found, letters.found)):
-            out.print(*([Rule(style="dim")] if number else []), screen)
+            if number:
+                out.print()
+            display(screen)
         for sentence in letters.unread:
             err.print(f"note: {sentence}", markup=False)
     if not (found or letters.found):
@@ -177,14 +178,14 @@ def _json_of_order(order: RecordedOrder) -> dict[str, object]:
 # ---------------------------------------------------------------- on a screen
 
 
-def _screens(found: Iterable[Found], letters: Iterable[DeadLetter]) -> Iterator[Table]:
+def _screens(found: Iterable[Found], letters: Iterable[DeadLetter]) -> Iterator[Grid]:
     for one in found:
-        yield grid([*_request(one), *_answer(one), *(parts_of_order(one.order) if one.order else ())])
+        yield Grid([*_request(one), *_answer(one), *(parts_of_order(one.order) if one.order else ())])
     for letter in letters:
         yield _letter(letter)
 
 
-def _request(found: Found) -> Iterator[tuple[str, RenderableType]]:
+def _request(found: Found) -> Iterator[tuple[str, Content]]:
     asked = found.asked
     if asked is None:
         yield "request", "none: this order did not come through the queue"
@@ -199,7 +200,7 @@ def _caller(asked: Asked) -> str:
     return f"{asked.caller} ({asked.credential})" if asked.credential else asked.caller
 
 
-def _answer(found: Found) -> Iterator[tuple[str, RenderableType]]:
+def _answer(found: Found) -> Iterator[tuple[str, Content]]:
     answer = found.answer
     if answer is None:
         if found.asked is not None:
@@ -215,7 +216,7 @@ def _answer(found: Found) -> Iterator[tuple[str, RenderableType]]:
     else:
         order_id = found.order and found.order.id
         yield "ending", Text.assemble(("placed", "bold green"), f" {_time(answer.answered_at)}, order {order_id}")
-    yield "events", Group(*_events(answer))
+    yield "events", Stack(list(_events(answer)))
 
 
 def _events(answer: Answered) -> Iterator[Text]:
@@ -226,12 +227,11 @@ def _events(answer: Answered) -> Iterator[Text]:
     for event in answer.events:
         line = line_of(event.encode(), with_request=False)
         line.plain = escape_controls(line.plain)
-        line.no_wrap, line.overflow = True, "ellipsis"
         yield line
 
 
-def parts_of_order(order: RecordedOrder) -> Iterator[tuple[str, RenderableType]]:
-    """Name and lay out an order and all that was born with it, for 80 columns."""
+def parts_of_order(order: RecordedOrder) -> Iterator[tuple[str, Content]]:
+    """Name and lay out an order and all that was born with it."""
     who = f"client {order.client.id}" + (f", contact {order.contact_id}" if order.contact_id else "")
     by = f", asked by {escape_controls(order.asked_by)}" if order.asked_by else ""
     promotion = f", promotion {escape_controls(order.promotion.code)}" if order.promotion else ""
@@ -252,25 +252,20 @@ def parts_of_order(order: RecordedOrder) -> Iterator[tuple[str, RenderableType]]
 
 
 def _table(values: Sequence[object], columns: Columns) -> Table:
-    rows = [{heading: _cell(get(value)) for heading, get in columns.items()} for value in values]
-    used = [heading for heading in columns if any(row[heading] for row in rows)]
-    table = Table.grid(padding=(0, 2))
-    for heading in used:
-        table.add_column(justify="right" if heading in MONEY else "left", no_wrap=heading not in LONG, overflow="fold")
-    table.add_row(*(Text(heading, style="dim") for heading in used))
-    for row in rows:
-        table.add_row(*(Text(escape_controls(row[heading])) for heading in used))
-    return table
+    return Table(
+        [Column(heading, right=heading in NUMBERS, text=heading in LONG) for heading in columns],
+        [[_cell(get(value)) for get in columns.values()] for value in values],
+    )
 
 
 def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _letter(letter: DeadLetter) -> Table:
+def _letter(letter: DeadLetter) -> Grid:
     where = next(where for where in Where if where.queue == letter.queue)
     option = "" if where is Where.DEAD else f" --queue {where}"
-    return grid(
+    return Grid(
         [
             (
                 f"{where} letter" if where is Where.DEAD else "unrouted",

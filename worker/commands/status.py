@@ -1,18 +1,18 @@
 """`orders status`: one screen that says how the shop is doing."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from repository.show import Activity
 from schemas import topology
 from worker.broker.queues import QueueState
-from worker.commands import echo, err, out
+from worker.commands import display, echo, err, out
+from worker.commands.layout import Column, Table
 from worker.operations.status import ArchiveState, Unanswered, ask_both
 from worker.settings import Settings, SettingsError
 
@@ -72,36 +72,23 @@ def _archive_json(state: ArchiveState | Unanswered) -> Mapping[str, object]:
 
 def _show(queues: list[QueueState] | Unanswered, state: ArchiveState | Unanswered) -> None:
     if isinstance(queues, list):
-        out.print(_table(queues))
+        display(_table(queues))
     if isinstance(state, ArchiveState):
         if isinstance(queues, list):
             out.print()
-        out.print(_grid(_archive(state)))
+        display(Table([Column(""), Column("", text=True)], list(_archive(state)), with_headings=False))
     for one in (queues, state):
         if isinstance(one, Unanswered):
             err.print(f"note: {one}", markup=False)
 
 
 def _table(queues: list[QueueState]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right")
-    table.add_column(justify="right")
-    table.add_column()
-    table.add_row(*(Text(heading, style="dim") for heading in ("queue", "ready", "consumers", "")))
+    rows = []
     for queue in queues:
-        ready, consumers = ("-" if count is None else str(count) for count in (queue.ready, queue.consumers))
-        table.add_row(queue.name, ready, consumers, Text(_remark(queue), style="yellow"))
-    return table
-
-
-def _grid(rows: Iterable[tuple[str, str]]) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column()
-    for row in rows:
-        grid.add_row(*row)
-    return grid
+        ready, consumers = ("-" if count is None else f"{count:,}" for count in (queue.ready, queue.consumers))
+        rows.append((queue.name, ready, consumers, Text(_remark(queue), style="yellow")))
+    columns = [Column("queue"), Column("ready", right=True), Column("consumers", right=True), Column("", text=True)]
+    return Table(columns, rows)
 
 
 def _remark(queue: QueueState) -> str:
