@@ -27,6 +27,10 @@ from schemas import topology, wire
 from worker.broker import users
 from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
+from worker.operations.actor import Actor, Role
+from worker.operations.audit import run, written_if_possible
+from worker.operations.replay import Fate, replayed, run_line, survey
+from worker.operations.selection import Filter, Where
 
 SECONDS_MAX = 20.0  # for whatever a test waits for
 POLL_SECONDS = 0.02
@@ -333,9 +337,14 @@ class Shop:
         return opened(self._operator)
 
     async def replay(self, *message_ids: str) -> int:
-        async with opened(self._operator) as dead_letters:
-            replayed = [one async for one in dead_letters.replay(lambda letter: letter.message_id in message_ids)]
-        return len(replayed)
+        actor = Actor("tests", "operator", Role.OPERATOR)
+        async with (
+            opened(self._operator, wait_seconds=SECONDS_MAX) as letters,
+            written_if_possible(None, actor) as ledger,
+            run(actor, ledger, run_line("replay", Where.DEAD, "", 1), of_many=False) as going,
+        ):
+            plan = await survey(letters, Filter.of(message_ids))
+            return len([step async for step in replayed(letters, plan, going) if step.fate is Fate.DONE])
 
     async def fetch(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
         return [dict(row) for row in await self.database.fetch(sql, *arguments)]

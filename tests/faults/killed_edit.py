@@ -8,17 +8,17 @@ from typing import Any
 from worker import __main__ as program
 from worker.broker.dead_letters import DeadLetters
 
-publish = DeadLetters.publish
+send = DeadLetters.send
 
 
-async def publish_and_die(self: DeadLetters, *arguments: Any) -> None:
-    await publish(self, *arguments)
+async def send_and_die(self: DeadLetters, *arguments: Any) -> None:
+    await send(self, *arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
-    setattr(DeadLetters, "publish", publish_and_die)  # noqa: B010  # a method of its own stands in its place
-    sys.argv = ["orders", "dead", "edit", sys.argv[1], "--set", "paymentmethod=paypal", "--reason", "to be killed"]
+    setattr(DeadLetters, "send", send_and_die)  # noqa: B010  # a method of its own stands in its place
+    sys.argv = ["orders", "dead", "edit", sys.argv[1], "--set", "paymentmethod=paypal", "--why", "to be killed"]
     program.main()
 
 

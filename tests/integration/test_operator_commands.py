@@ -552,18 +552,26 @@ async def test_a_message_id_does_not_drive_the_terminal(shop: Shop) -> None:
     assert "\x1b" not in listed.stdout + shown.stdout + missing.stderr
 
 
-async def test_a_discarded_message_is_shown_logged_and_gone(shop: Shop) -> None:
+async def test_a_discarded_message_is_shown_written_down_and_gone(shop: Shop) -> None:
     for message_id in ("first", "second", "second", "third"):
         await put(shop, {**ONE_SERVICE, "rootpw": SECRET}, message_id=message_id)
 
-    ended = await orders(shop, "dead", "discard", "first", "second", "--reason", "sent by a test", "--yes")
+    ended = await orders(shop, "dead", "discard", "first", "second", "--why", "sent by a test", "--yes")
 
     assert (ended.returncode, ended.stdout.split()) == (0, ["first", "second"])
-    lines = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
-    assert [(line["event"], line["message_id"], line["because"]) for line in lines] == [
-        ("dead_letter.discarded", "first", "sent by a test"),
-        ("dead_letter.discarded", "second", "sent by a test"),
-    ]
+    assert not [line for line in ended.stderr.splitlines() if line.startswith("{")]
+    assert "1 more lay there twice and was taken out" in ended.stderr
+    lines = await shop.fetch("SELECT thing, why, details ->> 'fate' AS fate FROM audit WHERE run_id IS NOT NULL")
+    told = [(line["thing"], line["why"], line["fate"]) for line in lines]
+    assert sorted(told, key=str) == sorted(
+        [
+            *[(thing, "sent by a test", None) for thing in ("first", "second", "second")],
+            ("first", "sent by a test", "done"),
+            ("second", "sent by a test", "done"),
+            ("second", "sent by a test", "double"),
+        ],
+        key=str,
+    )
     assert SECRET not in ended.stdout + ended.stderr
     assert [letter.message_id for letter in await shop.dead_letters()] == ["third"]
 

@@ -1,13 +1,14 @@
 """The commands of `orders`, one module each."""
 
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import orjson
 import typer
 from rich.console import Console
 
 from worker.commands.layout import Block, Screen
+from worker.settings import Settings, SettingsError
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -28,3 +29,20 @@ def fail(sentence: str) -> NoReturn:
     """Say in a line what went wrong and how to fix it, and end with status 1."""
     err.print(f"[red]error:[/] {sentence}")
     sys.exit(1)
+
+
+def needed(settings: Settings, *names: Literal["amqp_url", "postgres_url"]) -> list[str]:
+    """Return the URLs that a command cannot do without.
+
+    Raises:
+        SettingsError: with a line for each that is not set.
+    """
+    urls, faults = [], []
+    for name in names:
+        try:
+            urls.append(settings.require(name))
+        except SettingsError as error:
+            faults.append(str(error))
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return urls

@@ -30,6 +30,10 @@ from worker.broker.queues import look_at, purge
 from worker.broker.topology import apply_topology
 from worker.client import Request, Storefront
 from worker.commands import fail
+from worker.operations.actor import Actor, Role
+from worker.operations.audit import run, written_if_possible
+from worker.operations.replay import replayed, run_line, survey
+from worker.operations.selection import Filter, Where
 
 DATABASE = "orders_demo"
 SECRET_KEY = "demonstration-key-which-is-no-secret"  # noqa: S105  # of a database that lives for minutes
@@ -114,8 +118,14 @@ class Stage:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def replay(self, message_id: str) -> None:
-        async with opened(self._broker) as dead_letters:
-            async for _ in dead_letters.replay(lambda letter: letter.message_id == message_id):
+        actor = Actor("demo", "operator", Role.OPERATOR)
+        async with (
+            opened(self._broker) as letters,
+            written_if_possible(None, actor) as ledger,
+            run(actor, ledger, run_line("replay", Where.DEAD, "", 1), of_many=False) as going,
+        ):
+            plan = await survey(letters, Filter.of([message_id]))
+            async for _ in replayed(letters, plan, going):
                 pass
 
     async def count_dead_letters(self) -> int:

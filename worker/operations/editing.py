@@ -1,18 +1,21 @@
 """A request as a person may edit it: readable, without its secrets, and back into the encoding that it came in."""
 
+import difflib
 import json
-from collections.abc import Mapping
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from repository import audit
-from repository.database import Database
+from repository.audit import Line
 from schemas import add_order, wire
 from schemas.rejections import Rejected
 from worker.broker import republish
-from worker.broker.dead_letters import DeadLetter, DeadLetters
-from worker.operations.actor import Actor, Role
-from worker.operations.audit import operation_on
+from worker.broker.dead_letters import DeadLetters, Held, is_routed
+from worker.broker.messages import Properties
+from worker.operations.actor import Role
+from worker.operations.audit import Run, line_of
+from worker.operations.replay import AT_ONCE, Fate, Step, Survey, finish, outcome_of
 from worker.redaction import REDACTED, Shown, redacted
 
 FAULTS_OF_FORM = "it must be one JSON object, of names and their values"
@@ -80,8 +83,16 @@ class Draft:
         """
         values: dict[str, Any] = json.loads(json.dumps(self.shown))
         for name, value in given.items():
-            _put(values, _path(name), value)
+            path = _path(name)
+            self._check_known(path[0])
+            _put(values, path, value)
         return self.changed(values)
+
+    def _check_known(self, name: str) -> None:
+        """See that a parameter is one, or one that its caller has given."""
+        if add_order.unknown_names({name: ""}) and name not in self.tree:
+            close = difflib.get_close_matches(name, add_order.AddOrderRequest.model_fields, n=1)
+            raise NotEdited(f"{name}: no parameter of a request" + (f"; did you mean {close[0]}?" if close else ""))
 
     def changed(self, values: Mapping[str, Shown]) -> Edited:
         tree = {name: _back(value, self.shown.get(name), self.tree.get(name), name) for name, value in values.items()}
@@ -98,6 +109,9 @@ class Draft:
             if self.tree.get(name) != tree.get(name)
         ]
         return Edited(body, self.media, changes)
+
+
+Change = Callable[[Draft], Edited]
 
 
 def _shown(value: Any) -> Shown:
@@ -153,24 +167,62 @@ def _put(values: dict[str, Any], path: list[str], value: str | None) -> None:
         values[last] = value
 
 
-async def send_edited(  # noqa: PLR0913  # who sends what in the stead of which, why, and where it is written down
-    letters: DeadLetters,
-    letter: DeadLetter,
-    edited: Edited,
-    *,
-    new_id: str,
-    why: str,
-    actor: Actor,
-    database: Database,
-) -> bool:
-    """Write down what is done, send the new request, and only then take the old one out; False: it is not there."""
-    actor.check(Role.ADMIN)
-    properties = republish.edited(letter.delivery.properties, new_id, edited.content_type)
-    operation = operation_on(letter, "edit", why, actor, new_message_id=new_id, changes=edited.changes)
+async def edited(letters: DeadLetters, plan: Survey, run: Run, change: Change) -> AsyncIterator[Step]:
+    """Send what comes of each request under an id of its own, and only then take it out of the queue.
 
-    async def send(_: DeadLetter) -> None:
-        async with database.connection() as connection:
-            await audit.record(connection, operation)
-        await letters.publish(edited.body, properties, letter.routing_key)
+    What cannot be edited stays as it is. Of a request and what was made of it at most one is ever placed.
+    """
+    run.actor.check(Role.ADMIN)
+    async for batch in letters.batches(plan.is_due, AT_ONCE):
+        planned = [_plan(held, change) for held in batch]
+        begun = await run.begin([_line(held, one, run.why) for held, one in zip(batch, planned, strict=True)])
+        sending = [(n, one) for n, one in enumerate(planned) if isinstance(one, _Planned)]
+        whys = dict(zip((n for n, _ in sending), await letters.send([one.request for _, one in sending]), strict=True))
+        steps = [_step(held, one, whys.get(n)) for n, (held, one) in enumerate(zip(batch, planned, strict=True))]
+        await finish(letters, batch, steps, run)
+        await run.end([(id_, outcome_of(step)) for id_, step in zip(begun, steps, strict=True)])
+        for step in steps:
+            yield step
 
-    return bool([one async for one in letters.move(lambda one: one.digest == letter.digest, send)])
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """What a request becomes."""
+
+    edit: Edited
+    new_message_id: str
+    request: tuple[bytes, Properties, str]
+
+
+def _plan(held: Held, change: Change) -> _Planned | str | None:
+    """Make of a request what it becomes, or say why it becomes nothing; None: of a double nothing is made."""
+    letter = held.letter
+    if held.is_double:
+        return None
+    try:
+        edit = change(Draft.of(letter.delivery.body, letter.delivery.properties.content_type))
+    except NotEdited as error:
+        return str(error)
+    if not edit.changes:
+        return "nothing would change"
+    if not is_routed(letter.routing_key):
+        return f"no queue takes its routing key, {letter.routing_key}"
+    new_message_id = str(uuid.uuid4())
+    properties = republish.edited(letter.properties, new_message_id, edit.content_type)
+    return _Planned(edit, new_message_id, (edit.body, properties, letter.routing_key))
+
+
+def _line(held: Held, planned: _Planned | str | None, why: str) -> Line:
+    if isinstance(planned, _Planned):
+        return line_of(held.letter, "edit", why, planned.new_message_id, changes=planned.edit.changes)
+    return line_of(held.letter, "edit", why)
+
+
+def _step(held: Held, planned: _Planned | str | None, why_not: str | None) -> Step:
+    if planned is None:
+        return Step(held.letter, Fate.DOUBLE)
+    if isinstance(planned, str):
+        return Step(held.letter, Fate.SKIPPED, planned)
+    if why_not is not None:
+        return Step(held.letter, Fate.SKIPPED, why_not)
+    return Step(held.letter, Fate.DONE, new_message_id=planned.new_message_id)

@@ -11,15 +11,15 @@ Kept = TypeVar("Kept")
 
 
 class Oldest(Generic[Kept]):
-    """Keeps what died first of any number, and of those only so many."""
+    """Keeps what died first of any number, and of those only so many; None: all."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int | None) -> None:
         self._most = most
         self._kept: list[tuple[str, Kept]] = []
 
     def put(self, died_at: str, what: Kept) -> None:
         self._kept.append((died_at, what))
-        if len(self._kept) > 2 * self._most:
+        if self._most is not None and len(self._kept) > 2 * self._most:
             self._cut()
 
     def kept(self) -> list[Kept]:
@@ -28,7 +28,8 @@ class Oldest(Generic[Kept]):
 
     def _cut(self) -> None:
         self._kept.sort(key=lambda pair: pair[0])
-        del self._kept[self._most :]
+        if self._most is not None:
+            del self._kept[self._most :]
 
 
 class Groups:
@@ -46,6 +47,11 @@ class Groups:
         self._counts[key] += 1
         oldest, newest = self._died.get(key, (letter.died_at, letter.died_at))
         self._died[key] = (min(oldest, letter.died_at), max(newest, letter.died_at))
+
+    def count_of(self, reason: str) -> int:
+        """Count what died of this."""
+        at = self.by.index(By.REASON)
+        return sum(count for key, count in self._counts.items() if key[at] == reason)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """List the groups, the largest first."""

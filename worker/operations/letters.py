@@ -4,10 +4,9 @@ from dataclasses import asdict
 from typing import Any
 
 from worker.broker import headers
-from worker.broker.dead_letters import DeadLetter
+from worker.broker.dead_letters import COUNTS_OF_LOOKS, DeadLetter
+from worker.operations.selection import UNKNOWN, asked
 from worker.redaction import ReadableBody, Shown, readable, redacted
-
-COUNTS_OF_LOOKS = ("x-delivery-count", "x-acquired-count")
 
 # What each reason means to who has to see to it.
 REASONS = {
@@ -15,6 +14,8 @@ REASONS = {
     "malformed": "the caller's fault; it could not be read",
     "failed": "our fault, or a server's, at every attempt",
     "delivery_limit": "the broker gave up on it, and no worker got to say why",
+    "expired": "its caller set an expiration, and no worker took it in time",
+    "maxlen": "the broker had no room for it, by a limit that is not ours",
     "unrouted": "not a command that anybody here carries out",
 }
 
@@ -22,12 +23,18 @@ REASONS = {
 def summary_of(letter: DeadLetter) -> dict[str, Shown]:
     """Tell what became of a message, in a line and without its content."""
     told = {column: getattr(letter, column) for column in _COLUMNS}
-    return {"queue": letter.queue, "publisher": letter.delivery.properties.user_id, **told}
+    return {"queue": letter.queue, "publisher": letter.publisher or None, "client": client_of(letter), **told}
 
 
 _COLUMNS = (
     "message_id", "reason", "code", "message", "attempts", "first_seen", "died_at", "routing_key", "replays",
 )  # fmt: skip
+
+
+def client_of(letter: DeadLetter) -> str | None:
+    """Tell for whom it is, as far as it says so."""
+    client = asked(letter, "clientid")
+    return None if client in ("", UNKNOWN) else client
 
 
 def details(letter: DeadLetter, bytes_max: int) -> dict[str, Shown]:
@@ -61,4 +68,5 @@ def properties_of(letter: DeadLetter) -> dict[str, Any]:
 def headers_of(letter: DeadLetter) -> dict[str, Any]:
     """Return the publisher's headers; ours are told in words, and the broker counts every look into the queue."""
     written = letter.delivery.properties.headers
-    return {name: value for name, value in written.items() if not name.startswith((headers.OURS, *COUNTS_OF_LOOKS))}
+    told = (headers.OURS, *COUNTS_OF_LOOKS) if letter.has_our_headers else COUNTS_OF_LOOKS
+    return {name: value for name, value in written.items() if not name.startswith(told)}
