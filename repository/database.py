@@ -60,7 +60,7 @@ class Refused(Exception):
 
 _POOLED = (
     "a pooler such as PgBouncer lends this session anew for each transaction, and loses what was set and prepared in "
-    "it; mend: set pool_mode = session for our user, or let ORDERS_POSTGRES_URL name Postgres itself"
+    "it; fix: set pool_mode = session for our user, or let ORDERS_POSTGRES_URL name Postgres itself"
 )
 
 # What asyncpg has prepared is of its own session, and under names of its own: it is only missing, or there twice, in a
@@ -107,7 +107,7 @@ async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
         return await asyncpg.connect(dsn, **options)
     except ssl.SSLCertVerificationError as error:
         mend = "let sslrootcert in the URL name its authority, and the URL the host that it is for"
-        raise Refused(f"its certificate is not accepted: {error.verify_message}; mend: {mend}") from error
+        raise Refused(f"its certificate is not accepted: {error.verify_message}; fix: {mend}") from error
     except asyncpg.ClientConfigurationError as error:
         raise Refused(f"the URL makes no sense: {error.args[0]}") from error
     except (asyncpg.UndefinedObjectError, asyncpg.CantChangeRuntimeParamError) as error:
@@ -115,7 +115,7 @@ async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
     except asyncpg.ProtocolViolationError as error:
         if "startup parameter" not in str(error):
             raise
-        raise Refused(f"a pooler on the way refuses a parameter of the URL: {error}; mend: take it out") from error
+        raise Refused(f"a pooler on the way refuses a parameter of the URL: {error}; fix: take it out") from error
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
         raise  # the server went away meanwhile
     except ssl.SSLError as error:
@@ -123,7 +123,7 @@ async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
     except ConnectionError as error:
         if "rejected SSL upgrade" not in str(error):
             raise
-        raise Refused("it does not speak TLS, which sslmode asks for; mend: ssl = on in postgresql.conf") from error
+        raise Refused("it does not speak TLS, which sslmode asks for; fix: ssl = on in postgresql.conf") from error
 
 
 class Database:
@@ -235,7 +235,7 @@ async def begin_session(connection: Connection, settings: Mapping[str, str]) -> 
         mend = (
             f"make another one, createdb --encoding {ENCODING} --template template0, and name it in ORDERS_POSTGRES_URL"
         )
-        raise Refused(f"the database's encoding is {encoding}, and orders take names of every script; mend: {mend}")
+        raise Refused(f"the database's encoding is {encoding}, and orders take names of every script; fix: {mend}")
 
 
 async def check_session(session: Connection, another: AbstractAsyncContextManager[Connection]) -> None:

@@ -144,7 +144,7 @@ async def _upgrade_patiently(connection: AsyncConnection, watch: "_Watch", say: 
                 began, pause = time.monotonic(), PAUSE_SECONDS
             if time.monotonic() - began > PATIENCE_SECONDS:
                 mend = "run `orders migrate` again when they are done, or end them: SELECT pg_terminate_backend(PID)"
-                raise Stopped(f"the tables are in use: {watch.who}; mend: {mend}") from error
+                raise Stopped(f"the tables are in use: {watch.who}; fix: {mend}") from error
             say(f"a table is in use, and nobody shall wait: {watch.who}; again in {pause:.0f} s")
             await asyncio.sleep(pause)
             pause = min(2 * pause, PAUSE_SECONDS_MAX)
@@ -155,7 +155,7 @@ async def _upgrade_patiently(connection: AsyncConnection, watch: "_Watch", say: 
 def _doubled(fault: asyncpg.UniqueViolationError) -> str:
     return (
         f"table {fault.table_name} holds two rows under one key, which an index in a wrong order has let in: "
-        f"{fault.detail or fault}; mend: take one of them out, or give it another key, and run `orders migrate` again"
+        f"{fault.detail or fault}; fix: take one of them out, or give it another key, and run `orders migrate` again"
     )
 
 

@@ -7,16 +7,14 @@ from typing import Any
 
 import asyncpg
 
-from repository import queries
+from repository import placed_orders, queries
 from repository.database import Connection
+from schemas.recorded import RecordedOrder
 from schemas.replies import Member
 
 SQL = queries.load("show.sql")
 
-TABLES = ("order", "services", "service_addons", "domains", "renewals", "invoices", "invoice_lines")
 ORDER_ID_DIGITS_MAX = 18
-
-Rows = Mapping[str, list[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,7 @@ class Found:
 
     asked: Asked | None
     answer: Answered | None
-    order_id: int | None
-    rows: Rows  # of the order, by table
+    order: RecordedOrder | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +88,17 @@ class Collation:
 async def find(connection: Connection, reference: str) -> list[Found]:
     """Find whatever an order id, an order number or a message_id may mean; several callers may use one message_id."""
     is_id = reference.isascii() and reference.isdecimal() and len(reference) <= ORDER_ID_DIGITS_MAX
-    found = await connection.fetch(SQL["find"], int(reference) if is_id else None, reference)
-    return [await _found(connection, row) for row in found]
-
-
-async def _found(connection: Connection, row: asyncpg.Record) -> Found:
-    order_id = row["order_id"]
-    return Found(
-        asked=_asked(row) if row["request_id"] is not None else None,
-        answer=_answered(row) if row["outcome"] is not None else None,
-        order_id=order_id,
-        rows=await order(connection, order_id) if order_id is not None else {},
-    )
+    rows = await connection.fetch(SQL["find"], int(reference) if is_id else None, reference)
+    order_ids = [row["order_id"] for row in rows if row["order_id"] is not None]
+    orders = await placed_orders.read(connection, order_ids)
+    return [
+        Found(
+            asked=_asked(row) if row["request_id"] is not None else None,
+            answer=_answered(row) if row["outcome"] is not None else None,
+            order=orders.get(row["order_id"]),
+        )
+        for row in rows
+    ]
 
 
 def _asked(row: asyncpg.Record) -> Asked:
@@ -125,12 +121,6 @@ def _answered(row: asyncpg.Record) -> Answered:
         answered_at=row["answered_at"],
         published_at=row["published_at"],
     )
-
-
-async def order(connection: Connection, order_id: int) -> dict[str, list[Mapping[str, Any]]]:
-    """Return the rows of an order by table; tables without any are left out."""
-    found = {table: await connection.fetch(SQL[table], order_id) for table in TABLES}
-    return {table: [dict(row) for row in rows] for table, rows in found.items() if rows}
 
 
 async def activity(connection: Connection) -> Activity:

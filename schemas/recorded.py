@@ -1,4 +1,4 @@
-"""A placed order as its rows have it: what is still there to say of it when its reply and events are not kept any more.
+"""A placed order as its rows have it: for repeats whose answer is not kept any more, and for people who look.
 
 Amounts are as the database holds them, with two digits whatever the currency; names are today's.
 """
@@ -9,6 +9,15 @@ from decimal import Decimal
 
 from schemas.catalog import BillingCycle, DomainType, Extra
 from schemas.order import Client, DomainName, RenewalKind
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOption:
+    """A configurable option. `choice` is None where it has a number and no choices."""
+
+    name: str
+    choice: str | None
+    quantity: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +31,9 @@ class RecordedService:
     first_payment: Decimal
     recurring: Decimal
     next_due: date
+    status: str
+    options: tuple[RecordedOption, ...]
+    custom_fields: tuple[str, ...]  # names of those that were filled in; any value may be a password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +47,7 @@ class RecordedAddon:
     first_payment: Decimal
     recurring: Decimal
     next_due: date
+    status: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +60,9 @@ class RecordedDomain:
     first_payment: Decimal
     recurring: Decimal
     next_due: date
+    expires: date | None  # None: the registrar has not said it
+    nameservers: tuple[str, ...]
+    status: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +74,13 @@ class RecordedRenewal:
     years: int | None
     cycle: BillingCycle | None
     amount: Decimal
+    status: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedLine:
     kind: str
+    item_id: int | None  # of the service, addon, domain or renewed thing; None: a discount on the whole order
     description: str
     amount: Decimal
     taxed: bool
@@ -73,12 +91,16 @@ class RecordedInvoice:
     id: int
     due: date  # before `date`, which would hide the type
     date: date
+    status: str
+    payment_method: str
+    currency: str
     subtotal: Decimal
     discount: Decimal
     tax: Decimal
     tax2: Decimal
     tax_rate: Decimal
     tax_rate2: Decimal
+    tax_inclusive: bool
     total: Decimal
 
 
@@ -96,8 +118,12 @@ class RecordedOrder:
 
     id: int
     order_number: str
+    status: str
     placed_at: datetime  # UTC; the events said the same
     date: date  # the day of the order in the shop's time zone, as it was then
+    catalogue_version: int | None  # None: it did not come through the queue
+    asked_by: str | None  # the credential's identifier, or who the publisher said; None as above
+    contact_id: int | None
     client: Client
     currency: str
     amount: Decimal

@@ -67,7 +67,7 @@ def php_program() -> str:
     """A real PHP to compare with. CI installs it where it is missing; a desk without one skips these tests."""
     if not shutil.which("php"):
         if not os.environ.get("CI"):
-            pytest.skip(f"no PHP here to compare with; mend: sudo apt-get install {PHP_PACKAGE}")
+            pytest.skip(f"no PHP here to compare with; fix: sudo apt-get install {PHP_PACKAGE}")
         debian.install(PHP_PACKAGE)
     return "php"
 

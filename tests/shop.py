@@ -30,6 +30,10 @@ from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
 from worker.broker.headers import sealed
 from worker.broker.messages import Properties
 from worker.key_ring import KeyRing
+from worker.operations.actor import Actor, Role
+from worker.operations.audit import run, written_if_possible
+from worker.operations.replay import Fate, replayed, run_line, survey
+from worker.operations.selection import Filter, Where
 
 SECONDS_MAX = 20.0  # for whatever a test waits for
 POLL_SECONDS = 0.02
@@ -356,9 +360,14 @@ class Shop:
         return opened(self._operator, keys=KEYS)
 
     async def replay(self, *message_ids: str) -> int:
-        async with opened(self._operator, keys=KEYS) as dead_letters:
-            replayed = [one async for one in dead_letters.replay(lambda letter: letter.message_id in message_ids)]
-        return len(replayed)
+        actor = Actor("tests", "operator", Role.OPERATOR)
+        async with (
+            opened(self._operator, keys=KEYS, wait_seconds=SECONDS_MAX) as letters,
+            written_if_possible(None, actor) as ledger,
+            run(actor, ledger, run_line("replay", Where.DEAD, "", 1), of_many=False) as going,
+        ):
+            plan = await survey(letters, Filter.of(message_ids))
+            return len([step async for step in replayed(letters, plan, going) if step.fate is Fate.DONE])
 
     async def fetch(self, sql: str, *arguments: object) -> list[dict[str, Any]]:
         return [dict(row) for row in await self.database.fetch(sql, *arguments)]

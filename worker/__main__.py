@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from worker.commands import out
+from worker.commands import fail, out
+from worker.operations.faults import OperationFault
 from worker.settings import SettingsError
 
 # Name → what is run, in the module of that name. A group of commands is an `app` of its own.
@@ -80,6 +82,8 @@ def main() -> None:
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     try:
         app_of(_asked_for(sys.argv[1:]))(prog_name="orders")
+    except OperationFault as fault:
+        fail(escape(str(fault)))
     except SettingsError as error:
         Console(stderr=True).print(f"[red]settings:[/] {error}", highlight=False)
         sys.exit(2)

@@ -6,12 +6,12 @@ from typing import Literal
 
 import structlog
 
-from worker.redaction import plain
+from worker.redaction import escape_controls
 
 
 def _without_controls(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Write out what others wrote and a terminal would obey. As JSON it is written out anyway."""
-    return {name: plain(value) if isinstance(value, str) else value for name, value in event.items()}
+    return {name: escape_controls(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def configure(log_format: Literal["json", "console"]) -> None:

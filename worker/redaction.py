@@ -77,7 +77,7 @@ def names(written: Iterable[str]) -> tuple[str, ...]:
     return tuple(_name(name) if is_secret(name) else name for name in written)
 
 
-def plain(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Write out what a terminal would obey instead of show: control characters, and those that turn text around."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 

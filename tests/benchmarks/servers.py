@@ -120,7 +120,7 @@ class Bench:
         broker, postgres = servers.rabbitmq, servers.postgres
         if not isinstance(broker, RabbitMQ) or not isinstance(postgres, Postgres):
             raise LocalServerError(
-                "benchmarks measure the processes of servers that they start themselves; mend: "
+                "benchmarks measure the processes of servers that they start themselves; fix: "
                 "unset ORDERS_AMQP_URL and ORDERS_POSTGRES_URL, and do not let a Docker engine be found"
             )
         template = f"orders_bench_template_{uuid.uuid4().hex[:8]}"

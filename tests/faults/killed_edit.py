@@ -11,14 +11,14 @@ from worker.broker.dead_letters import DeadLetters
 send = DeadLetters.send
 
 
-async def publish_and_die(self: DeadLetters, *arguments: Any) -> None:
+async def send_and_die(self: DeadLetters, *arguments: Any) -> None:
     await send(self, *arguments)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
-    setattr(DeadLetters, "send", publish_and_die)  # noqa: B010  # a method of its own stands in its place
-    sys.argv = ["orders", "dead", "edit", sys.argv[1], "--set", "paymentmethod=paypal", "--reason", "to be killed"]
+    setattr(DeadLetters, "send", send_and_die)  # noqa: B010  # a method of its own stands in its place
+    sys.argv = ["orders", "dead", "edit", sys.argv[1], "--set", "paymentmethod=paypal", "--why", "to be killed"]
     program.main()
 
 

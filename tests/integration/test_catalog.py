@@ -37,10 +37,10 @@ from schemas.catalog import (
     QuantityRule,
     Tld,
 )
-from schemas.catalog_advice import advise
 from schemas.catalog_file import parse
 from schemas.order import Item, Totals
 from tests.unit.domain.builders import a_client, a_request, only_item, ordered, refused, some_facts
+from worker.operations.catalog_advice import advise
 
 SAMPLE: dict[str, Any] = json.loads(files("deploy").joinpath("sample", "catalog.json").read_bytes())
 MONTHLY, ANNUALLY = BillingCycle.MONTHLY, BillingCycle.ANNUALLY

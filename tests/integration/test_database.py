@@ -94,7 +94,7 @@ def pooler(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """Start a PgBouncer. CI installs it where it is missing; a desk without one skips these tests."""
     if pgbouncer.program() is None:
         if not os.environ.get("CI"):
-            pytest.skip(f"no PgBouncer here; mend: sudo apt-get install {pgbouncer.PACKAGE}")
+            pytest.skip(f"no PgBouncer here; fix: sudo apt-get install {pgbouncer.PACKAGE}")
         debian.install(pgbouncer.PACKAGE)
     started: dict[str, PgBouncer] = {}
 

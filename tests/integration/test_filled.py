@@ -157,7 +157,7 @@ ELSEWHERE = {
     *("facts.lock_stock", "facts.lock_promotion_uses"),
     *("show.count_orders", "show.condition", "show.collations", "show.catalogue_has"),
 }
-FILES = ("inbox", "facts", "orders", "recorded", "show", "prune")
+FILES = ("inbox", "facts", "orders", "placed_orders", "show", "prune")
 
 
 class Watched(Database):

@@ -65,7 +65,7 @@ async def test_a_table_that_stays_in_use_stops_a_migration_which_says_by_whom_an
     async with reader.transaction():
         await reader.fetch("SELECT FROM inbox")
         pid = reader.get_server_pid()
-        with pytest.raises(migrate.Stopped, match=rf"in use: pid {pid} .*report.*: SELECT FROM inbox; mend: run"):
+        with pytest.raises(migrate.Stopped, match=rf"in use: pid {pid} .*report.*: SELECT FROM inbox; fix: run"):
             await migrate.migrate(database_url, said.append)
         held = await reader.fetchval("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'orders migrate'")
     await reader.close()

@@ -18,9 +18,10 @@ from aio_pika.abc import AbstractChannel
 from repository import migrate, revisions
 from schemas import topology, wire
 from tests.shop import Shop, form
+from tests.terminal import at_terminal
 from worker.broker.connection import connect
 from worker.broker.topology import apply_topology
-from worker.commands.doctor import Level, clock
+from worker.operations.checks import Level, clock
 
 COLUMNS = 80
 ONE_SERVICE = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
@@ -66,6 +67,12 @@ async def orders(shop: Shop, *arguments: str, stdin: str = "", without: str = ""
     ended = await asyncio.to_thread(run, *arguments, stdin=stdin, **environment)
     assert "Traceback" not in ended.stderr, ended.stderr
     return ended
+
+
+async def at_80_columns(shop: Shop, *arguments: str, **settings: str) -> list[str]:
+    """Run a command at a terminal as wide as most are, and return what is on it."""
+    seen = await asyncio.to_thread(at_terminal, COLUMNS, *arguments, environment={**shop.environment, **settings})
+    return seen.lines
 
 
 async def told(shop: Shop, *arguments: str, **settings: str) -> Any:
@@ -161,9 +168,9 @@ async def test_an_order_is_shown_whole_within_80_columns_and_an_event_on_one_lin
 
     ended = await orders(shop, "show", "mine")
 
-    lines = ended.stdout.splitlines()
+    lines = await at_80_columns(shop, "show", "mine")
     assert max(map(len, lines)) <= COLUMNS
-    for heading in ("services", "service addons", "domains", "renewals", "invoices", "invoice lines"):
+    for heading in ("services", "addons", "domains", "renewals", "invoice", "invoice lines"):
         assert any(line.strip().startswith(heading) for line in lines), heading
     assert sum(" email.invoice-created " in line for line in lines) == 1
     assert f"placed {reply['orderid']}" not in ended.stdout
@@ -297,7 +304,7 @@ async def test_status_counts_queues_consumers_unfinished_answers_and_orders(shop
     assert postgres["last_order"]["id"] == reply["orderid"]
     assert postgres["schema"] == revisions.REVISIONS[-1]
     assert postgres["catalogue_version"] >= 2
-    assert max(map(len, shown.stdout.splitlines())) <= COLUMNS
+    assert max(map(len, await at_80_columns(shop, "status"))) <= COLUMNS
     assert "nobody: start a worker" in shown.stdout
     assert "2 answers not published yet, the oldest for " in shown.stdout
 
@@ -348,7 +355,7 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     findings = await told(shop, "doctor", "--as", "operator")
 
     assert ended.returncode == 0, ended.stdout
-    assert max(map(len, ended.stdout.splitlines())) <= COLUMNS
+    assert max(map(len, await at_80_columns(shop, "doctor", "--as", "worker", **shop.worker_environment))) <= COLUMNS
     assert findings["ok"], findings
     assert {finding["check"] for finding in findings["checks"]} == {
         "settings", "publishers", "Postgres", "clock", "durability", "collation", "schema", "catalogue", "RabbitMQ",
@@ -525,7 +532,7 @@ async def test_a_dead_letter_is_shown_with_its_headers_in_words_and_its_body_rea
         "mine[deep] 7",
     ):
         assert part in words, part
-    assert max(map(len, shown.stdout.splitlines())) <= COLUMNS
+    assert max(map(len, await at_80_columns(shop, "dead", "show", "mine"))) <= COLUMNS
 
 
 async def test_the_same_dead_letter_twice_is_shown_once_and_another_of_its_message_id_too(shop: Shop) -> None:
@@ -573,18 +580,26 @@ async def test_a_message_id_does_not_drive_the_terminal(shop: Shop) -> None:
     assert "\x1b" not in listed.stdout + shown.stdout + missing.stderr
 
 
-async def test_a_discarded_message_is_shown_logged_and_gone(shop: Shop) -> None:
+async def test_a_discarded_message_is_shown_written_down_and_gone(shop: Shop) -> None:
     for message_id in ("first", "second", "second", "third"):
         await put(shop, {**ONE_SERVICE, "rootpw": SECRET}, message_id=message_id)
 
-    ended = await orders(shop, "dead", "discard", "first", "second", "--reason", "sent by a test", "--yes")
+    ended = await orders(shop, "dead", "discard", "first", "second", "--why", "sent by a test", "--yes")
 
     assert (ended.returncode, ended.stdout.split()) == (0, ["first", "second"])
-    lines = [json.loads(line) for line in ended.stderr.splitlines() if line.startswith("{")]
-    assert [(line["event"], line["message_id"], line["because"]) for line in lines] == [
-        ("dead_letter.discarded", "first", "sent by a test"),
-        ("dead_letter.discarded", "second", "sent by a test"),
-    ]
+    assert not [line for line in ended.stderr.splitlines() if line.startswith("{")]
+    assert "1 more lay there twice and was taken out" in ended.stderr
+    lines = await shop.fetch("SELECT thing, why, details ->> 'fate' AS fate FROM audit WHERE run_id IS NOT NULL")
+    told = [(line["thing"], line["why"], line["fate"]) for line in lines]
+    assert sorted(told, key=str) == sorted(
+        [
+            *[(thing, "sent by a test", None) for thing in ("first", "second", "second")],
+            ("first", "sent by a test", "done"),
+            ("second", "sent by a test", "done"),
+            ("second", "sent by a test", "double"),
+        ],
+        key=str,
+    )
     assert SECRET not in ended.stdout + ended.stderr
     assert [letter.message_id for letter in await shop.dead_letters()] == ["third"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from repository import catalog as catalogue
+from repository import placed_orders
 from repository import prune as archive
-from repository import recorded
 from repository.database import Database
 from schemas import add_order, placed_order, wire
 from schemas.events import Cause
@@ -261,7 +261,7 @@ async def rebuilt_events(
     said: dict[tuple[str, str], bytes] = {}
     async with Database(shop.environment["ORDERS_POSTGRES_URL"]) as database, database.snapshot() as connection:
         catalog = await catalogue.read(connection)
-        orders_read = await recorded.read(connection, [row["id"] for row in asked])
+        orders_read = await placed_orders.read(connection, [row["id"] for row in asked])
     for row in asked:
         name = row["message_id"]
         if name in names:

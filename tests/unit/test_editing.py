@@ -4,7 +4,7 @@ import json
 
 from schemas.add_order import parse
 from schemas.wire import FORM, JSON, decode
-from worker.editing import Draft
+from worker.operations.editing import Draft
 
 
 def test_a_map_of_the_one_item_stays_its_map_when_one_of_its_fields_is_edited() -> None:

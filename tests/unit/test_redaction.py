@@ -179,4 +179,4 @@ def test_a_body_larger_than_a_request_may_be_is_not_even_decoded() -> None:
 
 
 def test_what_a_terminal_would_obey_is_written_out() -> None:
-    assert redaction.plain("\x1b[31mred\n\x9b \u202egnp.exe ü€") == "\\x1b[31mred\\n\\x9b \\u202egnp.exe ü€"
+    assert redaction.escape_controls("\x1b[31mred\n\x9b \u202egnp.exe ü€") == "\\x1b[31mred\\n\\x9b \\u202egnp.exe ü€"

@@ -171,6 +171,11 @@ def frames(outgoing: Outgoing, message_id: str, channel: int, bytes_max: int) ->
     )
 
 
+def header_size(outgoing: Outgoing) -> int:
+    """Measure what must fit into one frame: the properties with all headers, in bytes."""
+    return len(_header(outgoing.properties, outgoing.properties.message_id or "", len(outgoing.body)))
+
+
 def _frame(kind: int, payload: bytes, channel: int) -> bytes:
     return b"".join((_FRAME.pack(kind, channel, len(payload)), payload, FRAME_END_CHAR))
 

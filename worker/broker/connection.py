@@ -25,6 +25,10 @@ from worker.broker.headers import DELIVERY_COUNT, trail_of
 from worker.broker.messages import NO_TRAIL, Delivery, Properties, counted
 from worker.key_ring import KeyRing
 
+BrokerConnection = AbstractConnection  # by this name outside of the room, which alone knows the library
+
+AccessRefused = ChannelAccessRefused  # likewise: this user may not
+
 CONNECT_SECONDS_MAX = 10
 CLOSE_SECONDS_MAX = 5
 
@@ -87,9 +91,9 @@ def _told(error: OSError, url: str) -> OSError | None:
     match error.__cause__:
         case ssl.SSLCertVerificationError() as fault:
             mend = "let cafile in the URL name its authority, and the URL the host that it is for"
-            return Untrusted(f"its certificate is not accepted: {fault.verify_message}; mend: {mend}")
+            return Untrusted(f"its certificate is not accepted: {fault.verify_message}; fix: {mend}")
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
-            return Untrusted("this port does not speak TLS; mend: its TLS port, or a URL that begins with amqp://")
+            return Untrusted("this port does not speak TLS; fix: its TLS port, or a URL that begins with amqp://")
         case ConnectionResetError() | asyncio.IncompleteReadError() if url.startswith("amqp://"):
             return AMQPConnectionError(f"{error}; if this port speaks TLS, the URL must begin with amqps://")
     if isinstance(error, ssl.SSLError):

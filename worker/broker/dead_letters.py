@@ -8,32 +8,38 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 import aiormq
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelLockedResource
+from pamqp.commands import Queue
 
 from schemas import topology
 from schemas.rejections import Reason
-from worker.broker import batch, headers
+from worker.broker import headers, sending
 from worker.broker.connection import delivery_of
-from worker.broker.headers import DEATHS, trail_in
+from worker.broker.headers import trail_in
 from worker.broker.messages import NO_TRAIL, Delivery, Outgoing, Properties, Trail
 from worker.broker.republish import Republisher
 from worker.key_ring import KeyRing
 
 OPERATORS_LOCK = "orders.operators-lock"
-CONFIRM_SECONDS_MAX = 30
 ARRIVAL_SECONDS_MAX = 10  # of a message that the queue said it has
+BESIDE_SECONDS_MAX = 5  # of a look while somebody acts: half of what the other waits for what the look holds
 POLL_SECONDS = 0.05
-IN_FLIGHT_MAX = 100  # of a replay, before their confirms
 WINDOW = 200  # messages that are in memory at once; the largest are a MiB
 
-Identity = tuple[str, str, int, bytes]
+# What the broker calls the death of a message that nobody of ours has set aside.
+DEATHS = frozenset({"expired", "maxlen"})
+COUNTS_OF_LOOKS = (headers.DELIVERY_COUNT, "x-acquired-count")
+
+Identity = tuple[object, ...]
 
 
 class AnotherOperator(Exception):
@@ -48,20 +54,35 @@ class DeadLetter:
     queue: str = topology.DEAD
 
     @property
+    def has_our_headers(self) -> bool:
+        """Whether what it says under our names was written by us: the one place where this is decided.
+
+        Only workers and operators may write to orders.dead. What the broker puts there itself, with `x-death`, says
+        what its publisher wrote: that is told as the publisher's, and never obeyed.
+        """
+        return not self.is_unrouted and headers.DEATHS not in self.delivery.properties.headers
+
+    @property
     def message_id(self) -> str:
         return self.delivery.properties.message_id or ""
+
+    @property
+    def publisher(self) -> str:
+        return self.delivery.properties.user_id or ""
 
     @property
     def reason(self) -> str:
         """A Reason, or whatever else the header says: anybody may have written it."""
         if self.is_unrouted:
             return Reason.UNROUTED
-        # Without our header it came by the broker's own delivery limit: the worker never got to say why.
-        return self._text(headers.REASON) or Reason.DELIVERY_LIMIT
+        if self.has_our_headers:
+            return self._text(headers.REASON) or Reason.DELIVERY_LIMIT
+        death = self._death.get("reason")
+        return death if death in DEATHS else Reason.DELIVERY_LIMIT
 
     @property
     def code(self) -> str:
-        return "" if self.is_unrouted else self._text(headers.CODE)
+        return self._text(headers.CODE)
 
     @property
     def message(self) -> str:
@@ -69,7 +90,7 @@ class DeadLetter:
 
     @property
     def attempts(self) -> int:
-        return headers.count_of(self.delivery.properties.headers, headers.ATTEMPTS)
+        return self._count(headers.ATTEMPTS)
 
     @property
     def first_seen(self) -> str:
@@ -77,29 +98,27 @@ class DeadLetter:
 
     @property
     def died_at(self) -> str:
-        return "" if self.is_unrouted else self._text(headers.DIED_AT)
+        if self.is_unrouted or self.has_our_headers:
+            return self._text(headers.DIED_AT)
+        died = self._death.get("time")
+        return _iso_time(died) if isinstance(died, datetime) else ""
 
     @property
     def routing_key(self) -> str:
-        # Nobody of ours has copied an unrouted message: it still has its own.
-        return (
-            self.delivery.routing_key
-            if self.is_unrouted
-            else self._text(headers.ROUTING_KEY) or self.delivery.routing_key
-        )
+        """Under which it came: our copies say it, of all others the broker does."""
+        if written := self._text(headers.ROUTING_KEY):
+            return written
+        # From there the broker knows the queue's name only.
+        return topology.ADD_ORDER if self.delivery.routing_key == topology.SUSPECTS else self.delivery.routing_key
 
     @property
     def replays(self) -> int:
-        return headers.count_of(self.delivery.properties.headers, headers.REPLAYS)
+        return self._count(headers.REPLAYS)
 
     @property
     def trail(self) -> Trail:
-        """What we have noted on it: nothing, where the broker put it here, with the headers that its publisher wrote.
-
-        Beside the broker only workers and operators may write into orders.dead.
-        """
-        headers = self.delivery.properties.headers
-        return NO_TRAIL if self.is_unrouted or DEATHS in headers else trail_in(headers)
+        """What we have noted on it."""
+        return trail_in(self.delivery.properties.headers) if self.has_our_headers else NO_TRAIL
 
     @property
     def dropped_headers(self) -> str:
@@ -110,145 +129,219 @@ class DeadLetter:
         return self.queue == topology.UNROUTED
 
     @property
-    def identity(self) -> Identity:
-        """What it is the same message by: a crash may have left it here twice, to the byte.
+    def properties(self) -> Properties:
+        """Its properties, with of our headers those that we wrote: what another try of it is made of."""
+        if self.has_our_headers:
+            return self.delivery.properties
+        written = self.delivery.properties.headers
+        theirs = {name: value for name, value in written.items() if not name.startswith(headers.OURS)}
+        return replace(self.delivery.properties, headers=theirs)
 
-        The content counts too: of two that share a message_id, or have none, each is somebody's request.
+    @property
+    def identity(self) -> Identity:
+        """What it is the same message by: a crash may have left it here twice.
+
+        It is all that would make another try of it, and why it came to nothing (messages.md, "Dead letters").
         """
-        digest = hashlib.sha256(self.delivery.body).digest()
-        return self.delivery.properties.user_id or "", self.message_id, self.replays, digest
+        properties = self.properties
+        return (
+            *(self.publisher, self.message_id, properties.content_type, properties.content_encoding),
+            *(self.routing_key, self.replays, headers.superseded(properties.headers), self.reason, self.code),
+            hashlib.sha256(self.delivery.body).digest(),
+        )
 
     @property
     def digest(self) -> bytes:
         """Stand for its identity in sixteen bytes, so that hundreds of thousands fit into memory."""
         return hashlib.blake2b(repr(self.identity).encode(), digest_size=16).digest()
 
+    @property
+    def _death(self) -> dict[str, Any]:
+        """Return what the broker says of the last death; anybody may have written the header before."""
+        deaths = self.delivery.properties.headers.get(headers.DEATHS)
+        return deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
+
     def _text(self, header: str) -> str:
-        value = self.delivery.properties.headers.get(header)
+        value = self.delivery.properties.headers.get(header) if self.has_our_headers else None
         return value if isinstance(value, str) else ""
 
+    def _count(self, header: str) -> int:
+        return headers.count_of(self.delivery.properties.headers, header) if self.has_our_headers else 0
 
-Held = tuple[DeadLetter, DeliveredMessage]  # until it is acknowledged, or the channel closes
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message in hand, until it is taken out of the queue or the channel closes."""
+
+    letter: DeadLetter
+    is_double: bool  # of one that was taken out before: nothing is to be done but to take it out too
+    message: DeliveredMessage
+
+
 Choice = Callable[[DeadLetter], bool]
-Act = Callable[[DeadLetter], Awaitable[None]]
 
 
 @asynccontextmanager
 async def opened(
-    connection: AbstractConnection, queue: str = topology.DEAD, keys: KeyRing | None = None
+    connection: AbstractConnection,
+    queue: str = topology.DEAD,
+    keys: KeyRing | None = None,
+    *,
+    wait_seconds: float = 0.0,
 ) -> AsyncIterator["DeadLetters"]:
-    """Look into a queue as its only operator. Whatever is not taken out lies there as before.
+    """Be the only operator of a queue. Whatever is not taken out lies there as before.
 
     With the secret keys what is sent back is sealed: what we note on it counts (messages.md, "Whose word counts").
 
     Raises:
-        AnotherOperator: somebody else has it open.
+        AnotherOperator: somebody else has it open, and did not end in the time that is waited for them.
     """
     async with connection.channel(publisher_confirms=False) as locking:
-        try:
-            lock = await locking.declare_queue(OPERATORS_LOCK, exclusive=True)
-        except ChannelLockedResource:
-            raise AnotherOperator("another operator has the dead letters open: try again when they are done") from None
+        if not await _is_locked(locking, wait_seconds):
+            raise AnotherOperator("another operator has the dead letters open")
         async with connection.channel(publisher_confirms=True, on_return_raises=True) as publishing:
-            yield DeadLetters(queue, connection, publishing, keys)
+            yield DeadLetters(queue, connection, publishing, keys, is_alone=True)
         if not locking.is_closed:
-            await lock.delete()  # else it stays until the connection closes
+            await locking.queue_delete(OPERATORS_LOCK)  # else it stays until the connection closes
+
+
+@asynccontextmanager
+async def looked_into(
+    connection: AbstractConnection, queue: str = topology.DEAD, *, wait_seconds: float = 0.0
+) -> AsyncIterator["DeadLetters"]:
+    """Look into a queue: alone, so that nobody else's look hides a half, or beside somebody who does not end in time.
+
+    Beside somebody it sees what they have not in hand, and `is_alone` says so.
+    """
+    async with connection.channel(publisher_confirms=False) as locking:
+        is_alone = await _is_locked(locking, wait_seconds)
+        async with connection.channel(publisher_confirms=False) as counting:
+            yield DeadLetters(queue, connection, counting, is_alone=is_alone)
+        if is_alone and not locking.is_closed:
+            await locking.queue_delete(OPERATORS_LOCK)
+
+
+async def _is_locked(channel: AbstractChannel, wait_seconds: float) -> bool:
+    """Take the lock, as soon as it is free; False: it is not, in this time."""
+    until = time.monotonic() + wait_seconds
+    while True:
+        try:
+            await channel.declare_queue(OPERATORS_LOCK, exclusive=True)
+        except ChannelLockedResource:
+            if time.monotonic() >= until:
+                return False
+            await asyncio.sleep(POLL_SECONDS)
+            await channel.reopen()
+        else:
+            return True
 
 
 class DeadLetters:
-    """One queue of messages that need a person. Of any number of them, no more than WINDOW are in memory at once."""
+    """One queue of messages that need a person. Of any number of them, no more than WINDOW are in memory at once.
+
+    `unseen` is how many somebody else held during the last look.
+    """
 
     def __init__(
-        self, queue: str, connection: AbstractConnection, publishing: AbstractChannel, keys: KeyRing | None
+        self,
+        queue: str,
+        connection: AbstractConnection,
+        channel: AbstractChannel,
+        keys: KeyRing | None = None,
+        *,
+        is_alone: bool,
     ) -> None:
+        self.is_alone = is_alone
+        self.unseen = 0
         self._queue = queue
         self._keys = keys
         self._connection = connection
-        self._publishing = publishing
+        self._channel = channel
         self._left = 0  # messages, when the last look was over: those that it held are on their way back
+        self._taken: set[bytes] = set()
+
+    @property
+    def connection(self) -> AbstractConnection:
+        return self._connection
 
     async def count(self) -> int:
-        declared = await self._publishing.declare_queue(self._queue, passive=True)
-        return declared.declaration_result.message_count or 0
+        return (await self._declared()).message_count or 0
+
+    async def _declared(self) -> Queue.DeclareOk:
+        return (await self._channel.declare_queue(self._queue, passive=True)).declaration_result
 
     async def browse(self) -> AsyncIterator[DeadLetter]:
         """Go through what lies in the queue, each message once. In no order: every look shuffles what lies there."""
-        seen = _Seen()
-        async with self._all() as letters:
-            async for letter, _message in letters:
-                if seen.is_new(letter):
+        seen = set[bytes]()
+        async with self._all() as arriving:
+            async for letter, _message in arriving:
+                if _is_new(letter, seen):
                     yield letter
 
-    async def move(self, chosen: Choice, act: Act, *, at_once: int = 1) -> AsyncIterator[DeadLetter]:
-        """Do something about each chosen message, and only then take it from the queue.
+    async def batches(self, chosen: Choice, at_once: int) -> AsyncIterator[list[Held]]:
+        """Hand out the chosen messages, up to `at_once` together, each to be taken out once it was seen to.
 
-        A crash in between can do it twice, never lose it. A message that lies there twice is done once, and taken out
-        twice. `act` runs for up to `at_once` messages side by side; where it raises, that message stays.
+        A crash in between can have a message seen to twice, and loses none. What is not taken out stays. One that lies
+        there twice comes again, alone and marked, if the first of it was taken out.
         """
-        seen = _Seen()
-        async with self._all() as letters:
-            batch: list[Held] = []
-            async for letter, message in letters:
+        seen, batch = set[bytes](), list[Held]()
+        async with self._all() as arriving:
+            async for letter, message in arriving:
                 if not chosen(letter):
                     continue
-                if not seen.is_new(letter):
-                    await self._take_out(message)
-                    continue
-                batch.append((letter, message))
-                if len(batch) == at_once:
-                    for done in await self._act_on(batch, act):
-                        yield done
-                    batch.clear()
-            for done in await self._act_on(batch, act):
-                yield done
+                is_double = not _is_new(letter, seen)
+                if batch and (is_double or len(batch) == at_once):
+                    yield batch  # what becomes of the first decides about its double
+                    batch = []
+                if not is_double:
+                    batch.append(Held(letter, is_double=False, message=message))
+                elif letter.digest in self._taken:
+                    yield [Held(letter, is_double=True, message=message)]
+            if batch:
+                yield batch
 
-    async def replay(
-        self,
-        chosen: Choice,
-        routing_key: str | None = None,
-        *,
-        rate: float | None = None,
-    ) -> AsyncIterator[DeadLetter]:
-        """Publish the chosen ones back to `orders`, and only then take each from the queue.
-
-        Each goes under the routing key that it came with, or under the one given, at most `rate` a second. What dies
-        again during the run waits for the next one: it stands behind all that the queue had. A duplicate after a crash
-        changes nothing.
-        """
-        pace = _Pace(rate)
-
-        async def send(letter: DeadLetter) -> None:
-            await pace.wait()
-            await self.send(self.republisher.replay(letter.delivery, letter.trail, routing_key or letter.routing_key))
-
-        at_once = IN_FLIGHT_MAX if rate is None else max(1, min(IN_FLIGHT_MAX, int(rate)))
-        async for letter in self.move(chosen, send, at_once=at_once):
-            yield letter
+    async def take_out(self, held: Held) -> None:
+        await held.message.channel.basic_ack(delivery_of(held.message).tag)
+        self._taken.add(held.letter.digest)
+        self._left -= 1
 
     @property
     def republisher(self) -> Republisher:
+        """Write what is sent back."""
         assert self._keys is not None, "who sends something back has the keys"
         return Republisher(self._keys)
 
-    async def send(self, outgoing: Outgoing) -> None:
-        """Send a request on its way, and return when the broker has confirmed it."""
-        async with asyncio.timeout(CONFIRM_SECONDS_MAX):
-            for _, error in await batch.publish(await self._publishing.get_underlay_channel(), [outgoing]):
-                raise error
+    async def send(self, requests: Sequence[Outgoing]) -> list[str | None]:
+        """Send requests on their way. For each, None or why it was not sent."""
+        return await sending.send(await self._channel.get_underlay_channel(), requests)
 
-    async def put(self, body: bytes, properties: Properties) -> None:
-        """Put a message into this queue, as it is. The exchange of the same name leads there and nowhere else."""
-        await self.send(
-            Outgoing(exchange=self._queue, routing_key=self._queue, body=body, properties=properties, mandatory=True)
+    async def put(self, messages: Sequence[Delivery]) -> list[str | None]:
+        """Put messages into this queue, as they are. For each, None or why it was not put there.
+
+        The exchange of the same name leads there and nowhere else, whatever the routing key.
+        """
+        return await self.send(
+            [
+                Outgoing(
+                    exchange=self._queue,
+                    routing_key=message.routing_key or self._queue,
+                    body=message.body,
+                    properties=_without_looks(message.properties),
+                    mandatory=True,
+                )
+                for message in messages
+            ]
         )
 
     @asynccontextmanager
-    async def _all(self) -> AsyncIterator[AsyncIterator[Held]]:
+    async def _all(self) -> AsyncIterator[AsyncIterator[tuple[DeadLetter, DeliveredMessage]]]:
         """Hold what lies in the queue, each message until it is acknowledged or the channel closes."""
         async with self._connection.channel(publisher_confirms=False) as browsing:
             yield self._arriving(await browsing.get_underlay_channel())
 
-    async def _arriving(self, browsing: aiormq.abc.AbstractChannel) -> AsyncIterator[Held]:
+    async def _arriving(
+        self, browsing: aiormq.abc.AbstractChannel
+    ) -> AsyncIterator[tuple[DeadLetter, DeliveredMessage]]:
         """Let them come a window at a time: as many as there are now. What comes meanwhile stands behind them.
 
         Getting them one by one takes sixteen times as long.
@@ -256,70 +349,55 @@ class DeadLetters:
         arrived = asyncio.Queue[DeliveredMessage]()
         await browsing.basic_qos(prefetch_count=WINDOW)
         room = 0
-        for _ in range(await self._count_all()):
+        there = await self._count_all()
+        until = None if self.is_alone else time.monotonic() + BESIDE_SECONDS_MAX
+        for number in range(there):
+            self.unseen = there - number
             if room == 0:
                 # A consumer holds as many unacknowledged messages as its prefetch, so the next window is another one's.
                 await browsing.basic_consume(self._queue, arrived.put)
                 room = WINDOW
+            patience = ARRIVAL_SECONDS_MAX if until is None else until - time.monotonic()
             try:
-                message = await asyncio.wait_for(arrived.get(), ARRIVAL_SECONDS_MAX)
+                message = await asyncio.wait_for(arrived.get(), patience)
             except TimeoutError:
-                return  # somebody else took the rest
+                return  # somebody else holds the rest
             room -= 1
             yield DeadLetter(delivery_of(message), self._queue), message
+        self.unseen = 0
 
     async def _count_all(self) -> int:
-        """Count the messages once all are back that the look before held: when its channel closes, that takes a moment.
+        """Count the messages once all are back that a look held: when its channel closes, that takes a moment.
 
-        Those that do not come back are in nobody's reach: somebody has emptied the queue.
+        Whoever has the lock also waits for those who look beside it. What does not come back is in nobody's reach:
+        somebody has emptied the queue.
         """
-        count = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ARRIVAL_SECONDS_MAX):
-                while (count := await self.count()) < self._left:  # noqa: ASYNC110  # the broker tells nobody
+                while True:
+                    declared = await self._declared()
+                    count = declared.message_count or 0
+                    if count >= self._left and not (self.is_alone and declared.consumer_count):
+                        break
                     await asyncio.sleep(POLL_SECONDS)
         self._left = count
         return count
 
-    async def _take_out(self, message: DeliveredMessage) -> None:
-        await message.channel.basic_ack(delivery_of(message).tag)
-        self._left -= 1
 
-    async def _act_on(self, batch: Sequence[Held], act: Act) -> list[DeadLetter]:
-        """Act side by side; take out what was done, then raise what went wrong with the others."""
-        outcomes = await asyncio.gather(*(act(letter) for letter, _ in batch), return_exceptions=True)
-        faults = [outcome for outcome in outcomes if outcome is not None]
-        done = [pair for pair, outcome in zip(batch, outcomes, strict=True) if outcome is None]
-        for _, message in done:
-            await self._take_out(message)
-        if faults:
-            raise faults[0]
-        return [letter for letter, _ in done]
+def _without_looks(properties: Properties) -> Properties:
+    """Leave out how often it was looked at: what is put back begins anew."""
+    kept = {name: value for name, value in properties.headers.items() if name not in COUNTS_OF_LOOKS}
+    return replace(properties, headers=kept)
 
 
-class _Pace:
-    """Lets one go every so many seconds."""
-
-    def __init__(self, rate: float | None) -> None:
-        self._seconds = 0.0 if rate is None else 1 / rate
-        self._next = 0.0
-
-    async def wait(self) -> None:
-        now = time.monotonic()
-        self._next = max(self._next, now) + self._seconds
-        await asyncio.sleep(self._next - self._seconds - now)
+def _is_new(letter: DeadLetter, seen: set[bytes]) -> bool:
+    count = len(seen)
+    seen.add(letter.digest)
+    return len(seen) > count
 
 
-class _Seen:
-    """Which messages have come by."""
-
-    def __init__(self) -> None:
-        self._digests: set[bytes] = set()
-
-    def is_new(self, letter: DeadLetter) -> bool:
-        count = len(self._digests)
-        self._digests.add(letter.digest)
-        return len(self._digests) > count
+def _iso_time(time_: datetime) -> str:
+    return time_.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def is_routed(routing_key: str) -> bool:

@@ -40,8 +40,16 @@ def _unmarshal_what_can_be_read(self: Basic.Properties, flags: int, data: bytes)
 
 
 def _encode_exactly(value: Any) -> bytes:
-    """Write a header's value. pamqp writes floats in single precision, and a copy would say something else."""
-    return b"d" + encode.double(value) if isinstance(value, float) else _encode_table_value(value)
+    """Write a header's value. pamqp writes floats in single precision, and a copy would say something else.
+
+    Text that is not UTF-8 it reads as bytes, and writes none.
+    """
+    match value:
+        case float():
+            return b"d" + encode.double(value)
+        case bytes():
+            return b"S" + len(value).to_bytes(4, "big") + value
+    return _encode_table_value(value)
 
 
 async def _close_with_a_cause(

@@ -3,17 +3,14 @@
 import getpass
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import orjson
 import typer
 from rich.console import Console
 
-from worker.broker.connection import BROKER_FAULTS, BrokerRefused
-from worker.broker.topology import TopologyError
-from worker.settings import SettingsError
+from worker.commands.layout import Block, Screen
+from worker.settings import Settings, SettingsError
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -26,8 +23,12 @@ def echo(value: object) -> None:
     typer.echo(orjson.dumps(value, default=str, option=orjson.OPT_UTC_Z))
 
 
+def display(block: Block, console: Console = out) -> None:
+    console.print(Screen(block))
+
+
 def fail(sentence: str) -> NoReturn:
-    """Say in a line what went wrong and how to mend it, and end with status 1."""
+    """Say in a line what went wrong and how to fix it, and end with status 1."""
     err.print(f"[red]error:[/] {sentence}")
     sys.exit(1)
 
@@ -40,31 +41,18 @@ def person() -> str:
         return f"uid {os.getuid()}"
 
 
-@contextmanager
-def broker_errors() -> Iterator[None]:
-    """Turn what the broker throws into a sentence."""
-    try:
-        yield
-    except SettingsError:
-        raise
-    except (TopologyError, BrokerRefused) as error:
-        fail(str(error))
-    except BROKER_FAULTS as error:
-        _fail_for(error)
-    except BaseExceptionGroup as group:
-        faults, others = group.split(BROKER_FAULTS)
-        if faults is None or others is not None:
-            raise
-        _fail_for(next(_leaves(faults)))
+def needed(settings: Settings, *names: Literal["amqp_url", "postgres_url"]) -> list[str]:
+    """Return the URLs that a command cannot do without.
 
-
-def _fail_for(error: BaseException) -> NoReturn:
-    fail(f"RabbitMQ at ORDERS_AMQP_URL does not answer, or refuses ({type(error).__name__}: {error})")
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+    Raises:
+        SettingsError: with a line for each that is not set.
+    """
+    urls, faults = [], []
+    for name in names:
+        try:
+            urls.append(settings.require(name))
+        except SettingsError as error:
+            faults.append(str(error))
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return urls

@@ -19,7 +19,6 @@ from repository import catalog_versions
 from repository.catalog import CatalogError, LoadReport
 from repository.catalog_versions import Version, VersionError
 from repository.database import Connection, Database
-from schemas.catalog_advice import advise
 from schemas.catalog_changes import EntryChange, in_detail
 from schemas.catalog_check import check as check_entries
 from schemas.catalog_check import elsewhere
@@ -36,6 +35,7 @@ from worker.commands.catalog_report import (
     tell_report,
 )
 from worker.commands.database import with_database
+from worker.operations.catalog_advice import advise
 
 VERSIONS_MAX = 1_000
 

@@ -9,11 +9,11 @@ from rich.table import Table
 
 from repository.catalog import CatalogError, LoadReport
 from repository.catalog_versions import Act, Version
-from schemas.catalog_advice import Finding
 from schemas.catalog_changes import EntryChange, in_detail, sentence
 from schemas.catalog_file import FAULTS_SHOWN_MAX
 from worker.commands import echo, err, fail, out
-from worker.redaction import plain
+from worker.operations.catalog_advice import Finding
+from worker.redaction import escape_controls
 
 CHANGES_SHOWN_MAX = 40
 VERSION_CHANGES_SHOWN_MAX = 5  # of one version, where several are listed
@@ -25,7 +25,7 @@ def fail_for(error: CatalogError, *, as_json: bool = False) -> NoReturn:
         raise typer.Exit(1)
     err.print(str(error), markup=False)
     things = "one thing" if len(error.faults) == 1 else f"{len(error.faults)} things"
-    fail(f"{things} to mend in the file first")
+    fail(f"{things} to fix in the file first")
 
 
 def _refused(fault: str) -> Finding:
@@ -112,7 +112,7 @@ def show_version(version: Version) -> None:
         out.print(f"{version.version}  not recorded: made by a version of this program that kept no history")
         return
     when = f"{version.made_at:%Y-%m-%d %H:%M:%S} UTC"
-    out.print(f"{version.version}  {when}  {acts[version.act]}, by {plain(version.made_by)}", markup=False)
+    out.print(f"{version.version}  {when}  {acts[version.act]}, by {escape_controls(version.made_by)}", markup=False)
     _show_changes(version.changes, most=VERSION_CHANGES_SHOWN_MAX, indent="    ")
     more = version.count - len(version.changes)
     if more:

@@ -1,90 +1,192 @@
-"""`orders dead edit`: mend a request, and send what comes of it in its stead."""
+"""`orders dead edit`: fix a request, or all that a filter picks, and send what comes of each in its stead."""
 
+import asyncio
 import os
 import shlex
 import subprocess
 import tempfile
-import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.markup import escape
 from rich.text import Text
 
-from repository import audit
-from worker.broker import republish
-from worker.broker.dead_letters import DeadLetter, DeadLetters
-from worker.commands import AsJson, echo, err, fail, out
-from worker.commands.choice import Filter
-from worker.commands.operating import Where, Why, audited, check_found, check_why, operation_on, run_on
-from worker.editing import Draft, Edited, NotEdited
-from worker.redaction import Shown, plain
+from worker.broker.dead_letters import DeadLetter
+from worker.commands import AsJson, display, err, fail, needed, out
+from worker.commands.layout import Column, Table
+from worker.commands.operating import (
+    Told,
+    actor_of,
+    check_found,
+    check_named,
+    follow,
+    is_dry,
+    keys_of,
+    sum_up,
+    tell_plan,
+)
+from worker.commands.options import (
+    Action,
+    Client,
+    Code,
+    DryRun,
+    Everything,
+    Limit,
+    MessageIds,
+    Publisher,
+    ReasonOrWhy,
+    Since,
+    Until,
+    Why,
+    why_and_reason,
+)
+from worker.operations.audit import run, written
+from worker.operations.editing import Change, Draft, Edited, NotEdited, edited
+from worker.operations.looks import acting_on
+from worker.operations.replay import Step, Survey, run_line, survey
+from worker.operations.selection import Filter, Where, criteria
+from worker.redaction import Shown, escape_controls
 from worker.settings import Settings
 
 NOTE_MARK = "//"  # of a line in the editor that is no part of the request
+TRIED_MAX = 1_000  # letters of a dry run of which it is tried what they would become
 
 
-def edit(
-    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="Which message.", show_default=False)],
-    reason: Why,
+def edit(  # noqa: PLR0913  # an option is a parameter
+    *,
+    message_ids: MessageIds = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter, such as pid[0]=7.")
     ] = None,
     unset: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Take a parameter out.")] = None,
+    why: Why = None,
+    reason: ReasonOrWhy = None,
+    code: Code = None,
+    client: Client = None,
+    publisher: Publisher = None,
+    action: Action = None,
+    since: Since = None,
+    until: Until = None,
+    everything: Everything = False,
+    limit: Limit = None,
+    dry_run: DryRun = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a request, and send it under a message_id of its own, in place of the one that failed.
+    """Change requests, and send each under a message_id of its own, in place of the one that failed.
 
-    Without --set and --unset it opens $EDITOR. Of the two requests at most one can ever be placed. Who changed what,
-    and why, is kept in the database; secrets are not shown, and stay as they are.
+    Without --set and --unset it opens $EDITOR, for one message. Of the two requests at most one can ever be placed.
+    Who changed what, and why, is kept in the database (`orders audit`); secrets are not shown, and stay as they are.
     """
-    check_why(reason)
-    letter = _the_one(message_id)
-    try:
-        draft = Draft.of(letter.delivery.body, letter.delivery.properties.content_type)
-        given = {**dict(_pair(one) for one in set_ or ()), **dict.fromkeys(unset or ())}
-        edited = draft.set(given) if given else _in_editor(draft)
-    except NotEdited as error:
-        fail(f"nothing was changed: {plain(str(error))}")
-    if not edited.changes:
-        fail("nothing was changed")
-    new_id = str(uuid.uuid4())
-    done = run_on(Where.DEAD, lambda letters: _send(letters, letter, edited, new_id, reason))
-    if not done:
-        fail(f"{plain(message_id)} is not among the dead letters any more: nothing was sent")
-    if as_json:
-        echo({"message_id": new_id, "supersedes": message_id, "changes": edited.changes})
+    why, reason = why_and_reason(why, reason)
+    chosen = Filter.of(message_ids, criteria(reason, code, client, publisher, action), since, until)
+    check_named(chosen, everything=everything)
+    settings = Settings.read()
+    amqp_url, postgres_url = needed(settings, "amqp_url", "postgres_url")
+    keys = keys_of(settings)
+    given = {**dict(map(_pair, set_ or ())), **dict.fromkeys(unset or ())}
+    found: list[DeadLetter] = []
+
+    def keep(letter: DeadLetter) -> None:
+        if len(found) < TRIED_MAX:
+            found.append(letter)
+
+    async def look_first() -> Survey:
+        async with acting_on(amqp_url, Where.DEAD, postgres_url, keys) as letters:
+            return await survey(letters, chosen, limit, keep, remember=True)
+
+    async def act(plan: Survey, change: Change) -> tuple[Told, int]:
+        line = run_line("edit", Where.DEAD, why, plan.due, plan.chosen.words)
+        async with (
+            written(postgres_url, actor_of(settings)) as ledger,
+            acting_on(amqp_url, Where.DEAD, postgres_url, keys) as letters,
+            run(actor_of(settings), ledger, line, of_many=plan.due > 1) as going,
+        ):
+            steps = edited(letters, plan, going, change)
+            told = await follow(steps, plan.due, "edited", as_json=as_json, tell=None if as_json else _tell)
+            return told, letters.unseen
+
+    plan = asyncio.run(look_first())
+    if not plan.count:
+        check_found(message_ids or [], plan.message_ids, Where.DEAD)
+    if given:
+        change: Change = lambda draft: draft.set(given)  # noqa: E731  # as short as it is
+        if is_dry(plan, chosen, Where.DEAD, dry_run=dry_run, everything=everything):
+            tell_plan(plan, Where.DEAD, "edited")
+            _tell_trial([letter for letter in found if plan.is_due(letter)], change)
+            check_found(message_ids or [], plan.message_ids, Where.DEAD)
+            return
+        _check_one_changes(plan, found, change)
     else:
-        err.print(_changes(edited.changes))
-        out.print(new_id)
-
-
-def _the_one(message_id: str) -> DeadLetter:
-    async def find(letters: DeadLetters) -> list[DeadLetter]:
-        chosen = Filter.of([message_id], {})
-        return [letter async for letter in letters.browse() if chosen(letter)]
-
-    found = run_on(Where.DEAD, find)
-    check_found([message_id], [letter.message_id for letter in found], Where.DEAD)
-    if len(found) > 1:
-        fail(f"{len(found)} dead letters have this message_id: look at them with `orders dead show`, and discard one")
-    return found[0]
+        change = _by_hand(plan, found)
+    told, unseen = asyncio.run(act(plan, change))
+    check_found(message_ids or [], told.message_ids, Where.DEAD)
+    sum_up(told, "edited", unseen)
 
 
 def _pair(written: str) -> tuple[str, str]:
     name, equals, value = written.partition("=")
     if not equals:
-        raise NotEdited(f"--set takes NAME=VALUE, and not {written}")
+        fail(f"nothing was changed: --set takes NAME=VALUE, and not {escape(escape_controls(written))}")
     return name, value
+
+
+def _draft_of(letter: DeadLetter) -> Draft:
+    return Draft.of(letter.delivery.body, letter.delivery.properties.content_type)
+
+
+def _by_hand(plan: Survey, found: list[DeadLetter]) -> Change:
+    """Let a person edit the one request that is meant."""
+    if plan.count > 1:
+        fail(f"{plan.count:,} messages are meant: $EDITOR is for one of them; give --set or --unset")
+    result = _checked(lambda: _in_editor(_draft_of(found[0])))
+    return lambda _: result
+
+
+def _check_one_changes(plan: Survey, found: list[DeadLetter], change: Change) -> None:
+    """Of one message it is told at once why nothing comes of it, and nothing is done."""
+    if plan.count == 1:
+        result = _checked(lambda: change(_draft_of(found[0])))
+        display(_changes(result.changes), err)
+
+
+def _checked(make: Callable[[], Edited]) -> Edited:
+    try:
+        result = make()
+    except NotEdited as error:
+        fail(f"nothing was changed: {escape(escape_controls(str(error)))}")
+    if not result.changes:
+        fail("nothing was changed")
+    return result
+
+
+def _tell_trial(letters: list[DeadLetter], change: Change) -> None:
+    """Tell how many would become something else, what the first of them would, and why others would not."""
+    shown = False
+    why_not: dict[str, int] = {}
+    for letter in letters:
+        try:
+            result = change(_draft_of(letter))
+            says = "" if result.changes else "nothing would change"
+        except NotEdited as error:
+            says = str(error)
+        if says:
+            why_not[says] = why_not.get(says, 0) + 1
+        elif not shown:
+            err.print(f"the first of them, {escape(escape_controls(letter.message_id))}:")
+            display(_changes(result.changes), err)
+            shown = True
+    for says, count in sorted(why_not.items(), key=lambda pair: -pair[1]):
+        err.print(Text(f"{count:,} would be skipped: {escape_controls(says)}"))
 
 
 def _in_editor(draft: Draft) -> Edited:
     """Let a person edit until it is a request, or they give up."""
     text = draft.text
     while True:
-        written = _edited(text)
-        text = "\n".join(line for line in written.splitlines() if not line.startswith(NOTE_MARK))
+        written_ = _edited(text)
+        text = "\n".join(line for line in written_.splitlines() if not line.startswith(NOTE_MARK))
         try:
             return draft.read(text)
         except NotEdited as error:
@@ -110,28 +212,14 @@ def _edited(text: str) -> str:
         return file.read_text(encoding="utf-8")
 
 
-async def _send(letters: DeadLetters, letter: DeadLetter, edited: Edited, new_id: str, why: str) -> bool:
-    """Write down what is done, send the new request, and only then take the old one out."""
-    settings = Settings.read()
-    new = republish.Edited(new_id, edited.body, edited.content_type)
-    operation = operation_on(letter, "edit", why, settings, new_message_id=new_id, changes=edited.changes)
-    async with audited(settings) as database:
-
-        async def send(_: DeadLetter) -> None:
-            async with database.connection() as connection:
-                await audit.record(connection, operation)
-            await letters.send(letters.republisher.edited(letter.delivery, letter.trail, letter.routing_key, new))
-
-        return bool([one async for one in letters.move(lambda one: one.digest == letter.digest, send)])
+def _tell(step: Step) -> None:
+    out.print(Text(str(step.new_message_id)))
 
 
 def _changes(changes: list[dict[str, Shown]]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for change in changes:
-        before, after = (_written(change[side]) for side in ("before", "after"))
-        table.add_row(Text(plain(str(change["parameter"])), style="cyan"), Text(before), "→", Text(after))
-    return table
+    rows = [(str(change["parameter"]), *(_written(change[side]) for side in ("before", "after"))) for change in changes]
+    return Table([Column("parameter"), Column("before", text=True), Column("after", text=True)], rows)
 
 
 def _written(value: Shown) -> str:
-    return plain("(none)" if value is None else str(value))
+    return "(none)" if value is None else str(value)

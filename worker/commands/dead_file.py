@@ -1,5 +1,6 @@
 """`orders dead export` and `import`: messages into a file and back, to the byte."""
 
+import asyncio
 import os
 import shutil
 import sys
@@ -9,15 +10,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
-import orjson
 import typer
 
-from worker.broker.dead_letters import DeadLetter, DeadLetters
-from worker.broker.messages import Delivery, Properties
-from worker.commands import err, fail
-from worker.commands.choice import Action, Client, Code, Filter, Reason, Since, Until, named
-from worker.commands.operating import Where, WhichQueue, check_found, run_on
-from worker.letter_file import NotALine, line_of, message_in
+from worker.broker.message_lines import NotALine
+from worker.commands import err, fail, needed
+from worker.commands.operating import actor_of, check_found, follow
+from worker.commands.options import (
+    Action,
+    Client,
+    Code,
+    MessageIds,
+    Publisher,
+    Reason,
+    Since,
+    Until,
+    WhichQueue,
+    Why,
+)
+from worker.operations.audit import run, written_if_possible
+from worker.operations.files import exported, imported, messages_in
+from worker.operations.looks import acting_on
+from worker.operations.replay import run_line
+from worker.operations.selection import Filter, Where, criteria
+from worker.settings import Settings
 
 STANDARD = Path("-")
 OWNER_ONLY = 0o600
@@ -31,65 +46,72 @@ FileToRead = Annotated[Path, typer.Argument(metavar="FILE", help="What an export
 def export(  # noqa: PLR0913  # an option is a parameter
     *,
     file: FileToWrite,
-    message_ids: Annotated[list[str] | None, typer.Argument(metavar="MESSAGE_ID", help="Only these.")] = None,
+    message_ids: MessageIds = None,
     reason: Reason = None,
     code: Code = None,
     client: Client = None,
+    publisher: Publisher = None,
     action: Action = None,
     since: Since = None,
     until: Until = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how many would be written.")] = False,
     queue: WhichQueue = Where.DEAD,
 ) -> None:
     """Write messages to a file of JSON lines, exactly as they are: nothing is left out, secrets neither.
 
     They stay in the queue. Only you may read the file; delete it when it is not needed any more.
     """
-    chosen = Filter.of(message_ids, named(reason, code, client, action), since, until)
-    with _to_write(file) as lines:
-
-        async def write(letters: DeadLetters) -> set[str]:
-            written, count = set[str](), 0
-            async for letter in letters.browse():
-                if chosen(letter):
-                    line = line_of(letter.delivery.body, letter.delivery.properties)
-                    lines.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-                    written.add(letter.message_id)
-                    count += 1
-            err.print(f"{count:,} exported")
-            return written
-
-        written = run_on(queue, write)
-    check_found(message_ids or [], written, queue)
+    chosen = Filter.of(message_ids, criteria(reason, code, client, publisher, action), since, until)
+    [amqp_url] = needed(Settings.read(), "amqp_url")
+    with tempfile.TemporaryFile() if dry_run else _to_write(file) as lines:
+        ids, looked = asyncio.run(exported(amqp_url, queue, chosen, lines))
+    if looked.unseen:
+        err.print(f"note: {looked.unseen}")
+    err.print(f"{looked.count:,} {'would be exported' if dry_run else 'exported'}")
+    check_found(message_ids or [], ids, queue)
 
 
-def import_(
-    file: FileToRead,
-    queue: WhichQueue = Where.DEAD,
-) -> None:
+def import_(file: FileToRead, queue: WhichQueue = Where.DEAD, why: Why = None) -> None:
     """Put exported messages back into the queue. What lies there already is left out, so that it can be run again."""
+    settings = Settings.read()
+    [amqp_url] = needed(settings, "amqp_url")
+    postgres_url = settings.postgres_url.get_secret_value() if settings.postgres_url else None
     with _to_read(file) as lines:
-        total = sum(1 for _ in _messages(lines))  # all of them can be read, before any is put back
+        try:
+            total = sum(1 for _ in messages_in(lines))  # all of them can be read, before any is put back
+        except NotALine as error:
+            fail(f"{error}; nothing was imported")
         lines.seek(0)
 
-        async def put(letters: DeadLetters) -> int:
-            there = {letter.digest async for letter in letters.browse()}
-            count = 0
-            for body, properties in _messages(lines):
-                letter = DeadLetter(Delivery(body, properties, "", redelivered=False, tag=0), queue.queue)
-                if letter.digest not in there:
-                    await letters.put(body, properties)
-                    there.add(letter.digest)
-                    count += 1
-            return count
+        async def put() -> tuple[int, int, int, str]:
+            line = run_line("import", queue, why or "", total)
+            async with (
+                written_if_possible(postgres_url, actor_of(settings)) as ledger,
+                acting_on(amqp_url, queue, postgres_url) as letters,
+                run(actor_of(settings), ledger, line, of_many=total > 1) as going,
+            ):
+                steps = imported(letters, messages_in(lines), queue, going)
+                told = await follow(steps, total, "imported", as_json=False, tell=lambda _: None)
+            return told.done, told.doubles, told.skipped, ledger.fault
 
-        count = run_on(queue, put)
-    err.print(f"{count:,} imported, {total - count:,} were there already")
+        done, there, skipped, fault = asyncio.run(put())
+    if fault:
+        err.print(f"note: who did this is not written down: {fault}", markup=False)
+    if skipped:
+        err.print(f"{skipped:,} skipped")
+    err.print(f"{done:,} imported, {there:,} were there already")
+    if skipped:
+        raise typer.Exit(1)
 
 
 @contextmanager
 def _to_write(file: Path) -> Iterator[BinaryIO]:
     if file == STANDARD:
-        yield sys.stdout.buffer
+        with tempfile.TemporaryFile() as spool:  # a look must not last as long as somebody reads
+            yield spool
+            spool.seek(0)
+            shutil.copyfileobj(spool, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
         return
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
@@ -116,12 +138,3 @@ def _to_read(file: Path) -> Iterator[BinaryIO]:
         fail(f"{file}: {error.strerror}")
     with lines:
         yield lines
-
-
-def _messages(file: BinaryIO) -> Iterator[tuple[bytes, Properties]]:
-    for number, line in enumerate(file, start=1):
-        if line.strip():
-            try:
-                yield message_in(line)
-            except NotALine as error:
-                fail(f"line {number}: {error}; nothing was imported")

@@ -9,19 +9,18 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 import typer
-from rich.console import Console, RenderableType
-from rich.padding import Padding
+from rich.console import Console
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from deploy.local.host import LocalServerError
 from deploy.local.servers import local_servers
 from schemas import wire
 from worker.client import Request
-from worker.commands import fail
+from worker.commands import display, fail
 from worker.commands.demo_stage import Scene, Stage, running_stage
 from worker.commands.events import line_of
+from worker.commands.layout import Content, Grid
 from worker.commands.show import parts_of_order
 
 CREDENTIALS = {"username": "admin", "password": "fe01ce2a7fbac8fafaed7c982a04e229"}  # the sample catalogue's
@@ -70,7 +69,7 @@ async def _five_requests(stage: Stage) -> None:
 
 
 async def _rejected_and_replayed(stage: Stage) -> None:
-    console.print(Rule("[bold]A rejected request, mended and replayed[/]", style="cyan"))
+    console.print(Rule("[bold]A rejected request, its cause fixed, and replayed[/]", style="cyan"))
     console.print("The shop has switched this payment method off: an honest mistake of the storefront.", style="italic")
     request = _internal({"clientid": 1, "pid": 7, "paymentmethod": "oldgateway"})
     await _show(stage, "Internal API: JSON, from a publisher that is trusted", request)
@@ -81,7 +80,7 @@ async def _rejected_and_replayed(stage: Stage) -> None:
     await stage.load_catalogue(
         {"payment_methods": [{"name": "oldgateway", "display_name": "Old Gateway", "active": True, "order": 3}]}
     )
-    _command("orders catalog load mended.json")
+    _command("orders catalog load fixed.json")
     _command(f"orders dead replay {request.message_id}")
     await _show_scene(await stage.play(request, lambda: stage.replay(request.message_id)), stage)
     left = await stage.count_dead_letters()
@@ -129,18 +128,14 @@ async def _show_scene(scene: Scene, stage: Stage) -> None:
     reply = json.loads(scene.reply)
     _part("reply", _json(scene.reply))
     if reply["result"] == "success":
-        for name, content in parts_of_order(await stage.rows_of(reply["orderid"])):
+        for name, content in parts_of_order(await stage.order(reply["orderid"])):
             _part(name, content)
     for event in scene.events:
         _part("follow-up" if b'"type":"email.' in event else "event", line_of(event, with_request=False))
 
 
-def _part(name: str, content: RenderableType) -> None:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=14, style="dim", justify="right")
-    grid.add_column(overflow="fold")
-    grid.add_row(name, content)
-    console.print(Padding(grid, (0, 0, 0, 1)))
+def _part(name: str, content: Content) -> None:
+    display(Grid([(name, content)]), console)
 
 
 def _sent(request: Request) -> Text:

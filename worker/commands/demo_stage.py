@@ -13,22 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from deploy.local import processes
 from deploy.local.servers import LOCAL, WORKER_PID_FILE, stop_worker
 from repository import catalog as catalogue
-from repository import scratch
+from repository import placed_orders, scratch
 from repository import show as archive
 from repository.database import Database
 from schemas import catalog_file, topology
+from schemas.recorded import RecordedOrder
 from worker.broker.addresses import user_of
-from worker.broker.connection import connect
+from worker.broker.connection import BrokerConnection, connect
 from worker.broker.dead_letters import DeadLetter, opened
+from worker.broker.events import heard
+from worker.broker.queues import look_at, purge
 from worker.broker.topology import apply_topology
 from worker.client import Request, Storefront
 from worker.commands import fail, person
 from worker.key_ring import KeyRing
+from worker.operations.actor import Actor, Role
+from worker.operations.audit import run, written_if_possible
+from worker.operations.replay import replayed, run_line, survey
+from worker.operations.selection import Filter, Where
 
 DATABASE = "orders_demo"
 SECRET_KEY = "demonstration-key-which-is-no-secret"  # noqa: S105  # of a database that lives for minutes
@@ -52,22 +58,26 @@ class Scene:
 
 
 class Stage:
-    def __init__(self, storefront: Storefront, broker: AbstractConnection, database: Database, env_file: Path) -> None:
+    def __init__(self, storefront: Storefront, broker: BrokerConnection, database: Database, env_file: Path) -> None:
         self.env_file = env_file
         self._storefront = storefront
         self._broker = broker
         self._database = database
         self._events: list[bytes] = []
 
-    async def listen(self) -> None:
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
         """Hear every event from now on."""
-        channel = await self._broker.channel(publisher_confirms=False)
-        queue = await channel.declare_queue(exclusive=True)
-        await queue.bind(topology.EVENTS, "#")
-        await queue.consume(self._hear, no_ack=True)
+        async with heard(self._broker) as bodies:
+            hearing = asyncio.ensure_future(self._hear(bodies))
+            try:
+                yield
+            finally:
+                hearing.cancel()
 
-    async def _hear(self, message: AbstractIncomingMessage) -> None:
-        self._events.append(message.body)
+    async def _hear(self, bodies: "asyncio.Queue[bytes]") -> None:
+        while True:
+            self._events.append(await bodies.get())
 
     async def send(self, request: Request) -> None:
         await self._storefront.send(request)
@@ -87,9 +97,9 @@ class Stage:
             fail(f"only {len(self._events) - seen} of {expected} events came; see {LOCAL / 'worker.log'}")
         return Scene(reply, tuple(self._events[seen:]))
 
-    async def rows_of(self, order_id: int) -> dict[str, list[Mapping[str, Any]]]:
+    async def order(self, order_id: int) -> RecordedOrder:
         async with self._database.connection() as connection:
-            return await archive.order(connection, order_id)
+            return (await placed_orders.read(connection, [order_id]))[order_id]
 
     async def count_orders(self) -> int:
         async with self._database.connection() as connection:
@@ -109,8 +119,14 @@ class Stage:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def replay(self, message_id: str) -> None:
-        async with opened(self._broker, keys=KeyRing([SECRET_KEY.encode()])) as dead_letters:
-            async for _ in dead_letters.replay(lambda letter: letter.message_id == message_id):
+        actor = Actor("demo", "operator", Role.OPERATOR)
+        async with (
+            opened(self._broker, keys=KeyRing([SECRET_KEY.encode()])) as letters,
+            written_if_possible(None, actor) as ledger,
+            run(actor, ledger, run_line("replay", Where.DEAD, "", 1), of_many=False) as going,
+        ):
+            plan = await survey(letters, Filter.of([message_id]))
+            async for _ in replayed(letters, plan, going):
                 pass
 
     async def count_dead_letters(self) -> int:
@@ -145,7 +161,8 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
     async with Database(database_url) as database, connect(amqp_url, "orders demo") as broker:
         await _load_catalogue(database, files("deploy").joinpath("sample", "catalog.json").read_text(encoding="utf-8"))
         await apply_topology(broker)
-        await _purge(broker)
+        for queue in topology.QUEUES:
+            await purge(broker, queue.name)
         env_file = _write_env_file(environment)
         worker = _start_worker(environment, detached=keep)
         if keep:
@@ -154,8 +171,8 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
             await _wait_for_consumer(broker, worker)
             async with Storefront.open(amqp_url) as storefront:
                 stage = Stage(storefront, broker, database, env_file)
-                await stage.listen()
-                yield stage
+                async with stage.listening():
+                    yield stage
         except BaseException:
             keep = False
             raise
@@ -168,12 +185,6 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
 async def _load_catalogue(database: Database, text: str) -> None:
     async with database.transaction() as connection:
         await catalogue.load(connection, catalog_file.parse(text), by=person())
-
-
-async def _purge(broker: AbstractConnection) -> None:
-    async with broker.channel(publisher_confirms=False) as channel:
-        for queue in topology.QUEUES:
-            await (await channel.get_queue(queue.name, ensure=False)).purge()
 
 
 def _write_env_file(environment: Mapping[str, str]) -> Path:
@@ -195,11 +206,10 @@ def _start_worker(environment: Mapping[str, str], *, detached: bool) -> "subproc
         )
 
 
-async def _wait_for_consumer(broker: AbstractConnection, worker: "subprocess.Popen[bytes]") -> None:
-    async with broker.channel(publisher_confirms=False) as channel, asyncio.timeout(WORKER_START_SECONDS_MAX):
+async def _wait_for_consumer(broker: BrokerConnection, worker: "subprocess.Popen[bytes]") -> None:
+    async with asyncio.timeout(WORKER_START_SECONDS_MAX):
         while worker.poll() is None:
-            queue = await channel.declare_queue(topology.REQUESTS, passive=True)
-            if queue.declaration_result.consumer_count:
+            if (await look_at(broker, topology.REQUESTS)).consumers:
                 return
             await asyncio.sleep(POLL_SECONDS)
     fail(f"the worker ended with status {worker.returncode}; its log is {LOCAL / 'worker.log'}")

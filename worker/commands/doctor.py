@@ -1,73 +1,18 @@
-"""`orders doctor`: is everything as it must be, and if not, what mends it? Changes nothing, publishes nothing."""
+"""`orders doctor`: is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
 
 import asyncio
-import os
-import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from enum import Enum, StrEnum, auto
-from ipaddress import ip_address
+from dataclasses import asdict
 from itertools import zip_longest
 from typing import Annotated
-from urllib.parse import parse_qsl, urlsplit
 
-import aio_pika
 import typer
-from aio_pika.abc import AbstractConnection
-from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity, ChannelPreconditionFailed
-from rich.table import Table
 from rich.text import Text
 
-from repository import revisions, shop_settings
-from repository import show as archive
-from repository.database import PASSING_FAULTS, Connection, Database, Refused
-from repository.revisions import REFUSALS, NotMigrated, check_migrated
-from repository.show import Collation, Condition
-from schemas import topology
-from worker.broker.addresses import nodes_of, user_of
-from worker.broker.connection import BROKER_FAULTS, connect
-from worker.broker.dead_letters import OPERATORS_LOCK, AnotherOperator, opened
-from worker.broker.topology import TopologyError, check_topology
-from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
-from worker.commands import echo, out
-from worker.publishers import in_words
-from worker.redaction import plain
+from worker.commands import display, echo
+from worker.commands.layout import Column, Table
+from worker.operations.checks import Finding, Level, Role, examine
+from worker.redaction import escape_controls
 from worker.settings import Settings, SettingsError
-from worker.shop_settings import overruled
-
-CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry this one's time, orders the database's
-DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
-
-# Keys to try: topic rights are tried as well as those of the exchange.
-ROUTING_KEYS = {topology.COMMANDS: topology.ADD_ORDER, topology.EVENTS: "order.added"}
-SOMEBODY_ELSE = "orders.somebody-else"  # no user's name
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARNING = "warning"  # worth knowing
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found. `mend` says what to do about it, and is empty where nothing is to be done."""
-
-    check: str
-    level: Level
-    says: str
-    mend: str = ""
-
-
-class Role(StrEnum):
-    STOREFRONT = "storefront"
-    WORKER = "worker"
-    OPERATOR = "operator"
-
-    @property
-    def user(self) -> User:
-        return next(user for user in USERS if user.name == self)
 
 
 def doctor(
@@ -82,11 +27,11 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
-    """Check settings, servers, rights and clocks, and say of each what is wrong and how to mend it.
+    """Check settings, servers, rights and clocks, and say of each what is wrong and how to fix it.
 
     Changes nothing and publishes nothing. The status is 1 if anything is wrong.
     """
-    findings = asyncio.run(_examine(role))
+    findings = _findings(role)
     is_well = not any(finding.level is Level.WRONG for finding in findings)
     if as_json:
         echo({"ok": is_well, "checks": [asdict(finding) for finding in findings]})
@@ -95,342 +40,15 @@ def doctor(
     raise typer.Exit(0 if is_well else 1)
 
 
-async def _examine(role: Role | None) -> list[Finding]:
+def _findings(role: Role | None) -> list[Finding]:
     try:
         settings = Settings.read()
     except SettingsError as error:
         return [
-            Finding("settings", Level.WRONG, line, "Mend it; nothing else was checked.")
+            Finding("settings", Level.WRONG, line, "Fix it; nothing else was checked.")
             for line in str(error).splitlines()
         ]
-    role = role or _role_of(settings)
-    findings = [*_settings(settings, role), *ways(settings, role)]
-    if role is not Role.STOREFRONT:
-        findings += [finding async for finding in _postgres(settings)]
-    findings += [finding async for finding in _rabbitmq(settings, role)]
-    return findings
-
-
-# ---------------------------------------------------------------- settings
-
-
-def _role_of(settings: Settings) -> Role:
-    name = user_of(settings.amqp_url.get_secret_value()) if settings.amqp_url else ""
-    return Role(name) if name in set(Role) else Role.WORKER
-
-
-def _settings(settings: Settings, role: Role) -> Iterator[Finding]:
-    faults = []
-    if role is Role.WORKER and not settings.secret_keys:
-        faults.append(
-            Finding(
-                "settings", Level.WRONG, "ORDERS_SECRET_KEYS is not set", "Set it: `openssl rand -hex 32` makes one."
-            )
-        )
-    if role is Role.WORKER and not settings.trusted_publishers:
-        says = "ORDERS_TRUSTED_PUBLISHERS is not set: every request needs credentials in its body"
-        faults.append(Finding("settings", Level.WARNING, says))
-    yield from faults or [Finding("settings", Level.OK, f"complete for {_a(role)}")]
-    if settings.trusted_publishers:
-        yield Finding("publishers", Level.OK, _trust(settings))
-
-
-def _trust(settings: Settings) -> str:
-    """Tell who may ask what without credentials, and whose keys they have."""
-    return "without credentials: " + "; ".join(
-        f"{user} may ask {in_words(actions)}" + (f", as {settings.callers[user]}" if user in settings.callers else "")
-        for user, actions in sorted(settings.trusted_publishers.items())
-    )
-
-
-def ways(settings: Settings, role: Role) -> Iterator[Finding]:
-    """Warn where somebody on the way to a server could listen in, or stand in for it."""
-    nodes = nodes_of(settings.amqp_url.get_secret_value()) if settings.amqp_url else []
-    addresses = [("RabbitMQ", urlsplit(node)) for node in nodes]
-    if settings.postgres_url and role is not Role.STOREFRONT:
-        addresses.append(("Postgres", urlsplit(settings.postgres_url.get_secret_value())))
-    for check, address in addresses:
-        given = dict(parse_qsl(address.query))
-        if check == "RabbitMQ":
-            is_safe = address.scheme == "amqps" and given.get("no_verify_ssl", "0") == "0"
-            mend = "Let ORDERS_AMQP_URL begin with amqps://, with ?cafile= of the authority, and no no_verify_ssl."
-        else:
-            is_safe = given.get("sslmode", os.environ.get("PGSSLMODE")) == "verify-full"
-            mend = "Add ?sslmode=verify-full&sslrootcert= of the authority to ORDERS_POSTGRES_URL."
-        if not (is_safe or _is_near(address.hostname or "")):
-            says = "the way there is not safe: orders could be read and changed on it, and the password taken"
-            yield Finding(check, Level.WARNING, says, mend)
-
-
-def _is_near(host: str) -> bool:
-    """Whether a host is this machine, or a neighbour on a network of its own such as compose's: names without a dot."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return "." not in host
-
-
-def _a(role: Role) -> str:
-    return f"an {role}" if role is Role.OPERATOR else f"a {role}"
-
-
-# ---------------------------------------------------------------- Postgres
-
-
-async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
-    if settings.postgres_url is None:
-        yield Finding("Postgres", Level.WRONG, "ORDERS_POSTGRES_URL is not set", "Set it.")
-        return
-    try:
-        url = settings.postgres_url.get_secret_value()
-        async with Database(url, connections_max=2) as database:
-            await database.check_sessions()
-            async for finding in _database(database, settings):
-                yield finding
-    except Refused as error:
-        says, _, mend = str(error).partition("; mend: ")
-        yield Finding("Postgres", Level.WRONG, says, f"{mend[:1].upper()}{mend[1:]}." if mend else "")
-    except (*PASSING_FAULTS, *REFUSALS) as error:
-        says = f"does not answer or refuses ({type(error).__name__}: {error})"
-        yield Finding("Postgres", Level.WRONG, says, "Start it, or mend ORDERS_POSTGRES_URL.")
-
-
-async def _database(database: Database, settings: Settings) -> AsyncIterator[Finding]:
-    async with database.connection() as connection:
-        asked_at = datetime.now(UTC)
-        found = await archive.condition(connection)
-        answered_at = datetime.now(UTC)
-        yield _server(found)
-        yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
-        yield durability(found)
-        for finding in collation(await archive.collations(connection)):
-            yield finding
-        async for finding in _schema(connection, settings):
-            yield finding
-
-
-def _server(found: Condition) -> Finding:
-    if found.is_standby:
-        says = "answers, but it is a standby: nothing can be written"
-        return Finding("Postgres", Level.WRONG, says, "Let ORDERS_POSTGRES_URL name the primary.")
-    return Finding("Postgres", Level.OK, f"answers, version {found.version}")
-
-
-def clock(difference: timedelta) -> Finding:
-    """Judge how far the database's clock is before ours."""
-    seconds = difference.total_seconds()
-    if abs(seconds) <= CLOCK_SECONDS_MAX:
-        return Finding("clock", Level.OK, "this machine and the database agree")
-    ahead = "ahead of" if seconds > 0 else "behind"
-    says = f"the database is {abs(seconds):.0f} s {ahead} this machine; the times in events and orders will not fit"
-    return Finding("clock", Level.WARNING, says, "Let both take their time from NTP.")
-
-
-def durability(found: Condition) -> Finding:
-    """Judge whether what was committed, and so acknowledged, outlives a power cut."""
-    faults = [f"{name}=off" for name in ("fsync", "full_page_writes") if getattr(found, name) != "on"]
-    if found.synchronous_commit not in DURABLE_COMMITS:
-        faults.append(f"synchronous_commit={found.synchronous_commit}")
-    if not faults:
-        return Finding("durability", Level.OK, f"fsync=on, synchronous_commit={found.synchronous_commit}")
-    says = f"{', '.join(faults)}: a power cut can lose orders that callers were told of"
-    return Finding("durability", Level.WRONG, says, "Set them to on in postgresql.conf, and for role and database.")
-
-
-def collation(found: Sequence[Collation]) -> Iterator[Finding]:
-    """Warn where the order of text has moved since indexes were built by it, as with another image or system."""
-    moved = [one for one in found if one.built_with is not None and one.built_with != one.found]
-    for one in moved:
-        says = (
-            f"{one.name} is of release {one.found or 'unknown'} here, and indexes were built by {one.built_with}: "
-            "what they hold may not be found"
-        )
-        yield Finding("collation", Level.WARNING, says, f"In psql, after `orders migrate`: {one.refresh};")
-    if not moved:
-        yield Finding("collation", Level.OK, "of the release by which indexes were built")
-
-
-async def _schema(connection: Connection, settings: Settings) -> AsyncIterator[Finding]:
-    try:
-        await check_migrated(connection)
-    except NotMigrated as error:
-        yield Finding("schema", Level.WRONG, str(error), "Until then the catalogue is not checked.")
-        return
-    yield Finding("schema", Level.OK, f"version {await revisions.schema_version(connection)}")
-    for sentence in overruled(settings.first_values, await shop_settings.read(connection)):
-        yield Finding("settings", Level.WRONG, sentence, "Until then a worker with these settings does not start.")
-    missing = await archive.missing_from_catalogue(connection)
-    if missing:
-        yield Finding(
-            "catalogue", Level.WRONG, f"it has no {' and no '.join(missing)}", "Run `orders catalog load FILE`."
-        )
-    else:
-        version = (await archive.activity(connection)).catalogue_version
-        yield Finding("catalogue", Level.OK, f"loaded, version {version}")
-
-
-# ---------------------------------------------------------------- RabbitMQ
-
-
-async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
-    if settings.amqp_url is None:
-        yield Finding("RabbitMQ", Level.WRONG, "ORDERS_AMQP_URL is not set", "Set it.")
-        return
-    url = settings.amqp_url.get_secret_value()
-    try:
-        async with connect(url, "orders doctor") as connection:
-            yield Finding("RabbitMQ", Level.OK, f"answers, as user {user_of(url)}")
-            async for finding in _topology(connection):
-                yield finding
-            async for finding in _rights(connection, role):
-                yield finding
-            yield await _consumers(connection)
-    except BROKER_FAULTS as error:
-        says = f"does not answer or refuses ({type(error).__name__}: {error})"
-        yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or mend ORDERS_AMQP_URL.")
-
-
-async def _topology(connection: AbstractConnection) -> AsyncIterator[Finding]:
-    try:
-        await check_topology(connection)
-    except TopologyError as error:
-        for line in str(error).splitlines():
-            yield Finding("topology", Level.WRONG, line)
-        return
-    differences = await _differences(connection)
-    if differences is None:
-        says = "everything exists; not compared, because this user may not declare (and need not)"
-        yield Finding("topology", Level.OK, says)
-        return
-    for line in differences:
-        yield Finding("topology", Level.WRONG, line, "Empty it, delete it, and run `orders topology apply`.")
-    if not differences:
-        yield Finding("topology", Level.OK, "everything exists and is as it should be")
-
-
-async def _differences(connection: AbstractConnection) -> list[str] | None:
-    """Declare again what is known to exist, which compares it; None: this user may not."""
-    differences = []
-    for queue in topology.QUEUES:
-        try:
-            async with connection.channel(publisher_confirms=False) as channel:
-                await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
-        except ChannelAccessRefused:
-            return None
-        except ChannelPreconditionFailed as error:
-            differences.append(_words(error))
-    for exchange in topology.EXCHANGES:
-        try:
-            async with connection.channel(publisher_confirms=False) as channel:
-                arguments = dict(exchange.arguments)
-                await channel.declare_exchange(exchange.name, exchange.type, durable=True, arguments=arguments)
-        except ChannelAccessRefused:
-            return None
-        except ChannelPreconditionFailed as error:
-            differences.append(_words(error))
-    return differences
-
-
-async def _rights(connection: AbstractConnection, role: Role) -> AsyncIterator[Finding]:
-    """Try every right that the role has by worker/broker/users.py."""
-    user, faults = role.user, []
-    exchanges = [name for name in (*_EXCHANGES, DEFAULT_EXCHANGE) if re.fullmatch(user.write, name)]
-    queues = [queue.name for queue in topology.QUEUES if re.fullmatch(user.read, queue.name)]
-    refused = [name for name in exchanges if await _publishing(connection, name) is Answer.REFUSED]
-    unread = [name for name in queues if await _reading(connection, name) is Answer.REFUSED]
-    if refused:
-        faults.append(f"it may not publish to {', '.join(refused)}")
-    if unread:
-        faults.append(f"it may not read {', '.join(unread)}")
-    open_to_it = [name for name in exchanges if name not in refused]
-    if (
-        IMPERSONATOR in user.tags
-        and open_to_it
-        and await _publishing(connection, open_to_it[0], SOMEBODY_ELSE) is Answer.FOREIGN
-    ):
-        faults.append(f"it lacks the tag `{IMPERSONATOR}`: copies and replays keep the user_id of who published first")
-    if role is Role.OPERATOR and not await _may_lock(connection):
-        faults.append(f"it may not declare {OPERATORS_LOCK}, by which operators keep out of each other's way")
-    mend = f"Give this user the rights of {_a(role)}, as deploy/rabbitmq/definitions.json has them, or see --as."
-    for fault in faults:
-        yield Finding("rights", Level.WRONG, fault, mend)
-    if not faults:
-        yield Finding("rights", Level.OK, f"all that {_a(role)} needs")
-
-
-_EXCHANGES = tuple(exchange.name for exchange in topology.EXCHANGES)
-
-
-class Answer(Enum):
-    """What the broker says to something tried."""
-
-    FINE = auto()
-    REFUSED = auto()
-    FOREIGN = auto()  # another user's user_id is not for this user to write
-
-
-async def _publishing(connection: AbstractConnection, exchange: str, as_user: str | None = None) -> Answer:
-    """Try to publish, in a transaction that is rolled back: RabbitMQ judges, and routes nothing."""
-    message = aio_pika.Message(b"", user_id=as_user)
-    try:
-        async with connection.channel(publisher_confirms=False) as channel:
-            attempt = channel.transaction()
-            await attempt.select()
-            is_default = exchange == DEFAULT_EXCHANGE
-            target = channel.default_exchange if is_default else await channel.get_exchange(exchange, ensure=False)
-            await target.publish(message, ROUTING_KEYS.get(exchange, ""), mandatory=False)
-            await attempt.rollback()
-    except ChannelAccessRefused:
-        return Answer.REFUSED
-    except ChannelPreconditionFailed:
-        return Answer.FOREIGN
-    except ChannelNotFoundEntity:
-        pass  # said under topology
-    return Answer.FINE
-
-
-async def _reading(connection: AbstractConnection, queue: str) -> Answer:
-    """Try to consume, with an argument that RabbitMQ refuses once it has let the user pass: nothing is delivered."""
-    try:
-        async with connection.channel(publisher_confirms=False) as channel:
-            tried = await channel.get_queue(queue, ensure=False)
-            await tried.consume(_never_called, arguments={"x-priority": "none"})
-    except ChannelAccessRefused:
-        return Answer.REFUSED
-    except (ChannelPreconditionFailed, ChannelNotFoundEntity):
-        pass
-    return Answer.FINE
-
-
-async def _may_lock(connection: AbstractConnection) -> bool:
-    try:
-        async with opened(connection):
-            return True
-    except AnotherOperator:
-        return True
-    except ChannelAccessRefused:
-        return False
-
-
-async def _never_called(_message: aio_pika.abc.AbstractIncomingMessage) -> None:
-    raise AssertionError("the consumer was refused")
-
-
-async def _consumers(connection: AbstractConnection) -> Finding:
-    try:
-        async with connection.channel(publisher_confirms=False) as channel:
-            declared = (await channel.declare_queue(topology.REQUESTS, passive=True)).declaration_result
-    except (ChannelNotFoundEntity, ChannelAccessRefused) as error:
-        return Finding("consumers", Level.WRONG, _words(error), "Run `orders topology apply`.")
-    if declared.consumer_count:
-        return Finding("consumers", Level.OK, f"{declared.consumer_count} on {topology.REQUESTS}")
-    says = f"nobody consumes {topology.REQUESTS}; {declared.message_count} wait"
-    return Finding("consumers", Level.WRONG, says, "Start one: `orders worker`.")
-
-
-def _words(error: Exception) -> str:
-    """Keep of the broker's words what matters to a person."""
-    return str(error).partition(" - ")[2] or str(error)
+    return asyncio.run(examine(settings, role))
 
 
 # ---------------------------------------------------------------- on a screen
@@ -439,13 +57,10 @@ _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "bold red"}
 
 
 def _show(findings: list[Finding]) -> None:
-    grid = Table.grid(padding=(0, 2))
-    for _ in range(2):
-        grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
+    rows = []
     for finding, following in zip_longest(findings, findings[1:]):
-        words = Text(plain(finding.says))
-        if finding.mend and not (following and following.mend == finding.mend):
-            words.append(f"\n{finding.mend}", style="italic")
-        grid.add_row(Text(finding.level, style=_COLOURS[finding.level]), finding.check, words)
-    out.print(grid)
+        words = Text(escape_controls(finding.says))
+        if finding.fix and not (following and following.fix == finding.fix):
+            words.append(f"\n{finding.fix}", style="italic")
+        rows.append((Text(finding.level, style=_COLOURS[finding.level]), finding.check, words))
+    display(Table([Column("level"), Column("check"), Column("finding", text=True)], rows, with_headings=False))

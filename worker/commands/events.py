@@ -1,19 +1,19 @@
 """`orders events`: follow what is published."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from aio_pika.abc import AbstractIncomingMessage
 from rich.text import Text
 
-from schemas import topology
 from schemas.events import EventType
-from worker.broker.connection import connect
-from worker.commands import broker_errors, out
-from worker.redaction import plain
+from worker.broker.events import heard
+from worker.commands import out
+from worker.operations.servers import broker
+from worker.redaction import escape_controls
 from worker.settings import Settings
 
 
@@ -24,31 +24,17 @@ def events(
 ) -> None:
     """Follow orders.events readably, from now on, until Ctrl-C."""
     url = Settings.read().require("amqp_url")
-    with broker_errors():
-        try:
-            asyncio.run(_follow(url, match, count, as_json=as_json))
-        except KeyboardInterrupt:
-            return
+    try:
+        asyncio.run(_follow(url, match, count, as_json=as_json))
+    except KeyboardInterrupt:
+        return
 
 
 async def _follow(url: str, match: str, count: int | None, *, as_json: bool) -> None:
-    async with connect(url, "orders events") as connection, connection.channel(publisher_confirms=False) as channel:
-        queue = await channel.declare_queue(exclusive=True)
-        await queue.bind(topology.EVENTS, match)
-        enough = asyncio.Event()
-        seen = 0
-
-        async def show(message: AbstractIncomingMessage) -> None:
-            nonlocal seen
-            if enough.is_set():
-                return
-            out.print(message.body.decode() if as_json else line_of(message.body), markup=False)
-            seen += 1
-            if count is not None and seen >= count:
-                enough.set()
-
-        await queue.consume(show, no_ack=True)
-        await enough.wait()
+    async with broker(url, "orders events") as connection, heard(connection, match) as bodies:
+        for _ in itertools.repeat(None) if count is None else range(count):
+            body = await bodies.get()
+            out.print(body.decode() if as_json else line_of(body), markup=False)
 
 
 def line_of(body: bytes, *, with_request: bool = True) -> Text:
@@ -56,10 +42,10 @@ def line_of(body: bytes, *, with_request: bool = True) -> Text:
     event = json.loads(body)
     data = event["data"]
     line = Text.assemble(
-        (event["time"][11:19], "dim"), " ", (plain(event["type"]), _COLOURS.get(event["type"], "cyan"))
+        (event["time"][11:19], "dim"), " ", (escape_controls(event["type"]), _COLOURS.get(event["type"], "cyan"))
     )
-    line.append(f" {plain(_about(event['type'], data))}")
-    return line.append(f" (request {plain(str(data['request_id']))})", style="dim") if with_request else line
+    line.append(f" {escape_controls(_about(event['type'], data))}")
+    return line.append(f" (request {escape_controls(str(data['request_id']))})", style="dim") if with_request else line
 
 
 def _about(event_type: str, data: dict[str, Any]) -> str:

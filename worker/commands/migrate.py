@@ -8,8 +8,8 @@ from repository import shop_settings
 from repository.database import Database
 from schemas.shop_settings import Given
 from worker.commands import err, fail, out, person
-from worker.commands.database import database_errors
-from worker.redaction import plain
+from worker.operations.servers import postgres_in_words
+from worker.redaction import escape_controls
 from worker.settings import Settings
 from worker.shop_settings import overruled
 
@@ -31,11 +31,11 @@ def migrate() -> None:
         async with Database(url, connections_max=1) as database, database.transaction() as connection:
             return applied, await shop_settings.fill(connection, first, by=person())
 
-    with database_errors():
+    with postgres_in_words():
         try:
             applied, given = asyncio.run(run())
         except migrations.Stopped as error:
-            fail(escape(plain(str(error))))
+            fail(escape(escape_controls(str(error))))
     if applied:
         out.print(f"applied {', '.join(applied)}")
     else:
@@ -45,4 +45,4 @@ def migrate() -> None:
 
 
 def _say(line: str) -> None:
-    err.print(plain(line), markup=False)
+    err.print(escape_controls(line), markup=False)

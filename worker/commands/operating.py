@@ -1,99 +1,134 @@
-"""What is done to dead letters is done by one operator at a time, who is known, and says why."""
+"""What the commands share that act on dead letters: who acts, and how it is told what came of it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from contextlib import asynccontextmanager
-from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+import sys
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass, field
 
 import typer
 from rich.markup import escape
+from rich.progress import Progress
+from rich.text import Text
 
-from repository.audit import Operation
-from repository.database import Database
-from repository.revisions import check_migrated
-from schemas import topology
 from worker.broker.addresses import user_of
-from worker.broker.connection import connect
-from worker.broker.dead_letters import AnotherOperator, DeadLetter, DeadLetters, opened
-from worker.commands import broker_errors, fail, person
-from worker.commands.database import database_errors
-from worker.commands.letters import readable_body
+from worker.commands import display, echo, err, fail, out, person
+from worker.commands.letters import groups_table
 from worker.key_ring import KeyRing
-from worker.redaction import plain
+from worker.operations.actor import Actor, Role
+from worker.operations.letters import summary_of
+from worker.operations.replay import Fate, Step, Survey
+from worker.operations.selection import Filter, Where
+from worker.redaction import escape_controls
 from worker.settings import Settings
 
-Result = TypeVar("Result")
+PROGRESS_FROM = 100  # messages: fewer are done before a bar could be read
 
 
-class Where(StrEnum):
-    DEAD = "dead"
-    UNROUTED = "unrouted"
-
-    @property
-    def queue(self) -> str:
-        return {Where.DEAD: topology.DEAD, Where.UNROUTED: topology.UNROUTED}[self]
-
-    @property
-    def words(self) -> str:
-        return {Where.DEAD: "dead letters", Where.UNROUTED: "unrouted messages"}[self]
+def actor_of(settings: Settings) -> Actor:
+    """Say who operates: the person at the machine, by their broker's user, who may do everything."""
+    return Actor(person(), user_of(settings.require("amqp_url")), Role.ADMIN)
 
 
-WhichQueue = Annotated[
-    Where, typer.Option("--queue", help="dead: requests that came to nothing. unrouted: commands that no queue takes.")
-]
-Why = Annotated[str, typer.Option("--reason", help="Why; it is written down.", show_default=False)]
+def keys_of(settings: Settings) -> KeyRing:
+    """Return the keys, without which nothing can be sent back: what we note on it must be sealed."""
+    return KeyRing(settings.keys())
 
 
-def run_on(where: Where, step: Callable[[DeadLetters], Coroutine[None, None, Result]]) -> Result:
-    """Take a step as the one operator of a queue; what goes wrong with a server is said in a sentence."""
-    settings = Settings.read()
-    url = settings.require("amqp_url")
-    keys = KeyRing(settings.keys()) if settings.secret_keys else None
-
-    async def run() -> Result:
-        async with connect(url, "orders dead") as connection, opened(connection, where.queue, keys) as letters:
-            return await step(letters)
-
-    with broker_errors(), database_errors():
-        try:
-            return asyncio.run(run())
-        except AnotherOperator as error:
-            fail(str(error))
+def check_named(chosen: Filter, *, everything: bool) -> None:
+    """See that it is said which messages are meant."""
+    if not (chosen.names_something or everything):
+        raise typer.BadParameter(
+            "say which: message ids, --reason, --code, --client, --publisher, --action, --since, or --all"
+        )
 
 
-@asynccontextmanager
-async def audited(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database in which operations are written down."""
-    async with Database(settings.require("postgres_url"), connections_max=1) as database:
-        async with database.connection() as connection:
-            await check_migrated(connection)
-        yield database
+def is_dry(plan: Survey, chosen: Filter, queue: Where, *, dry_run: bool | None, everything: bool) -> bool:
+    """Decide whether it is only told what would be done: so it is for more than one message that nobody named."""
+    if not plan.count:
+        return True
+    if plan.takes_everything and not (everything or chosen.message_ids):
+        fail(f"that is every one of the {plan.total:,} {queue.words}: add --all if it is meant")
+    return dry_run if dry_run is not None else plan.count > 1
 
 
-def operation_on(letter: DeadLetter, action: str, why: str, settings: Settings, **edit: Any) -> Operation:
-    """Say who does what to a message, and why: the operator is the person at the machine, by their broker's user."""
-    return Operation(
-        operator=f"{person()} as {user_of(settings.require('amqp_url'))}",
-        action=action,
-        because=why,
-        queue=letter.queue,
-        publisher=letter.delivery.properties.user_id,
-        message_id=letter.message_id,
-        reason=letter.reason,
-        code=letter.code,
-        body_sha256=readable_body(letter, bytes_max=0).sha256,
-        **edit,
-    )
+def tell_plan(plan: Survey, queue: Where, done: str, note: str = "") -> None:
+    """Tell what would be done."""
+    if not plan.count:
+        if not plan.chosen.message_ids:
+            err.print(f"no {queue.words} like that")
+        return
+    display(groups_table(plan.groups), err)
+    err.print(f"{plan.due:,} would be {done}; nothing was. Add [bold]--no-dry-run[/] to have it done.")
+    if note:
+        err.print(note)
 
 
-def check_why(why: str) -> None:
-    if not why.strip():
-        raise typer.BadParameter("say why", param_hint="--reason")
+def confirm(question: str, otherwise: str) -> None:
+    err.print(f"{question} y/N", end=" ")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        fail(f"{otherwise}: answer y, or give --yes")
 
 
-def check_found(message_ids: list[str], found: Collection[str], queue: Where) -> None:
+@dataclass(slots=True)
+class Told:
+    """What a run came to."""
+
+    message_ids: set[str] = field(default_factory=set)
+    done: int = 0
+    doubles: int = 0
+    skipped: int = 0
+
+
+async def follow(
+    steps: AsyncIterator[Step], total: int, what: str, *, as_json: bool, tell: Callable[[Step], object] | None = None
+) -> Told:
+    """Name each message as it is done, and each that was skipped, with why."""
+    told = Told()
+    with Progress(console=err, transient=True, disable=total < PROGRESS_FROM) as progress:
+        bar = progress.add_task(what, total=total)
+        async for step in steps:
+            told.message_ids.add(step.letter.message_id)
+            match step.fate:
+                case Fate.DONE:
+                    told.done += 1
+                    (tell or (_as_json if as_json else _as_line))(step)
+                case Fate.DOUBLE:
+                    told.doubles += 1
+                case Fate.SKIPPED:
+                    told.skipped += 1
+                    err.print(Text(f"skipped {_name(step)}: {escape_controls(step.why)}"))
+            progress.advance(bar)
+    return told
+
+
+def sum_up(told: Told, what: str, unseen: int = 0, came_of_it: str = "") -> None:
+    """Say how many of what, and end with status 1 where something was left."""
+    if told.doubles:
+        lay = "lay there twice and was" if told.doubles == 1 else "lay there twice and were"
+        err.print(f"{told.doubles:,} more {lay} taken out")
+    if told.skipped:
+        err.print(f"{told.skipped:,} skipped: {'it lies' if told.skipped == 1 else 'they lie'} there as before")
+    if unseen:
+        err.print(f"{unseen:,} were in somebody else's hand: run it again")
+    err.print(f"{told.done:,} {what}{came_of_it}", markup=False)
+    if told.skipped or unseen:
+        raise typer.Exit(1)
+
+
+def _as_line(step: Step) -> None:
+    out.print(Text(_name(step)))
+
+
+def _as_json(step: Step) -> None:
+    new = {"new_message_id": step.new_message_id} if step.new_message_id else {}
+    echo({**summary_of(step.letter), **new})
+
+
+def _name(step: Step) -> str:
+    return escape_controls(step.letter.message_id) or "(no message_id)"
+
+
+def check_found(message_ids: Collection[str], found: Collection[str], queue: Where) -> None:
     missing = sorted(set(message_ids) - set(found))
     if missing:
         elsewhere = "" if queue is Where.UNROUTED else ". Another queue to look into: --queue unrouted"
-        fail(escape(plain(f"not among the {queue.words}: {', '.join(missing)}")) + elsewhere)
+        fail(escape(escape_controls(f"not among the {queue.words}: {', '.join(missing)}")) + elsewhere)

@@ -3,20 +3,19 @@
 from collections.abc import Iterator
 
 import typer
-from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from repository.database import Database
 from schemas.order import Charge, InvoiceLine, PricedAddon, PricedDomain, PricedItem, PricedOrder, PricedService
 from schemas.quotes import quote as quote_of
 from schemas.rejections import Rejection
-from worker.commands import AsJson, echo, err, out
+from worker.commands import AsJson, display, echo, err, out
 from worker.commands.database import with_database
+from worker.commands.layout import Column, Stack, Table
 from worker.commands.requests import Files, Forms, requests_in
 from worker.domain.dates import last_day
 from worker.intake import quote
-from worker.redaction import plain
+from worker.redaction import escape_controls
 from worker.settings import Settings
 
 Verdict = PricedOrder | Rejection
@@ -44,39 +43,39 @@ def price(files: Files = None, form: Forms = None, as_json: AsJson = False) -> N
         if as_json:
             echo(quote_of(verdict))
         else:
-            out.print(*([""] if number else []), _screen(verdict), sep="\n")
+            if number:
+                out.print()
+            display(_screen(verdict))
     if not verdicts:
         err.print("no request was given")
     if any(isinstance(verdict, Rejection) for verdict in verdicts):
         raise typer.Exit(1)
 
 
-def _screen(verdict: Verdict) -> RenderableType:
+def _screen(verdict: Verdict) -> Stack:
     return _refused(verdict) if isinstance(verdict, Rejection) else _priced(verdict)
 
 
-def _refused(rejection: Rejection) -> RenderableType:
+def _refused(rejection: Rejection) -> Stack:
     said = [Text.assemble(("it would be rejected: ", "bold yellow"), rejection.code)]
-    return Group(*said, *(Text(f"  {plain(fault.message)}") for fault in rejection.faults))
+    return Stack([*said, *(f"  {fault.message}" for fault in rejection.faults)])
 
 
-def _priced(order: PricedOrder) -> RenderableType:
-    table = Table.grid(padding=(0, 2), expand=False)
-    table.add_column(overflow="fold", max_width=100)
-    table.add_column(justify="right", no_wrap=True)
-    for line in order.bill.lines:
-        table.add_row(_described(line, order), Text(str(line.amount)))
-    for name, amount in _sums(order):
-        table.add_row(Text(name, style="dim"), Text(amount))
+def _priced(order: PricedOrder) -> Stack:
+    rows: list[tuple[str | Text, str | Text]] = [
+        (_described(line, order), str(line.amount)) for line in order.bill.lines
+    ]
+    rows += [(Text(name, style="dim"), amount) for name, amount in _sums(order)]
     total = f"{order.bill.total} {order.currency.code}"
-    table.add_row(Text("to be paid now", style="bold"), Text(total, style="bold"))
-    notes = [Text(f"warning: {plain(warning)}", style="yellow") for warning in order.warnings]
-    return Group(table, Text(_invoice(order), style="dim"), *notes)
+    rows.append((Text("to be paid now", style="bold"), Text(total, style="bold")))
+    bill = Table([Column("", text=True), Column("", right=True)], rows, with_headings=False)
+    notes = [Text(f"warning: {escape_controls(warning)}", style="yellow") for warning in order.warnings]
+    return Stack([bill, Text(_invoice(order), style="dim"), *notes])
 
 
 def _described(line: InvoiceLine, order: PricedOrder) -> Text:
     """Write a line; below that of an item, what its amount is made of."""
-    text = Text(plain(line.description))
+    text = Text(escape_controls(line.description))
     # A discount stands below the line of its item, and says itself what it is.
     if line.item is not None and line.amount >= 0:
         why = ", ".join(_reasons(order.items[line.item], order))

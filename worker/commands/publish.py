@@ -1,6 +1,8 @@
 """`orders publish`: send requests, and wait for their replies."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Annotated
 
@@ -8,8 +10,9 @@ import typer
 from rich.progress import Progress
 
 from worker.client import Request, Storefront
-from worker.commands import broker_errors, err, fail, out
+from worker.commands import err, fail, out
 from worker.commands.requests import Files, Forms, requests_in
+from worker.operations.servers import rabbitmq_in_words
 from worker.settings import Settings
 
 IN_FLIGHT_MAX = 100
@@ -31,8 +34,7 @@ def publish(
     if message_id:
         requests = [replace(requests[0], message_id=message_id)]
     url = Settings.read().require("amqp_url")
-    with broker_errors():
-        unanswered = asyncio.run(_publish(url, requests, seconds if wait else None))
+    unanswered = asyncio.run(_publish(url, requests, seconds if wait else None))
     if unanswered:
         fail(f"{unanswered} without a reply: their outcome is unknown; send them again with the same --message-id")
 
@@ -41,7 +43,7 @@ async def _publish(url: str, requests: list[Request], reply_seconds: float | Non
     """Send everything, at most IN_FLIGHT_MAX at a time; returns how many replies did not come."""
     unanswered = 0
     room = asyncio.Semaphore(IN_FLIGHT_MAX)
-    async with Storefront.open(url) as storefront:
+    async with _storefront(url) as storefront:
         with Progress(console=err, transient=True, disable=len(requests) < IN_FLIGHT_MAX) as progress:
             bar = progress.add_task("publishing", total=len(requests))
 
@@ -63,3 +65,10 @@ async def _publish(url: str, requests: list[Request], reply_seconds: float | Non
                 for request in requests:
                     sending.create_task(one(request))
     return unanswered
+
+
+@asynccontextmanager
+async def _storefront(url: str) -> AsyncIterator[Storefront]:
+    with rabbitmq_in_words():
+        async with Storefront.open(url) as storefront:
+            yield storefront

@@ -1,96 +1,84 @@
 """`orders show`: where is my request? Its order, its ending, its events, or its dead letter."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
 import typer
-from aiormq.exceptions import ChannelAccessRefused
-from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
-from repository import show as archive
-from repository.database import Database
-from repository.show import Answered, Asked, Found, Rows
-from worker.broker.connection import BROKER_FAULTS, connect
-from worker.broker.dead_letters import AnotherOperator, DeadLetter, opened
-from worker.commands import echo, err, fail, out
+from repository.show import Answered, Asked, Found
+from schemas.recorded import RecordedOrder
+from worker.broker.dead_letters import DeadLetter
+from worker.commands import display, echo, err, fail, out
 from worker.commands.database import with_database
 from worker.commands.events import line_of
-from worker.commands.letters import REASONS, facts, moment, whole
-from worker.commands.operating import Where
-from worker.redaction import plain
+from worker.commands.layout import Column, Content, Grid, Stack, Table
+from worker.commands.letters import moment
+from worker.operations.letters import REASONS, details
+from worker.operations.selection import Where
+from worker.operations.trace import Letters, ending_of, trace
+from worker.redaction import escape_controls
 from worker.settings import Settings
 
-Columns = Mapping[str, str]
+Columns = Mapping[str, Callable[[Any], object]]  # heading → what of a value stands below it
 
-# What is shown of each table, under which heading, so that a row fits a line of 80 columns; --json shows the rest.
+ITEM: Columns = {"first": lambda item: item.first_payment, "recurring": lambda item: item.recurring}
+
+# What is shown of each part; --json shows the rest.
 COLUMNS: Mapping[str, Columns] = {
     "services": {
-        "id": "id",
-        "product": "product",
-        "domain": "domain",
-        "cycle": "cycle",
-        "quantity": "qty",
-        "first_payment": "first",
-        "recurring": "recurring",
-        "status": "status",
+        "id": lambda service: service.id,
+        "product": lambda service: service.product_name,
+        "domain": lambda service: service.domain,
+        "cycle": lambda service: service.cycle,
+        "qty": lambda service: "" if service.quantity == 1 else service.quantity,
+        **ITEM,
+        "status": lambda service: service.status,
     },
-    "service_addons": {
-        "id": "id",
-        "addon": "addon",
-        "service_id": "service",
-        "cycle": "cycle",
-        "quantity": "qty",
-        "first_payment": "first",
-        "recurring": "recurring",
-        "status": "status",
+    "addons": {
+        "id": lambda addon: addon.id,
+        "addon": lambda addon: addon.name,
+        "service": lambda addon: addon.service_id,
+        "cycle": lambda addon: addon.cycle,
+        "qty": lambda addon: "" if addon.quantity == 1 else addon.quantity,
+        **ITEM,
+        "status": lambda addon: addon.status,
     },
     "domains": {
-        "id": "id",
-        "name": "name",
-        "type": "type",
-        "years": "years",
-        "first_payment": "first",
-        "recurring": "recurring",
-        "status": "status",
+        "id": lambda domain: domain.id,
+        "name": lambda domain: domain.name.ascii,
+        "type": lambda domain: domain.type,
+        "years": lambda domain: domain.years,
+        **ITEM,
+        "status": lambda domain: domain.status,
     },
     "renewals": {
-        "domain": "domain",
-        "service_id": "service",
-        "service_addon_id": "addon",
-        "years": "years",
-        "cycle": "cycle",
-        "amount": "amount",
-        "status": "status",
+        "id": lambda renewal: renewal.target_id,
+        "what": lambda renewal: renewal.name,
+        "years": lambda renewal: renewal.years,
+        "cycle": lambda renewal: renewal.cycle,
+        "amount": lambda renewal: renewal.amount,
+        "status": lambda renewal: renewal.status,
     },
-    "invoices": {
-        "id": "id",
-        "due": "due",
-        "subtotal": "subtotal",
-        "discount": "discount",
-        "tax": "tax",
-        "tax2": "tax 2",
-        "total": "total",
-        "status": "status",
-    },
-    "invoice_lines": {"description": "description", "amount": "amount"},
 }
-LONG = frozenset({"product", "addon", "domain", "name", "description"})
-MONEY = frozenset({"amount", "first_payment", "recurring", "subtotal", "discount", "tax", "tax2", "total"})
-
-
-@dataclass(frozen=True, slots=True)
-class Letters:
-    """What was found among the dead letters, and for each queue that could not be looked into, why."""
-
-    found: list[DeadLetter]
-    unread: list[str]
+INVOICE: Columns = {
+    "id": lambda invoice: invoice.id,
+    "due": lambda invoice: invoice.due,
+    "subtotal": lambda invoice: invoice.subtotal,
+    "discount": lambda invoice: invoice.discount or "",
+    "tax": lambda invoice: invoice.tax or "",
+    "tax 2": lambda invoice: invoice.tax2 or "",
+    "total": lambda invoice: invoice.total,
+    "status": lambda invoice: invoice.status,
+}
+LINES: Columns = {"description": lambda line: line.description, "amount": lambda line: line.amount}
+LONG = frozenset({"product", "addon", "domain", "name", "what", "description"})
+NUMBERS = frozenset({"id", "service", "qty", "years", "amount", "first", "recurring", "subtotal", "discount", "total"})
+NUMBERS |= {"tax", "tax 2"}
 
 
 def show(
@@ -106,47 +94,21 @@ def show(
     settings = Settings.read()
     amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
 
-    async def run(database: Database) -> tuple[list[Found], Letters]:
-        async with database.connection() as connection:
-            found = await archive.find(connection, reference)
-        message_ids = {reference, *(one.asked.message_id for one in found if one.asked)}
-        return found, await look_among_dead(amqp_url, message_ids)
-
-    found, letters = with_database(run)
+    found, letters = with_database(lambda database: trace(reference, database, amqp_url))
     if as_json and (found or letters.found):
         echo(_json(reference, found, letters, settings.request_bytes_max))
     else:
         for number, screen in enumerate(_screens(found, letters.found)):
-            out.print(*([Rule(style="dim")] if number else []), screen)
+            if number:
+                out.print()
+            display(screen)
         for sentence in letters.unread:
             err.print(f"note: {sentence}", markup=False)
     if not (found or letters.found):
         fail(
-            f"no order, no request and no dead letter is called {escape(plain(reference))}. "
+            f"no order, no request and no dead letter is called {escape(escape_controls(reference))}. "
             "One that was just sent may still wait in a queue: `orders status` tells"
         )
-
-
-async def look_among_dead(amqp_url: str | None, message_ids: set[str]) -> Letters:
-    """Look for messages in the two queues that wait for a person, as far as they may be looked into."""
-    if amqp_url is None:
-        return Letters([], ["the dead letters were not looked into: ORDERS_AMQP_URL is not set"])
-    letters = Letters([], [])
-    try:
-        async with connect(amqp_url, "orders show") as connection:
-            for where in Where:
-                try:
-                    async with opened(connection, where.queue) as queue:
-                        letters.found.extend([one async for one in queue.browse() if one.message_id in message_ids])
-                except ChannelAccessRefused:
-                    letters.unread.append(f"{where.queue} was not looked into: this user may not read it")
-    except AnotherOperator as error:
-        letters.unread.append(f"the dead letters were not looked into: {error}")
-    except BROKER_FAULTS as error:
-        letters.unread.append(
-            f"the dead letters were not looked into: RabbitMQ does not answer ({type(error).__name__})"
-        )
-    return letters
 
 
 # ---------------------------------------------------------------- as JSON
@@ -156,7 +118,7 @@ def _json(reference: str, found: Sequence[Found], letters: Letters, bytes_max: i
     return {
         "reference": reference,
         "requests": [_json_of(one) for one in found],
-        "dead_letters": [whole(letter, bytes_max) for letter in letters.found],
+        "dead_letters": [details(letter, bytes_max) for letter in letters.found],
         "not_looked_into": letters.unread,
     }
 
@@ -174,32 +136,62 @@ def _json_of(found: Found) -> dict[str, object]:
         "published_at": answer and answer.published_at,
         "reply": answer and answer.reply,
         "events": [orjson.loads(event) for event in answer.events] if answer else [],
-        "order": {"id": found.order_id, **found.rows} if found.rows else None,
+        "order": _json_of_order(found.order) if found.order else None,
     }
 
 
-def ending_of(found: Found) -> str:
-    # An order outlives the memory of what its request was answered.
-    return "placed" if found.order_id is not None else found.answer.outcome if found.answer else "not answered"
+def _json_of_order(order: RecordedOrder) -> dict[str, object]:
+    row = {
+        "id": order.id,
+        "order_number": order.order_number,
+        "client_id": order.client.id,
+        "contact_id": order.contact_id,
+        "status": order.status,
+        "currency": order.currency,
+        "amount": order.amount,
+        "payment_method": order.payment_method,
+        "promotion_code": order.promotion and order.promotion.code,
+        "affiliate_id": order.affiliate_id,
+        "asked_by": order.asked_by,
+        "placed_at": order.placed_at,
+        "catalogue_version": order.catalogue_version,
+    }
+    parts = {
+        "services": [{**asdict(one), "product": one.product_name} for one in order.services],
+        "service_addons": [{**asdict(one), "addon": one.name} for one in order.addons],
+        "domains": [
+            {
+                **asdict(one),
+                "name": one.name.ascii,
+                "name_unicode": one.name.unicode,
+                "extras": sorted(one.extras),
+            }
+            for one in order.domains
+        ],
+        "renewals": [{**asdict(one), "domain": one.domain and one.domain.ascii} for one in order.renewals],
+        "invoices": [asdict(order.invoice)] if order.invoice else [],
+        "invoice_lines": [asdict(one) for one in order.lines],
+    }
+    return {"id": order.id, "order": [row], **{name: rows for name, rows in parts.items() if rows}}
 
 
 # ---------------------------------------------------------------- on a screen
 
 
-def _screens(found: Iterable[Found], letters: Iterable[DeadLetter]) -> Iterator[Table]:
+def _screens(found: Iterable[Found], letters: Iterable[DeadLetter]) -> Iterator[Grid]:
     for one in found:
-        yield facts([*_request(one), *_answer(one), *parts_of_order(one.rows)])
+        yield Grid([*_request(one), *_answer(one), *(parts_of_order(one.order) if one.order else ())])
     for letter in letters:
         yield _letter(letter)
 
 
-def _request(found: Found) -> Iterator[tuple[str, RenderableType]]:
+def _request(found: Found) -> Iterator[tuple[str, Content]]:
     asked = found.asked
     if asked is None:
         yield "request", "none: this order did not come through the queue"
         return
     times = "once" if asked.deliveries == 1 else f"{asked.deliveries} times"
-    yield "request", Text(plain(asked.message_id), style="bold")
+    yield "request", Text(escape_controls(asked.message_id), style="bold")
     yield "caller", _caller(asked)
     yield "first seen", f"{_time(asked.first_seen)}, delivered {times}"
 
@@ -208,22 +200,23 @@ def _caller(asked: Asked) -> str:
     return f"{asked.caller} ({asked.credential})" if asked.credential else asked.caller
 
 
-def _answer(found: Found) -> Iterator[tuple[str, RenderableType]]:
+def _answer(found: Found) -> Iterator[tuple[str, Content]]:
     answer = found.answer
     if answer is None:
         if found.asked is not None:
             placed = "placed; what was answered is not kept any more"
             yield (
                 "ending",
-                placed if found.order_id is not None else "none yet, or a rejection that is not kept any more",
+                placed if found.order is not None else "none yet, or a rejection that is not kept any more",
             )
         return
     if answer.outcome == "rejected":
-        code, message = (plain(str(answer.reply.get(name, ""))) for name in ("code", "message"))
+        code, message = (escape_controls(str(answer.reply.get(name, ""))) for name in ("code", "message"))
         yield "ending", Text.assemble(("rejected", "bold yellow"), f" {_time(answer.answered_at)}\n{code}: {message}")
     else:
-        yield "ending", Text.assemble(("placed", "bold green"), f" {_time(answer.answered_at)}, order {found.order_id}")
-    yield "events", Group(*_events(answer))
+        order_id = found.order and found.order.id
+        yield "ending", Text.assemble(("placed", "bold green"), f" {_time(answer.answered_at)}, order {order_id}")
+    yield "events", Stack(list(_events(answer)))
 
 
 def _events(answer: Answered) -> Iterator[Text]:
@@ -233,57 +226,51 @@ def _events(answer: Answered) -> Iterator[Text]:
         yield Text(f"published {_time(answer.published_at)}")
     for event in answer.events:
         line = line_of(event.encode(), with_request=False)
-        line.plain = plain(line.plain)
-        line.no_wrap, line.overflow = True, "ellipsis"
+        line.plain = escape_controls(line.plain)
         yield line
 
 
-def parts_of_order(rows: Rows) -> Iterator[tuple[str, RenderableType]]:
-    """Name and lay out an order and all that was born with it, for 80 columns."""
-    if not rows:
-        return
-    [order] = rows["order"]
-    number, amount = Text(order["order_number"], style="bold"), f"{order['amount']} {order['currency']}"
-    who = f"client {order['client_id']}" + (f", contact {order['contact_id']}" if order["contact_id"] else "")
-    by = f", asked by {order['asked_by']}" if order["asked_by"] else ""
-    promotion = f", promotion {order['promotion_code']}" if order["promotion_code"] else ""
-    yield "order", Text.assemble(f"{order['id']}, number ", number, f", {order['status']}")
-    yield "", f"{who}, placed {_time(order['placed_at'])}{by}"
-    yield "", f"{amount} by {order['payment_method']}{promotion}"
-    for table, columns in COLUMNS.items():
-        if table in rows:
-            yield table.replace("_", " "), _table(rows[table], columns)
+def parts_of_order(order: RecordedOrder) -> Iterator[tuple[str, Content]]:
+    """Name and lay out an order and all that was born with it."""
+    who = f"client {order.client.id}" + (f", contact {order.contact_id}" if order.contact_id else "")
+    by = f", asked by {escape_controls(order.asked_by)}" if order.asked_by else ""
+    promotion = f", promotion {escape_controls(order.promotion.code)}" if order.promotion else ""
+    yield "order", Text.assemble(f"{order.id}, number ", (order.order_number, "bold"), f", {order.status}")
+    yield "", f"{who}, placed {_time(order.placed_at)}{by}"
+    yield "", f"{order.amount} {order.currency} by {order.payment_method}{promotion}"
+    for name, items in (
+        ("services", order.services),
+        ("addons", order.addons),
+        ("domains", order.domains),
+        ("renewals", order.renewals),
+    ):
+        if items:
+            yield name, _table(items, COLUMNS[name])
+    if order.invoice:
+        yield "invoice", _table([order.invoice], INVOICE)
+        yield "invoice lines", _table(order.lines, LINES)
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Columns) -> Table:
-    used = {
-        column: heading for column, heading in columns.items() if any(_says_much(column, row[column]) for row in rows)
-    }
-    table = Table.grid(padding=(0, 2))
-    for column in used:
-        table.add_column(justify="right" if column in MONEY else "left", no_wrap=column not in LONG, overflow="fold")
-    table.add_row(*(Text(heading, style="dim") for heading in used.values()))
-    for row in rows:
-        table.add_row(*(Text(plain(_cell(row[column]))) for column in used))
-    return table
-
-
-def _says_much(column: str, value: object) -> bool:
-    return bool(value) and not (column == "quantity" and value == 1)
+def _table(values: Sequence[object], columns: Columns) -> Table:
+    return Table(
+        [Column(heading, right=heading in NUMBERS, text=heading in LONG) for heading in columns],
+        [[_cell(get(value)) for get in columns.values()] for value in values],
+    )
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
     return "" if value is None else str(value)
 
 
-def _letter(letter: DeadLetter) -> Table:
+def _letter(letter: DeadLetter) -> Grid:
     where = next(where for where in Where if where.queue == letter.queue)
     option = "" if where is Where.DEAD else f" --queue {where}"
-    return facts(
+    return Grid(
         [
-            (f"{where} letter" if where is Where.DEAD else "unrouted", Text(plain(letter.message_id), style="bold")),
+            (
+                f"{where} letter" if where is Where.DEAD else "unrouted",
+                Text(escape_controls(letter.message_id), style="bold"),
+            ),
             ("publisher", letter.delivery.properties.user_id),
             ("reason", Text.assemble((letter.reason, "bold yellow"), f": {REASONS.get(letter.reason, 'see message')}")),
             ("message", ": ".join(filter(None, (letter.code, letter.message)))),

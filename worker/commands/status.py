@@ -1,51 +1,23 @@
 """`orders status`: one screen that says how the shop is doing."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
-from aio_pika.abc import AbstractConnection
-from aiormq.exceptions import ChannelAccessRefused, ChannelNotFoundEntity
-from rich.table import Table
 from rich.text import Text
 
-from repository import inbox, revisions
-from repository import show as archive
-from repository.database import PASSING_FAULTS, Database
-from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from repository.show import Activity
 from schemas import topology
-from worker.broker.connection import BROKER_FAULTS, connect
-from worker.commands import echo, err, out
+from worker.broker.queues import QueueState
+from worker.commands import display, echo, err, out
+from worker.commands.layout import Column, Table
+from worker.operations.status import ArchiveState, Unanswered, ask_both
 from worker.settings import Settings, SettingsError
 
 # Queues in which every message waits for a person, and the command that shows them.
 FOR_PEOPLE = {topology.DEAD: "dead list", topology.UNROUTED: "dead list --queue unrouted"}
-
-
-class Unanswered(Exception):
-    """A server that could not be asked, and why, in a sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """`ready` and `consumers` are None where the queue could not be looked at; `trouble` says why."""
-
-    name: str
-    ready: int | None = None
-    consumers: int | None = None
-    trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ArchiveState:
-    schema: str | None
-    unpublished: int
-    oldest_unpublished_seconds: float
-    activity: Activity
 
 
 def status(
@@ -60,68 +32,13 @@ def status(
         raise SettingsError("ORDERS_AMQP_URL and ORDERS_POSTGRES_URL are not set: at least one of them is needed")
     amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
     postgres_url = settings.postgres_url.get_secret_value() if settings.postgres_url else None
-    queues, state = asyncio.run(_ask_both(amqp_url, postgres_url))
+    queues, state = asyncio.run(ask_both(amqp_url, postgres_url))
     if as_json:
         echo({"rabbitmq": _queues_json(queues), "postgres": _archive_json(state)})
     else:
         _show(queues, state)
     silent = (amqp_url and isinstance(queues, Unanswered)) or (postgres_url and isinstance(state, Unanswered))
     raise typer.Exit(1 if silent else 0)
-
-
-# ---------------------------------------------------------------- asking
-
-
-async def _ask_both(
-    amqp_url: str | None, postgres_url: str | None
-) -> tuple[list[QueueState] | Unanswered, ArchiveState | Unanswered]:
-    async with asyncio.TaskGroup() as asking:
-        queues = asking.create_task(_ask_broker(amqp_url))
-        state = asking.create_task(_ask_database(postgres_url))
-    return queues.result(), state.result()
-
-
-async def _ask_broker(url: str | None) -> list[QueueState] | Unanswered:
-    if url is None:
-        return Unanswered("ORDERS_AMQP_URL is not set")
-    try:
-        async with connect(url, "orders status") as connection:
-            return [await _look_at(connection, queue.name) for queue in topology.QUEUES]
-    except BROKER_FAULTS as error:
-        return Unanswered(f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({type(error).__name__}: {error})")
-
-
-async def _look_at(connection: AbstractConnection, name: str) -> QueueState:
-    """Count without a right to read: on a channel of its own, because a refusal closes it."""
-    try:
-        async with connection.channel(publisher_confirms=False) as channel:
-            declared = (await channel.declare_queue(name, passive=True)).declaration_result
-    except ChannelNotFoundEntity:
-        return QueueState(name, trouble="does not exist: orders topology apply")
-    except ChannelAccessRefused:
-        return QueueState(name, trouble="this user may not look at it")
-    return QueueState(name, declared.message_count or 0, declared.consumer_count or 0)
-
-
-async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
-    if url is None:
-        return Unanswered("ORDERS_POSTGRES_URL is not set")
-    try:
-        async with Database(url, connections_max=1) as database, database.connection() as connection:
-            await check_migrated(connection)
-            count, oldest_seconds = await inbox.unpublished(connection)
-            return ArchiveState(
-                await revisions.schema_version(connection), count, oldest_seconds, await archive.activity(connection)
-            )
-    except NotMigrated as error:
-        return Unanswered(str(error))
-    except (*PASSING_FAULTS, *REFUSALS) as error:
-        return Unanswered(
-            f"Postgres at ORDERS_POSTGRES_URL does not answer or refuses ({type(error).__name__}: {error})"
-        )
-
-
-# ---------------------------------------------------------------- telling
 
 
 def _queues_json(queues: list[QueueState] | Unanswered) -> Mapping[str, object]:
@@ -155,36 +72,23 @@ def _archive_json(state: ArchiveState | Unanswered) -> Mapping[str, object]:
 
 def _show(queues: list[QueueState] | Unanswered, state: ArchiveState | Unanswered) -> None:
     if isinstance(queues, list):
-        out.print(_table(queues))
+        display(_table(queues))
     if isinstance(state, ArchiveState):
         if isinstance(queues, list):
             out.print()
-        out.print(_grid(_archive(state)))
+        display(Table([Column(""), Column("", text=True)], list(_archive(state)), with_headings=False))
     for one in (queues, state):
         if isinstance(one, Unanswered):
             err.print(f"note: {one}", markup=False)
 
 
 def _table(queues: list[QueueState]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right")
-    table.add_column(justify="right")
-    table.add_column()
-    table.add_row(*(Text(heading, style="dim") for heading in ("queue", "ready", "consumers", "")))
+    rows = []
     for queue in queues:
-        ready, consumers = ("-" if count is None else str(count) for count in (queue.ready, queue.consumers))
-        table.add_row(queue.name, ready, consumers, Text(_remark(queue), style="yellow"))
-    return table
-
-
-def _grid(rows: Iterable[tuple[str, str]]) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim")
-    grid.add_column()
-    for row in rows:
-        grid.add_row(*row)
-    return grid
+        ready, consumers = ("-" if count is None else f"{count:,}" for count in (queue.ready, queue.consumers))
+        rows.append((queue.name, ready, consumers, Text(_remark(queue), style="yellow")))
+    columns = [Column("queue"), Column("ready", right=True), Column("consumers", right=True), Column("", text=True)]
+    return Table(columns, rows)
 
 
 def _remark(queue: QueueState) -> str:

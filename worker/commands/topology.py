@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
 import typer
-from aio_pika.abc import AbstractConnection
-from rich.box import SIMPLE
-from rich.table import Table
+from rich.text import Text
 
 from schemas import topology
-from worker.broker.connection import connect
+from worker.broker.connection import BrokerConnection
 from worker.broker.topology import apply_topology, check_topology
 from worker.broker.users import NO_PASSWORDS, USERS, definitions
-from worker.commands import broker_errors, err, out
+from worker.commands import display, err
+from worker.commands.layout import Column, Table
+from worker.operations.servers import broker
 from worker.settings import Settings, SettingsError
 
 # Not settings: no other command knows them.
@@ -27,14 +27,18 @@ app = typer.Typer(help="Exchanges, queues and bindings: show, declare, verify, e
 @app.command()
 def show() -> None:
     """List what there is to declare."""
-    table = Table("what", "with", box=SIMPLE)
-    for exchange in topology.EXCHANGES:
-        table.add_row(f"[bold]{exchange.name}[/]\n{exchange.type} exchange", _arguments(exchange.arguments))
+    rows = [
+        (_named(exchange.name, f"{exchange.type} exchange"), _arguments(exchange.arguments))
+        for exchange in topology.EXCHANGES
+    ]
     for queue in topology.QUEUES:
         bound = "".join(f"\nbound to {exchange} {key}".rstrip() for exchange, key in queue.bindings)
-        table.add_row(f"[bold]{queue.name}[/]\nquorum queue{bound}", _arguments(queue.arguments))
-        table.add_section()
-    out.print(table)
+        rows.append((_named(queue.name, f"quorum queue{bound}"), _arguments(queue.arguments)))
+    display(Table([Column("what"), Column("with")], rows))
+
+
+def _named(name: str, what: str) -> Text:
+    return Text.assemble((name, "bold"), f"\n{what}")
 
 
 @app.command()
@@ -77,16 +81,15 @@ def _passwords(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[variable] for name, variable in PASSWORDS.items()}
 
 
-def _run(step: Callable[[AbstractConnection], Awaitable[None]]) -> None:
+def _run(step: Callable[[BrokerConnection], Awaitable[None]]) -> None:
     url = Settings.read().require("amqp_url")
 
     async def run() -> None:
-        async with connect(url, "orders topology") as connection:
+        async with broker(url, "orders topology") as connection:
             await step(connection)
 
-    with broker_errors():
-        asyncio.run(run())
+    asyncio.run(run())
 
 
-def _arguments(arguments: Mapping[str, object]) -> str:
-    return "\n".join(f"{name}={value}" for name, value in arguments.items())
+def _arguments(arguments: Mapping[str, object]) -> Text:
+    return Text("\n".join(f"{name}={value}" for name, value in arguments.items()))

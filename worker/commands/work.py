@@ -13,11 +13,11 @@ from prometheus_client import REGISTRY
 
 from repository.database import Database
 from worker import logs, metrics
-from worker.commands import broker_errors, fail, person
-from worker.commands.database import database_errors
+from worker.commands import fail, person
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
+from worker.operations.servers import postgres_in_words, rabbitmq_in_words
 from worker.pipeline.consumer import Consumer
 from worker.pipeline.context import Context
 from worker.pipeline.session import BATCHES_IN_FLIGHT
@@ -53,7 +53,7 @@ def _run_one(settings: Settings, *, supervised: bool) -> int:
     # Not by taking the variable out of the environment: the port may be written in ORDERS_ENV_FILE.
     port = None if supervised else settings.http_port
     spare_the_collector()
-    with serving(port, REGISTRY, metrics.condition), broker_errors(), database_errors():
+    with serving(port, REGISTRY, metrics.condition), postgres_in_words(), rabbitmq_in_words():
         uvloop.run(consume(settings, supervisor=os.getppid() if supervised else None))
     return 0
 

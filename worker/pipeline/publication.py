@@ -18,13 +18,13 @@ from repository.unsent import Kind, Unsent
 from schemas import events, replies, topology
 from schemas.events import Event
 from worker import metrics
+from worker.broker.message_lines import line_of, message_in
 from worker.broker.messages import Delivery, Outgoing, Properties
 from worker.broker.outlet import Untaken
 from worker.broker.publisher import Publisher
 from worker.broker.replier import DIRECT_REPLY, Reply
 from worker.broker.republish import Republisher
 from worker.intake.edge import Reading
-from worker.letter_file import line_of, message_in
 from worker.pipeline.context import Context
 from worker.pipeline.outcomes import Outcome
 
@@ -135,13 +135,20 @@ class Publication:
         return held
 
     def _encrypted(self, letter: Outgoing) -> bytes:
-        return self._context.keys.encrypt(orjson.dumps(line_of(letter.body, letter.properties)).decode())
+        line = line_of(Delivery(letter.body, letter.properties, letter.routing_key, redelivered=False, tag=0))
+        return self._context.keys.encrypt(orjson.dumps(line).decode())
 
     def _outgoing(self, kept: Unsent) -> Outgoing:
         if kept.kind is Kind.EVENT:
             return event_message(Event.from_body(kept.body))
-        body, properties = message_in(self._context.keys.decrypt(kept.body))
-        return Outgoing(exchange=kept.destination, routing_key="", body=body, properties=properties, mandatory=True)
+        letter = message_in(self._context.keys.decrypt(kept.body))
+        return Outgoing(
+            exchange=kept.destination,
+            routing_key=letter.routing_key,
+            body=letter.body,
+            properties=letter.properties,
+            mandatory=True,
+        )
 
 
 def event_message(event: Event) -> Outgoing:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from repository import inbox, recorded
+from repository import inbox, placed_orders
 from repository.database import Connection
 from repository.facts import Moment
 from repository.inbox import Claim, Claimed
@@ -103,7 +103,7 @@ def sort_out(
 
 async def recall_pruned(connection: Connection, pruned: Sequence[Pruned], catalog: Catalog) -> list[Outcome]:
     """Answer requests whose order was placed so long ago that its answer is not kept, from the order's own rows."""
-    found = await recorded.read(connection, [row.order_id for _, row in pruned if row.order_id is not None])
+    found = await placed_orders.read(connection, [row.order_id for _, row in pruned if row.order_id is not None])
     said: list[Outcome] = []
     for command, row in pruned:
         assert row.order_id is not None, "what is placed and has no answer has its order"

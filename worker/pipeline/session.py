@@ -335,5 +335,5 @@ def _check_copies(publisher: Publisher, trusted: Collection[str]) -> None:
     if not publisher.impersonates and any(user != publisher.user for user in trusted):
         raise BrokerRefused(
             f"the RabbitMQ user {publisher.user} lacks the tag impersonator, which keeps the publisher of a "
-            f"message that is retried or set aside; mend: rabbitmqctl set_user_tags {publisher.user} impersonator"
+            f"message that is retried or set aside; fix: rabbitmqctl set_user_tags {publisher.user} impersonator"
         )

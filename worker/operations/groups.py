@@ -2,32 +2,24 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
-from rich.box import SIMPLE
-from rich.table import Column, Table
-from rich.text import Text
-
 from worker.broker.dead_letters import DeadLetter
-from worker.commands.choice import By, of, options_of
-from worker.redaction import plain
-
-SHOWN_MAX = 20  # groups on a screen
+from worker.operations.selection import By, group_key, options_of
 
 Kept = TypeVar("Kept")
 
 
 class Oldest(Generic[Kept]):
-    """Keeps what died first of any number, and of those only so many."""
+    """Keeps what died first of any number, and of those only so many; None: all."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int | None) -> None:
         self._most = most
         self._kept: list[tuple[str, Kept]] = []
 
     def put(self, died_at: str, what: Kept) -> None:
         self._kept.append((died_at, what))
-        if len(self._kept) > 2 * self._most:
+        if self._most is not None and len(self._kept) > 2 * self._most:
             self._cut()
 
     def kept(self) -> list[Kept]:
@@ -36,7 +28,8 @@ class Oldest(Generic[Kept]):
 
     def _cut(self) -> None:
         self._kept.sort(key=lambda pair: pair[0])
-        del self._kept[self._most :]
+        if self._most is not None:
+            del self._kept[self._most :]
 
 
 class Groups:
@@ -49,11 +42,16 @@ class Groups:
         self._died: dict[tuple[str, ...], tuple[str, str]] = {}
 
     def put(self, letter: DeadLetter) -> None:
-        key = tuple(of(letter, by) for by in self.by)
+        key = tuple(group_key(letter, by) for by in self.by)
         self.total += 1
         self._counts[key] += 1
         oldest, newest = self._died.get(key, (letter.died_at, letter.died_at))
         self._died[key] = (min(oldest, letter.died_at), max(newest, letter.died_at))
+
+    def count_of(self, reason: str) -> int:
+        """Count what died of this."""
+        at = self.by.index(By.REASON)
+        return sum(count for key, count in self._counts.items() if key[at] == reason)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """List the groups, the largest first."""
@@ -62,17 +60,3 @@ class Groups:
             oldest, newest = self._died[key]
             told = {"count": count, "oldest": oldest, "newest": newest, "options": options_of(group)}
             yield {**{by.value: value for by, value in group.items()}, **told}
-
-
-def groups_table(groups: Groups) -> Table:
-    table = Table(
-        Column("count", justify="right"), *groups.by, "oldest (UTC)", Column("options", overflow="fold"), box=SIMPLE
-    )
-    rows = list(islice(groups.rows(), SHOWN_MAX + 1))
-    for row in rows[:SHOWN_MAX]:
-        oldest = row["oldest"][5:16].replace("T", " ")
-        cells = (f"{row['count']:,}", *(row[by] for by in groups.by), oldest, row["options"])
-        table.add_row(*(Text(plain(cell)) for cell in cells))
-    if len(rows) > SHOWN_MAX:
-        table.caption = "the largest groups; --json prints them all"
-    return table

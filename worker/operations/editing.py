@@ -1,19 +1,29 @@
 """A request as a person may edit it: readable, without its secrets, and back into the encoding that it came in."""
 
+import difflib
 import json
-from collections.abc import Mapping
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from repository.audit import Line
 from schemas import add_order, wire
 from schemas.rejections import Rejected
+from worker.broker import republish
+from worker.broker.dead_letters import DeadLetters, Held, is_routed
+from worker.broker.messages import Outgoing
+from worker.broker.republish import Republisher
+from worker.operations.actor import Role
+from worker.operations.audit import Run, line_of
+from worker.operations.replay import AT_ONCE, Fate, Step, Survey, finish, outcome_of
 from worker.redaction import REDACTED, Shown, redacted
 
 FAULTS_OF_FORM = "it must be one JSON object, of names and their values"
 
 
 class NotEdited(Exception):
-    """What was made of a request cannot be sent; the text says what to mend, a line each."""
+    """What was made of a request cannot be sent; the text says what to fix, a line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +54,7 @@ class Draft:
             tree = wire.decode(body, content_type)
         except Rejected as rejected:
             raise NotEdited(
-                f"{rejected}. To mend it all the same: `orders dead export`, mend the file, `orders dead import`"
+                f"{rejected}. To fix it all the same: `orders dead export`, fix the file, `orders dead import`"
             ) from None
         return cls(wire.media_type(content_type, body), tree, redacted(tree))
 
@@ -74,8 +84,16 @@ class Draft:
         """
         values: dict[str, Any] = json.loads(json.dumps(self.shown))
         for name, value in given.items():
-            _put(values, _path(name), value)
+            path = _path(name)
+            self._check_known(path[0])
+            _put(values, path, value)
         return self.changed(values)
+
+    def _check_known(self, name: str) -> None:
+        """See that a parameter is one, or one that its caller has given."""
+        if add_order.unknown_names({name: ""}) and name not in self.tree:
+            close = difflib.get_close_matches(name, add_order.AddOrderRequest.model_fields, n=1)
+            raise NotEdited(f"{name}: no parameter of a request" + (f"; did you mean {close[0]}?" if close else ""))
 
     def changed(self, values: Mapping[str, Shown]) -> Edited:
         tree = {name: _back(value, self.shown.get(name), self.tree.get(name), name) for name, value in values.items()}
@@ -92,6 +110,9 @@ class Draft:
             if self.tree.get(name) != tree.get(name)
         ]
         return Edited(body, self.media, changes)
+
+
+Change = Callable[[Draft], Edited]
 
 
 def _shown(value: Any) -> Shown:
@@ -150,3 +171,65 @@ def _put(values: dict[str, Any], path: list[str], value: str | None) -> None:
         values.pop(last, None)
     else:
         values[last] = value
+
+
+async def edited(letters: DeadLetters, plan: Survey, run: Run, change: Change) -> AsyncIterator[Step]:
+    """Send what comes of each request under an id of its own, and only then take it out of the queue.
+
+    What cannot be edited stays as it is. Of a request and what was made of it at most one is ever placed.
+    """
+    run.actor.check(Role.ADMIN)
+    async for batch in letters.batches(plan.is_due, AT_ONCE):
+        planned = [_plan(letters.republisher, held, change) for held in batch]
+        begun = await run.begin([_line(held, one, run.why) for held, one in zip(batch, planned, strict=True)])
+        sending = [(n, one) for n, one in enumerate(planned) if isinstance(one, _Planned)]
+        whys = dict(zip((n for n, _ in sending), await letters.send([one.request for _, one in sending]), strict=True))
+        steps = [_step(held, one, whys.get(n)) for n, (held, one) in enumerate(zip(batch, planned, strict=True))]
+        await finish(letters, batch, steps, run)
+        await run.end([(id_, outcome_of(step)) for id_, step in zip(begun, steps, strict=True)])
+        for step in steps:
+            yield step
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """What a request becomes."""
+
+    edit: Edited
+    new_message_id: str
+    request: Outgoing
+
+
+def _plan(republisher: Republisher, held: Held, change: Change) -> _Planned | str | None:
+    """Make of a request what it becomes, or say why it becomes nothing; None: of a double nothing is made."""
+    letter = held.letter
+    if held.is_double:
+        return None
+    try:
+        edit = change(Draft.of(letter.delivery.body, letter.delivery.properties.content_type))
+    except NotEdited as error:
+        return str(error)
+    if not edit.changes:
+        return "nothing would change"
+    if not is_routed(letter.routing_key):
+        return f"no queue takes its routing key, {letter.routing_key}"
+    new_message_id = str(uuid.uuid4())
+    new = republish.Edited(new_message_id, edit.body, edit.content_type)
+    request = republisher.edited(letter.delivery, letter.trail, letter.routing_key, new)
+    return _Planned(edit, new_message_id, request)
+
+
+def _line(held: Held, planned: _Planned | str | None, why: str) -> Line:
+    if isinstance(planned, _Planned):
+        return line_of(held.letter, "edit", why, planned.new_message_id, changes=planned.edit.changes)
+    return line_of(held.letter, "edit", why)
+
+
+def _step(held: Held, planned: _Planned | str | None, why_not: str | None) -> Step:
+    if planned is None:
+        return Step(held.letter, Fate.DOUBLE)
+    if isinstance(planned, str):
+        return Step(held.letter, Fate.SKIPPED, planned)
+    if why_not is not None:
+        return Step(held.letter, Fate.SKIPPED, why_not)
+    return Step(held.letter, Fate.DONE, new_message_id=planned.new_message_id)

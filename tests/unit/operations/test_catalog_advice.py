@@ -1,4 +1,4 @@
-"""What is found in a catalogue file that can be loaded, where, and that the mend is one."""
+"""What is found in a catalogue file that can be loaded, where, and that the fix is one."""
 
 import json
 from datetime import date
@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from schemas.catalog_advice import Finding, advise
 from schemas.catalog_check import check
 from schemas.catalog_file import parse
+from worker.operations.catalog_advice import Finding, advise
 
 DOLLAR = {"code": "USD", "prefix": "$", "suffix": " USD", "digits": 2, "default": True}
 EURO = {"code": "EUR", "prefix": "€", "suffix": " EUR", "digits": 2, "default": False}
@@ -505,8 +505,8 @@ def test_a_promotion_for_what_is_not_sold_is_found(applies_to: dict[str, Any], p
     yearly = promotion(cycles=["annually"], applies_to=applies_to)
 
     assert found_in(**shop, promotions=[yearly])[2:] == [(f"promotions[0].{place}", "promotion_for_nothing")]
-    mended = promotion(cycles=["annually", "monthly"], applies_to={**applies_to, "products": [1]})
-    assert found_in(**shop, promotions=[mended])[2:] == []
+    fixed = promotion(cycles=["annually", "monthly"], applies_to={**applies_to, "products": [1]})
+    assert found_in(**shop, promotions=[fixed])[2:] == []
 
 
 def test_a_promotion_that_requires_a_retired_product_may_still_be_for_its_owners() -> None:

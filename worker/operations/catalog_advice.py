@@ -1,6 +1,6 @@
 """What a catalogue file that can be loaded would hurt with later. What can not be loaded: catalog_check.py.
 
-A rule is a small function over one entry: it yields the place in it, and why, what happens to whom, and the mend. Its
+A rule is a small function over one entry: it yields the place in it, and why, what happens to whom, and the fix. Its
 name is the code of what it finds. What is absent may have been forgotten; -1.00 says that it is not offered on purpose,
 and is taken at its word.
 """

@@ -1,4 +1,4 @@
-"""Messages as lines of JSON, to the byte: what `orders dead export` writes and `orders dead import` reads."""
+"""Messages as lines of JSON, to the byte: in the files of `orders dead export`, and where the archive keeps one."""
 
 import base64
 import json
@@ -8,29 +8,30 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from worker.broker.messages import Properties
+from worker.broker.messages import Delivery, Properties
 
 FORMAT = 1
 _FIELDS = Properties.__dataclass_fields__.keys() - {"headers", "timestamp"}
 
 
 class NotALine(Exception):
-    """A line that was not written by an export; the text says what is wrong with it."""
+    """A line that was not written by `line_of`; the text says what is wrong with it."""
 
 
-def line_of(body: bytes, properties: Properties) -> dict[str, Any]:
+def line_of(delivery: Delivery) -> dict[str, Any]:
     """Write a message. AMQP types that JSON has not are tagged: {"$time": …}."""
-    told = asdict(properties)
+    told = asdict(delivery.properties)
     return {
         "format": FORMAT,
-        "body": base64.b64encode(body).decode(),
+        "routing_key": delivery.routing_key,
+        "body": base64.b64encode(delivery.body).decode(),
         "headers": _written(told.pop("headers")),
         "timestamp": told.pop("timestamp"),
         **told,
     }
 
 
-def message_in(line: str | bytes) -> tuple[bytes, Properties]:
+def message_in(line: str | bytes) -> Delivery:
     """Read a message.
 
     Raises:
@@ -42,11 +43,14 @@ def message_in(line: str | bytes) -> tuple[bytes, Properties]:
             raise NotALine(f"not a message of format {FORMAT}")
         timestamp = told["timestamp"]
         fields = {name: told[name] for name in _FIELDS}
-        return base64.b64decode(told["body"], validate=True), Properties(
+        properties = Properties(
             headers=_read(told["headers"]),
             timestamp=datetime.fromisoformat(timestamp) if timestamp else None,
             **fields,
         )
+        body = base64.b64decode(told["body"], validate=True)
+        # Files of the version before do not say under which key it came.
+        return Delivery(body, properties, told.get("routing_key", ""), redelivered=False, tag=0)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotALine(f"not as it was written ({type(error).__name__}: {error})") from None
 
@@ -63,14 +67,16 @@ def _written(value: Any) -> Any:
         case Decimal():
             return {"$decimal": str(value)}
         case bytes() | bytearray():
-            return {"$bytes": base64.b64encode(value).decode()}
+            # pamqp reads text that is not UTF-8 as bytes.
+            return {"$bytes" if isinstance(value, bytearray) else "$text": base64.b64encode(value).decode()}
     return value
 
 
 _TAGS: Mapping[str, Callable[[Any], Any]] = {
     "$time": datetime.fromisoformat,
     "$decimal": Decimal,
-    "$bytes": lambda packed: base64.b64decode(packed, validate=True),
+    "$bytes": lambda packed: bytearray(base64.b64decode(packed, validate=True)),
+    "$text": lambda packed: base64.b64decode(packed, validate=True),
     "$table": lambda table: {name: _read(member) for name, member in table.items()},
 }
 

@@ -1,4 +1,4 @@
-"""Orders as their rows have them, for a request that comes again when its answer is not kept any more."""
+"""Placed orders, read from their rows: the one reader, for repeats and for people who look. Never what is secret."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +15,14 @@ from schemas.recorded import (
     RecordedDomain,
     RecordedInvoice,
     RecordedLine,
+    RecordedOption,
     RecordedOrder,
     RecordedPromotion,
     RecordedRenewal,
     RecordedService,
 )
 
-SQL = queries.load("recorded.sql")
+SQL = queries.load("placed_orders.sql")
 
 Row = dict[str, Any]
 Value = TypeVar("Value")
@@ -41,8 +42,12 @@ async def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, Re
         row["id"]: RecordedOrder(
             id=row["id"],
             order_number=row["order_number"],
+            status=row["status"],
             placed_at=row["placed_at"],
             date=row["placed_on"] or row["placed_at"].date(),
+            catalogue_version=row["catalogue_version"],
+            asked_by=row["asked_by"],
+            contact_id=row["contact_id"],
             client=_client(row),
             currency=row["currency"],
             amount=row["amount"],
@@ -73,7 +78,9 @@ async def _fetch(
 
 
 def _service(row: Row) -> RecordedService:
-    return RecordedService(**{**row, "cycle": BillingCycle(row["cycle"])})
+    options = tuple(RecordedOption(*option) for option in row["options"])
+    fields = tuple(row["custom_fields"])
+    return RecordedService(**{**row, "cycle": BillingCycle(row["cycle"]), "options": options, "custom_fields": fields})
 
 
 def _addon(row: Row) -> RecordedAddon:
@@ -83,7 +90,10 @@ def _addon(row: Row) -> RecordedAddon:
 def _domain(row: Row) -> RecordedDomain:
     name = DomainName(row["name"], row.pop("name_unicode"))
     extras = frozenset(map(Extra, row["extras"]))
-    return RecordedDomain(**{**row, "name": name, "type": DomainType(row["type"]), "extras": extras})
+    nameservers = tuple(row["nameservers"])
+    return RecordedDomain(
+        **{**row, "name": name, "type": DomainType(row["type"]), "extras": extras, "nameservers": nameservers}
+    )
 
 
 def _renewal(row: Row) -> RecordedRenewal:

@@ -1,0 +1,193 @@
+"""Letters that are not as we write them: forged, of the broker's own making, alike but not the same."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+from aio_pika import Message
+
+from schemas import topology
+from tests.integration.test_commands import orders
+from tests.integration.test_dead_letters import ORDER, left, put
+from tests.shop import Shop
+from worker.broker.connection import connect
+
+FORGED = {
+    "x-orders-reason": "failed",
+    "x-orders-code": "internal_error",
+    "x-orders-message": "our fault",
+    "x-orders-died-at": "2026-11-23T10:00:00.000Z",
+    "x-orders-routing-key": "k" * 300,
+    "x-orders-replays": 7,
+    "x-orders-supersedes": "somebody-elses",
+}
+
+
+async def expired(shop: Shop, message_id: str, headers: dict[str, Any] | None = None, body: Any = ORDER) -> None:
+    """Have the broker dead-letter a request of a storefront, because it expired before a worker took it."""
+    before = await shop.waiting(topology.DEAD)
+    async with connect(shop.logins.storefront, "orders tests") as connection, connection.channel() as channel:
+        exchange = await channel.get_exchange(topology.COMMANDS, ensure=False)
+        message = Message(
+            json.dumps(body).encode(),
+            content_type="application/json",
+            message_id=message_id,
+            user_id=shop.user,
+            expiration=0.001,
+            headers=headers or {},
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        )
+        await exchange.publish(message, "order.add")
+    async with asyncio.timeout(20):
+        while await shop.waiting(topology.DEAD) == before:
+            await asyncio.sleep(0.05)
+
+
+async def told(shop: Shop, *arguments: str) -> list[dict[str, Any]]:
+    ended = await orders(shop, *arguments, "--json")
+    return [json.loads(line) for line in ended.stdout.splitlines()]
+
+
+# ---------------------------------------------------------------- headers that we did not write
+
+
+async def test_headers_that_we_did_not_write_are_told_as_the_publishers_and_never_obeyed(shop: Shop) -> None:
+    await expired(shop, "forged", FORGED)
+
+    [listed] = await told(shop, "dead", "list")
+    [shown] = await told(shop, "dead", "show", "forged")
+
+    assert (listed["reason"], listed["code"], listed["replays"], listed["routing_key"]) == (
+        "expired",
+        "",
+        0,
+        "order.add",
+    )
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(listed["died_at"])).total_seconds()) < 60
+    assert {name: shown["headers"][name] for name in FORGED} == FORGED
+
+
+async def test_a_forged_letter_stops_no_replay(shop: Shop) -> None:
+    await put(shop, {"message_id": "before"})
+    await expired(shop, "forged", FORGED)
+    await put(shop, {"message_id": "behind"})
+
+    ended = await orders(shop, "dead", "replay", "--all", "--no-dry-run")
+
+    assert (ended.returncode, await left(shop)) == (0, set()), ended.stderr
+    assert await shop.waiting(topology.REQUESTS) == 3
+    await shop.start_worker()
+    added = await shop.until_events("forged", "order.added")
+    assert [event.type for event in added if event.type.startswith("order.")] == ["order.added"]
+
+
+async def test_what_cannot_be_sent_is_skipped_named_and_counted_and_the_others_go(shop: Shop) -> None:
+    await put(
+        shop,
+        {"message_id": "before"},
+        {"message_id": "nobody-takes", "headers": {"x-orders-routing-key": "invoice.pay"}},
+        {"message_id": "too-long", "headers": {"x-orders-routing-key": "k" * 300}},
+        {"message_id": "behind"},
+    )
+
+    ended = await orders(shop, "dead", "replay", "--all", "--no-dry-run")
+
+    assert (ended.returncode, await left(shop)) == (1, {"nobody-takes", "too-long"})
+    assert sorted(ended.stdout.split()) == ["before", "behind"]
+    assert "skipped nobody-takes: no queue takes its routing key, invoice.pay" in ended.stderr
+    assert "skipped too-long: no queue takes its routing key, kkk" in ended.stderr
+    assert "2 replayed" in ended.stderr
+    assert "2 skipped" in ended.stderr
+    assert await shop.waiting(topology.UNROUTED) == 0
+
+
+# ---------------------------------------------------------------- the broker's own dead letters
+
+
+async def test_what_expired_is_told_as_that_with_its_time_and_is_found_by_it(shop: Shop) -> None:
+    await put(shop, {"message_id": "rejected"})
+    await expired(shop, "late")
+
+    today = datetime.now(UTC).date().isoformat()
+    found = await told(shop, "dead", "list", "--since", today, "--reason", "expired")
+    screen = await orders(shop, "dead", "show", "late")
+    dry = await orders(shop, "dead", "replay", "--reason", "expired", "--dry-run")
+
+    assert [letter["message_id"] for letter in found] == ["late"]
+    assert "expired: its caller set an expiration, and no worker took it in time" in " ".join(screen.stdout.split())
+    assert "1 of them expired: its caller may have given up; a replay places it all the same" in dry.stderr
+
+
+# ---------------------------------------------------------------- alike, and not the same
+
+
+async def test_two_letters_of_one_id_and_body_that_would_be_tried_differently_are_two(shop: Shop) -> None:
+    await put(
+        shop,
+        {"message_id": "mine", "content_type": "application/pdf", "reason": "malformed", "code": "malformed"},
+        {"message_id": "mine", "reason": "rejected", "code": "client_not_found"},
+    )
+
+    listed = await told(shop, "dead", "list")
+    discarded = await orders(shop, "dead", "replay", "--code", "client_not_found", "--no-dry-run")
+
+    assert {letter["code"] for letter in listed} == {"malformed", "client_not_found"}
+    assert discarded.returncode == 0
+    assert [letter["code"] for letter in await told(shop, "dead", "list")] == ["malformed"]
+    await shop.start_worker()
+    assert await shop.until_events("mine", "order.added")
+
+
+async def test_what_is_taken_out_without_being_sent_is_counted(shop: Shop) -> None:
+    await put(shop, {"message_id": "twice"}, {"message_id": "twice"}, {"message_id": "once"})
+
+    ended = await orders(shop, "dead", "replay", "--all", "--no-dry-run")
+
+    assert sorted(ended.stdout.split()) == ["once", "twice"]
+    assert "2 replayed" in ended.stderr
+    assert "1 more lay there twice and was taken out" in ended.stderr
+    assert (await shop.waiting(topology.REQUESTS), await left(shop)) == (2, set())
+
+
+# ---------------------------------------------------------------- a file there and back
+
+EVERY_KIND = {
+    "text": "ü",
+    "not-text": b"\xff\xfe",
+    "bytes": bytearray(b"\x00\xff"),
+    "table": {"deep": [1, bytearray(b"\x01"), {"$bytes": "no tag"}]},
+    "number": 2**40,
+    "float": 0.1,
+    "decimal": Decimal("1.50"),
+    "time": datetime(2026, 11, 23, 10, 0, tzinfo=UTC),
+    "yes": True,
+    "nothing": None,
+}
+
+
+async def test_headers_of_every_kind_go_into_a_file_and_back(shop: Shop, tmp_path: Path) -> None:
+    await put(shop, {"message_id": "kinds", "headers": EVERY_KIND})
+    file = tmp_path / "letters.jsonl"
+    before = await headers_there(shop)
+
+    await orders(shop, "dead", "export", str(file))
+    await shop.purge(topology.DEAD)
+    back = await orders(shop, "dead", "import", str(file))
+
+    after = await headers_there(shop)
+    assert "1 imported" in back.stderr
+    assert before == after
+    assert {name: (type(after[name]), after[name]) for name in EVERY_KIND} == {
+        name: (type(value), value) for name, value in EVERY_KIND.items()
+    }
+
+
+async def headers_there(shop: Shop) -> dict[str, Any]:
+    async with shop.operating() as letters:
+        [letter] = [one async for one in letters.browse()]
+    counts = ("x-delivery-count", "x-acquired-count")
+    return {name: value for name, value in letter.delivery.properties.headers.items() if name not in counts}

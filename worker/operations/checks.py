@@ -1,0 +1,303 @@
+"""Is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
+
+import os
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from ipaddress import ip_address
+from urllib.parse import parse_qsl, urlsplit
+
+from repository import revisions, shop_settings
+from repository import show as archive
+from repository.database import PASSING_FAULTS, Connection, Database, Refused
+from repository.revisions import REFUSALS, NotMigrated, check_migrated
+from repository.show import Collation, Condition
+from schemas import topology
+from worker.broker import trials
+from worker.broker.addresses import nodes_of, user_of
+from worker.broker.connection import BROKER_FAULTS, BrokerConnection, connect
+from worker.broker.dead_letters import OPERATORS_LOCK
+from worker.broker.queues import look_at
+from worker.broker.topology import TopologyError, check_topology
+from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
+from worker.publishers import in_words
+from worker.settings import Settings
+from worker.shop_settings import overruled
+
+CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry this one's time, orders the database's
+DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"  # worth knowing
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found. `fix` says what to do about it, and is empty where nothing is to be done."""
+
+    check: str
+    level: Level
+    says: str
+    fix: str = ""
+
+
+class Role(StrEnum):
+    STOREFRONT = "storefront"
+    WORKER = "worker"
+    OPERATOR = "operator"
+
+    @property
+    def user(self) -> User:
+        return next(user for user in USERS if user.name == self)
+
+
+async def examine(settings: Settings, role: Role | None) -> list[Finding]:
+    """Check everything that the settings name."""
+    role = role or _role_of(settings)
+    findings = [*_settings(settings, role), *ways(settings, role)]
+    if role is not Role.STOREFRONT:
+        findings += [finding async for finding in _postgres(settings)]
+    findings += [finding async for finding in _rabbitmq(settings, role)]
+    return findings
+
+
+# ---------------------------------------------------------------- settings
+
+
+def _role_of(settings: Settings) -> Role:
+    name = user_of(settings.amqp_url.get_secret_value()) if settings.amqp_url else ""
+    return Role(name) if name in set(Role) else Role.WORKER
+
+
+def _settings(settings: Settings, role: Role) -> Iterator[Finding]:
+    faults = []
+    if role is Role.WORKER and not settings.secret_keys:
+        faults.append(
+            Finding(
+                "settings", Level.WRONG, "ORDERS_SECRET_KEYS is not set", "Set it: `openssl rand -hex 32` makes one."
+            )
+        )
+    if role is Role.WORKER and not settings.trusted_publishers:
+        says = "ORDERS_TRUSTED_PUBLISHERS is not set: every request needs credentials in its body"
+        faults.append(Finding("settings", Level.WARNING, says))
+    yield from faults or [Finding("settings", Level.OK, f"complete for {_a(role)}")]
+    if settings.trusted_publishers:
+        yield Finding("publishers", Level.OK, _trust(settings))
+
+
+def _trust(settings: Settings) -> str:
+    """Tell who may ask what without credentials, and whose keys they have."""
+    return "without credentials: " + "; ".join(
+        f"{user} may ask {in_words(actions)}" + (f", as {settings.callers[user]}" if user in settings.callers else "")
+        for user, actions in sorted(settings.trusted_publishers.items())
+    )
+
+
+def ways(settings: Settings, role: Role) -> Iterator[Finding]:
+    """Warn where somebody on the way to a server could listen in, or stand in for it."""
+    nodes = nodes_of(settings.amqp_url.get_secret_value()) if settings.amqp_url else []
+    addresses = [("RabbitMQ", urlsplit(node)) for node in nodes]
+    if settings.postgres_url and role is not Role.STOREFRONT:
+        addresses.append(("Postgres", urlsplit(settings.postgres_url.get_secret_value())))
+    for check, address in addresses:
+        given = dict(parse_qsl(address.query))
+        if check == "RabbitMQ":
+            is_safe = address.scheme == "amqps" and given.get("no_verify_ssl", "0") == "0"
+            fix = "Let ORDERS_AMQP_URL begin with amqps://, with ?cafile= of the authority, and no no_verify_ssl."
+        else:
+            is_safe = given.get("sslmode", os.environ.get("PGSSLMODE")) == "verify-full"
+            fix = "Add ?sslmode=verify-full&sslrootcert= of the authority to ORDERS_POSTGRES_URL."
+        if not (is_safe or _is_near(address.hostname or "")):
+            says = "the way there is not safe: orders could be read and changed on it, and the password taken"
+            yield Finding(check, Level.WARNING, says, fix)
+
+
+def _is_near(host: str) -> bool:
+    """Whether a host is this machine, or a neighbour on a network of its own such as compose's: names without a dot."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return "." not in host
+
+
+def _a(role: Role) -> str:
+    return f"an {role}" if role is Role.OPERATOR else f"a {role}"
+
+
+# ---------------------------------------------------------------- Postgres
+
+
+async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
+    if settings.postgres_url is None:
+        yield Finding("Postgres", Level.WRONG, "ORDERS_POSTGRES_URL is not set", "Set it.")
+        return
+    try:
+        url = settings.postgres_url.get_secret_value()
+        async with Database(url, connections_max=2) as database:
+            await database.check_sessions()
+            async for finding in _database(database, settings):
+                yield finding
+    except Refused as error:
+        says, _, fix = str(error).partition("; fix: ")
+        yield Finding("Postgres", Level.WRONG, says, f"{fix[:1].upper()}{fix[1:]}." if fix else "")
+    except (*PASSING_FAULTS, *REFUSALS) as error:
+        says = f"does not answer or refuses ({type(error).__name__}: {error})"
+        yield Finding("Postgres", Level.WRONG, says, "Start it, or fix ORDERS_POSTGRES_URL.")
+
+
+async def _database(database: Database, settings: Settings) -> AsyncIterator[Finding]:
+    async with database.connection() as connection:
+        asked_at = datetime.now(UTC)
+        found = await archive.condition(connection)
+        answered_at = datetime.now(UTC)
+        yield _server(found)
+        yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
+        yield durability(found)
+        for finding in collation(await archive.collations(connection)):
+            yield finding
+        async for finding in _schema(connection, settings):
+            yield finding
+
+
+def _server(found: Condition) -> Finding:
+    if found.is_standby:
+        says = "answers, but it is a standby: nothing can be written"
+        return Finding("Postgres", Level.WRONG, says, "Let ORDERS_POSTGRES_URL name the primary.")
+    return Finding("Postgres", Level.OK, f"answers, version {found.version}")
+
+
+def clock(difference: timedelta) -> Finding:
+    """Judge how far the database's clock is before ours."""
+    seconds = difference.total_seconds()
+    if abs(seconds) <= CLOCK_SECONDS_MAX:
+        return Finding("clock", Level.OK, "this machine and the database agree")
+    ahead = "ahead of" if seconds > 0 else "behind"
+    says = f"the database is {abs(seconds):.0f} s {ahead} this machine; the times in events and orders will not fit"
+    return Finding("clock", Level.WARNING, says, "Let both take their time from NTP.")
+
+
+def durability(found: Condition) -> Finding:
+    """Judge whether what was committed, and so acknowledged, outlives a power cut."""
+    faults = [f"{name}=off" for name in ("fsync", "full_page_writes") if getattr(found, name) != "on"]
+    if found.synchronous_commit not in DURABLE_COMMITS:
+        faults.append(f"synchronous_commit={found.synchronous_commit}")
+    if not faults:
+        return Finding("durability", Level.OK, f"fsync=on, synchronous_commit={found.synchronous_commit}")
+    says = f"{', '.join(faults)}: a power cut can lose orders that callers were told of"
+    return Finding("durability", Level.WRONG, says, "Set them to on in postgresql.conf, and for role and database.")
+
+
+def collation(found: Sequence[Collation]) -> Iterator[Finding]:
+    """Warn where the order of text has moved since indexes were built by it, as with another image or system."""
+    moved = [one for one in found if one.built_with is not None and one.built_with != one.found]
+    for one in moved:
+        says = (
+            f"{one.name} is of release {one.found or 'unknown'} here, and indexes were built by {one.built_with}: "
+            "what they hold may not be found"
+        )
+        yield Finding("collation", Level.WARNING, says, f"In psql, after `orders migrate`: {one.refresh};")
+    if not moved:
+        yield Finding("collation", Level.OK, "of the release by which indexes were built")
+
+
+async def _schema(connection: Connection, settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        await check_migrated(connection)
+    except NotMigrated as error:
+        yield Finding("schema", Level.WRONG, str(error), "Until then the catalogue is not checked.")
+        return
+    yield Finding("schema", Level.OK, f"version {await revisions.schema_version(connection)}")
+    for sentence in overruled(settings.first_values, await shop_settings.read(connection)):
+        yield Finding("settings", Level.WRONG, sentence, "Until then a worker with these settings does not start.")
+    missing = await archive.missing_from_catalogue(connection)
+    if missing:
+        yield Finding(
+            "catalogue", Level.WRONG, f"it has no {' and no '.join(missing)}", "Run `orders catalog load FILE`."
+        )
+    else:
+        version = (await archive.activity(connection)).catalogue_version
+        yield Finding("catalogue", Level.OK, f"loaded, version {version}")
+
+
+# ---------------------------------------------------------------- RabbitMQ
+
+
+async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
+    if settings.amqp_url is None:
+        yield Finding("RabbitMQ", Level.WRONG, "ORDERS_AMQP_URL is not set", "Set it.")
+        return
+    url = settings.amqp_url.get_secret_value()
+    try:
+        async with connect(url, "orders doctor") as connection:
+            yield Finding("RabbitMQ", Level.OK, f"answers, as user {user_of(url)}")
+            async for finding in _topology(connection):
+                yield finding
+            async for finding in _rights(connection, role):
+                yield finding
+            yield await _consumers(connection)
+    except BROKER_FAULTS as error:
+        says = f"does not answer or refuses ({type(error).__name__}: {error})"
+        yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or fix ORDERS_AMQP_URL.")
+
+
+async def _topology(connection: BrokerConnection) -> AsyncIterator[Finding]:
+    try:
+        await check_topology(connection)
+    except TopologyError as error:
+        for line in str(error).splitlines():
+            yield Finding("topology", Level.WRONG, line)
+        return
+    differences = await trials.differences(connection)
+    if differences is None:
+        says = "everything exists; not compared, because this user may not declare (and need not)"
+        yield Finding("topology", Level.OK, says)
+        return
+    for line in differences:
+        yield Finding("topology", Level.WRONG, line, "Empty it, delete it, and run `orders topology apply`.")
+    if not differences:
+        yield Finding("topology", Level.OK, "everything exists and is as it should be")
+
+
+async def _rights(connection: BrokerConnection, role: Role) -> AsyncIterator[Finding]:
+    """Try every right that the role has by worker/broker/users.py."""
+    user, faults = role.user, []
+    exchanges = [name for name in (*_EXCHANGES, DEFAULT_EXCHANGE) if re.fullmatch(user.write, name)]
+    queues = [queue.name for queue in topology.QUEUES if re.fullmatch(user.read, queue.name)]
+    refused = [name for name in exchanges if await trials.publishing(connection, name) is trials.Answer.REFUSED]
+    unread = [name for name in queues if await trials.reading(connection, name) is trials.Answer.REFUSED]
+    if refused:
+        faults.append(f"it may not publish to {', '.join(refused)}")
+    if unread:
+        faults.append(f"it may not read {', '.join(unread)}")
+    open_to_it = [name for name in exchanges if name not in refused]
+    if (
+        IMPERSONATOR in user.tags
+        and open_to_it
+        and await trials.publishing(connection, open_to_it[0], trials.SOMEBODY_ELSE) is trials.Answer.FOREIGN
+    ):
+        faults.append(f"it lacks the tag `{IMPERSONATOR}`: copies and replays keep the user_id of who published first")
+    if role is Role.OPERATOR and not await trials.may_lock(connection):
+        faults.append(f"it may not declare {OPERATORS_LOCK}, by which operators keep out of each other's way")
+    fix = f"Give this user the rights of {_a(role)}, as deploy/rabbitmq/definitions.json has them, or see --as."
+    for fault in faults:
+        yield Finding("rights", Level.WRONG, fault, fix)
+    if not faults:
+        yield Finding("rights", Level.OK, f"all that {_a(role)} needs")
+
+
+_EXCHANGES = tuple(exchange.name for exchange in topology.EXCHANGES)
+
+
+async def _consumers(connection: BrokerConnection) -> Finding:
+    requests = await look_at(connection, topology.REQUESTS)
+    if requests.trouble:
+        return Finding("consumers", Level.WRONG, f"{requests.name}: {requests.trouble}")
+    if requests.consumers:
+        return Finding("consumers", Level.OK, f"{requests.consumers} on {topology.REQUESTS}")
+    says = f"nobody consumes {topology.REQUESTS}; {requests.ready} wait"
+    return Finding("consumers", Level.WRONG, says, "Start one: `orders worker`.")
