@@ -25,6 +25,7 @@ from worker.broker.messages import Outgoing
 
 # Messages on their way, confirmed or given up: what a connection that is stuck may hold of our memory, about 10 MB.
 IN_FLIGHT_MAX = 5_000
+LOCK_SECONDS_MAX = 2.0  # of the channel: during an alarm the broker does not answer who has asked something on it
 REOPEN_SECONDS = 1.0  # between two tries to open the connection anew
 ANOTHER_CHANNEL_SECONDS = 1.0  # that a channel is used at least, though a queue has refused something on it
 
@@ -131,8 +132,10 @@ class Outlet:
             return untaken
         link.in_flight += len(sent)
         try:
-            on_the_way = await batch.send(await link.channel.get_underlay_channel(), sent)
+            async with asyncio.timeout(LOCK_SECONDS_MAX):
+                on_the_way = await batch.send(await link.channel.get_underlay_channel(), sent)
         except BROKER_FAULTS:
+            link.in_flight -= len(sent)
             return untaken + [(outgoing, Why.UNSENT) for outgoing in sent]
         why = Why.OVERDUE
         try:

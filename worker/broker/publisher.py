@@ -1,5 +1,6 @@
 """All that a worker publishes: replies, events, and what goes on or is set aside, each by connections of its own."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -87,8 +88,18 @@ class Publisher:
             )
 
     async def waiting(self, queue: str) -> int:
-        """Count the messages that are ready in a queue. Needs no permission to read it."""
-        declared = await (await self._moves.channel()).declare_queue(queue, passive=True)
+        """Count the messages that are ready in a queue. Needs no permission to read it.
+
+        Raises:
+            Unconfirmed: nothing is said to that.
+        """
+        try:
+            async with asyncio.timeout(PROBE_SECONDS_MAX):
+                declared = await (await self._moves.channel()).declare_queue(queue, passive=True)
+        except TimeoutError:
+            raise Unconfirmed(
+                f"RabbitMQ said nothing for {PROBE_SECONDS_MAX:g} seconds: it may have an alarm"
+            ) from None
         return declared.declaration_result.message_count or 0
 
     def _sendable(self, outgoing: Outgoing) -> Outgoing:
