@@ -187,6 +187,7 @@ def check_words(worker: Worker) -> None:
         "worker.consuming",
         "worker.paused",
         "worker.stopped",
+        "unsent.brought",
         "worker.gave_up_finishing",
     }
     assert len(told) < 20
