@@ -187,6 +187,7 @@ def check_words(worker: Worker) -> None:
         "worker.consuming",
         "worker.paused",
         "worker.stopped",
+        "publish.kept",
         "unsent.brought",
         "worker.gave_up_finishing",
     }
