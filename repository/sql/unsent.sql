@@ -51,9 +51,9 @@ RETURNING unsent.id, unsent.kind, unsent.destination, unsent.body, unsent.since
 
 -- name: take_next
 -- The oldest messages of a destination that takes them again. $1 kind, $2 destination, $3 how many at most, $4 seconds
--- for which one that somebody has taken is theirs
+-- for which one that somebody has taken is theirs. Only a trial counts as a try: what is left of these is tried soon.
 UPDATE unsent
-SET tries = tries + 1, tried_at = now()
+SET tried_at = now()
 WHERE id IN (
     SELECT id
     FROM unsent
