@@ -511,7 +511,7 @@ def test_what_can_not_be_loaded_is_told_first_and_alone() -> None:
     ended = check_in_a_shell(HURTFUL.replace("[.com]", "[.net]"))
 
     assert "products[0].free_domain.tlds[0]: there is no TLD .net" in ended.stderr
-    assert "to mend in the file first" in ended.stderr
+    assert "to fix in the file first" in ended.stderr
     assert (ended.stdout, ended.returncode) == ("", 1)
 
 
