@@ -226,7 +226,7 @@ async def test_two_rows_under_one_key_of_the_catalogue_stop_the_migration_which_
         + WITH_DOUBLES.format(name="tld_fields_pkey", table="tld_fields", columns="tld, name", kind="PRIMARY KEY"),
     )
 
-    with pytest.raises(migrate.Stopped, match=r"table tld_fields holds two rows under one key.*mend: take one of them"):
+    with pytest.raises(migrate.Stopped, match=r"table tld_fields holds two rows under one key.*fix: take one of them"):
         await migrate_again(shop_url)
 
     await execute(
