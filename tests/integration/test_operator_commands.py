@@ -447,8 +447,8 @@ async def test_the_doctor_notices_that_the_order_of_text_has_moved_under_the_ind
     assert finding["level"] == "warning"
     assert f"the collation of database {name} is of release " in finding["says"]
     assert "built by 0.9" in finding["says"]
-    mend = f"REINDEX DATABASE {name}; ALTER DATABASE {name} REFRESH COLLATION VERSION;"
-    assert finding["mend"] == f"In psql, after `orders migrate`: {mend}"
+    fix = f"REINDEX DATABASE {name}; ALTER DATABASE {name} REFRESH COLLATION VERSION;"
+    assert finding["fix"] == f"In psql, after `orders migrate`: {fix}"
 
 
 async def test_the_doctor_names_a_queue_that_is_missing_and_one_that_differs(shop: Shop) -> None:
