@@ -1,5 +1,6 @@
 """Is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -17,7 +18,7 @@ from repository.show import Condition
 from schemas import topology
 from worker.broker import trials
 from worker.broker.addresses import nodes_of, user_of
-from worker.broker.connection import BROKER_FAULTS, BrokerConnection, connect
+from worker.broker.connection import BROKER_FAULTS, BrokerConnection, TakesNothing, connect
 from worker.broker.dead_letters import OPERATORS_LOCK
 from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
@@ -25,6 +26,8 @@ from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.settings import Settings
 
 CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry this one's time, orders the database's
+SERVER_SECONDS_MAX = 30.0  # for all that one server is asked; each wait has a bound of its own
+ALARM_FIX = "See `rabbitmq-diagnostics alarms`, and make room; deploy/runbook.md, `RabbitMQ is away, or has an alarm`."
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
 
 
@@ -126,7 +129,11 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         return
     try:
         url = settings.postgres_url.get_secret_value()
-        async with Database(url, connections_max=1) as database, database.connection() as connection:
+        async with (
+            asyncio.timeout(SERVER_SECONDS_MAX),
+            Database(url, connections_max=1) as database,
+            database.connection() as connection,
+        ):
             asked_at = datetime.now(UTC)
             found = await archive.condition(connection)
             answered_at = datetime.now(UTC)
@@ -194,13 +201,19 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
         return
     url = settings.amqp_url.get_secret_value()
     try:
-        async with connect(url, "orders doctor") as connection:
+        async with (
+            asyncio.timeout(SERVER_SECONDS_MAX),
+            connect(url, "orders doctor", gives_up_on_alarms=True) as connection,
+        ):
             yield Finding("RabbitMQ", Level.OK, f"answers, as user {user_of(url)}")
             async for finding in _topology(connection):
                 yield finding
+            yield await _consumers(connection)
+            # Last: an alarm ends the connection.
             async for finding in _rights(connection, role):
                 yield finding
-            yield await _consumers(connection)
+    except TakesNothing as error:
+        yield Finding("RabbitMQ", Level.WRONG, f"{error}: no order comes in, and nothing goes out", ALARM_FIX)
     except BROKER_FAULTS as error:
         says = f"does not answer or refuses ({type(error).__name__}: {error})"
         yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or fix ORDERS_AMQP_URL.")
