@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
@@ -128,7 +128,7 @@ def messages_in(lines: Iterable[bytes]) -> Iterator[Delivery]:
                 raise NotALine(f"line {number}: {error}") from None
 
 
-async def imported(letters: DeadLetters, messages: Iterable[Delivery], where: Where, run: Run) -> AsyncIterator[Step]:
+async def imported(letters: DeadLetters, messages: Iterable[Delivery], where: Where, run: Run) -> AsyncGenerator[Step]:
     """Put messages into the queue that do not lie there already; those that do are doubles."""
     run.actor.check(Role.ADMIN)
     there = {letter.digest async for letter in letters.browse()}
