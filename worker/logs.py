@@ -21,7 +21,13 @@ def configure(log_format: Literal["json", "console"]) -> None:
             structlog.processors.JSONRenderer(),
         ]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        else [
+            structlog.dev.ConsoleRenderer(
+                # Not into a file: nobody would see colours there, only their codes.
+                colors=sys.stderr.isatty(),
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     )
     structlog.configure(
         processors=[*shared, *renderer],

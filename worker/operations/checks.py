@@ -24,6 +24,7 @@ from worker.broker.dead_letters import OPERATORS_LOCK
 from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
+from worker.operations.servers import words_of
 from worker.settings import Settings
 
 CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry this one's time, orders the database's
@@ -149,7 +150,7 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
             async for finding in _schema(connection):
                 yield finding
     except (*PASSING_FAULTS, *REFUSALS) as error:
-        says = f"does not answer or refuses ({type(error).__name__}: {error})"
+        says = f"does not answer or refuses ({words_of(error)})"
         yield Finding("Postgres", Level.WRONG, says, "Start it, or fix ORDERS_POSTGRES_URL.")
 
 
@@ -221,7 +222,7 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
     except TakesNothing as error:
         yield Finding("RabbitMQ", Level.WRONG, f"{error}: no order comes in, and nothing goes out", ALARM_FIX)
     except BROKER_FAULTS as error:
-        says = f"does not answer or refuses ({type(error).__name__}: {error})"
+        says = f"does not answer or refuses ({words_of(error)})"
         yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or fix ORDERS_AMQP_URL.")
 
 
