@@ -112,7 +112,7 @@ DROP INDEX domains_by_client_and_name;
 ALTER TABLE domains ALTER COLUMN name TYPE text COLLATE "C";
 ALTER INDEX domains_by_client_and_name_bytes RENAME TO domains_by_client_and_name;
 
-DROP INDEX IF EXISTS audit_by_message_id, audit_by_new_message_id;
+DROP INDEX audit_by_message_id, audit_by_new_message_id;
 ALTER TABLE audit
 ALTER COLUMN message_id TYPE text COLLATE "C",
 ALTER COLUMN new_message_id TYPE text COLLATE "C";
