@@ -160,7 +160,8 @@ def _shown(value: object) -> object:
         case frozenset():
             return sorted(value)
         case Mapping():
-            return {name: _shown(member) for name, member in value.items()}
+            # Of what somebody may ask, none named is everything.
+            return {name: "everything" if member is None else _shown(member) for name, member in value.items()}
         case ReplyQueues(patterns=patterns):
             return [f"{user}={pattern.pattern}" for user, pattern in patterns]
     return value

@@ -33,8 +33,8 @@ CREATE TABLE catalog_versions (
 
 CREATE TABLE catalog_changes (
     version bigint NOT NULL CONSTRAINT catalog_changes_version_fkey REFERENCES catalog_versions,
-    section text NOT NULL,
-    key text NOT NULL,
+    section text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
     before jsonb, -- null: the entry is new
     after jsonb, -- null: it is gone
     PRIMARY KEY (version, section, key),

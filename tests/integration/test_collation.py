@@ -115,6 +115,12 @@ async def test_every_key_of_text_is_ordered_by_its_bytes(shop_url: str) -> None:
     assert [row[0] for row in await fetch(shop_url, NOT_BY_BYTES)] == []
 
 
+async def test_every_constraint_is_validated(shop_url: str) -> None:
+    found = await fetch(shop_url, "SELECT conname FROM pg_constraint WHERE NOT convalidated")
+
+    assert [row["conname"] for row in found] == []
+
+
 async def test_one_index_answers_whether_anything_was_placed_under_a_message_id_whoever_asked(shop_url: str) -> None:
     async with Database(shop_url) as database, database.connection() as connection:
         plan = await connection.fetch("EXPLAIN SELECT FROM inbox WHERE message_id = 'cart-17'")
