@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 import asyncpg
@@ -29,6 +30,7 @@ BEFORE = REVISIONS[REVISIONS.index(REVISION) - 1]
 BODY = {"pid": [7]}
 REQUESTS = 1_000
 AT_ONCE = 100
+WAIT_SECONDS_MAX = 2.5  # of a batch: a second for the lock, and what it takes itself on a busy machine
 
 # The inbox as it was before the revision; the rest of the schema is as it is after all of them.
 AS_BEFORE = """
@@ -242,6 +244,37 @@ async def test_two_rows_under_one_key_of_the_catalogue_stop_the_migration_which_
     )
     await migrate_again(shop_url)
     assert [row[0] for row in await fetch(shop_url, NOT_BY_BYTES)] == []
+
+
+# ---------------------------------------------------------------- beside others
+
+
+async def test_while_the_last_of_its_tables_is_read_no_batch_waits_longer_than_a_lock_may(shop_url: str) -> None:
+    """All tables are locked together, the inbox first: whoever reads the last one keeps it waiting for all."""
+    await undo(shop_url, IN_ORDER)
+    reader = await asyncpg.connect(shop_url)
+    reading = reader.transaction()
+    await reading.start()
+    # As reading it does, but for the snapshot: who builds an index waits for the end of that, and keeps nobody waiting.
+    await reader.execute("LOCK TABLE promotion_values IN ACCESS SHARE MODE")
+    said: list[str] = []
+    waits: list[float] = []
+
+    async with Database(shop_url) as database, asyncio.TaskGroup() as tasks:
+        context = pattern.context_of(database)
+        await context.open()
+        migrating = tasks.create_task(migrate_again(shop_url, said.append))
+        while not migrating.done():
+            began = time.monotonic()
+            await carry_out([pattern.delivery(0, f"key-{len(waits)}", BODY)], context)
+            waits.append(time.monotonic() - began)
+            if len([line for line in said if "a table is in use" in line]) > 1 and not reader.is_closed():
+                await reading.rollback()
+                await reader.close()
+            await asyncio.sleep(POLL_SECONDS)
+
+    assert 0.5 < max(waits) < WAIT_SECONDS_MAX  # it did wait, and not for long
+    assert len(waits) > 20
 
 
 # ---------------------------------------------------------------- killed in the middle
