@@ -4,7 +4,7 @@ ALTER TABLE audit
     ADD COLUMN actor text, -- the person
     ADD COLUMN "by" text, -- the broker's user by whom they came
     ADD COLUMN act text,
-    ADD COLUMN thing text, -- a message_id, or what else it was done to
+    ADD COLUMN thing text COLLATE "C", -- a message_id, or what else it was done to
     ADD COLUMN why text,
     ADD COLUMN details jsonb NOT NULL DEFAULT '{}', -- of an edit the parameters, before and after; never a secret
     ADD COLUMN begun_id bigint CONSTRAINT audit_begun_fkey REFERENCES audit CONSTRAINT audit_ends_once UNIQUE,
