@@ -56,7 +56,7 @@ Say = Callable[[str], None]
 
 
 class Stopped(Exception):
-    """The schema could not be brought up to date; the text says why, and the mend. What was done stays done."""
+    """The schema could not be brought up to date; the text says why, and the fix. What was done stays done."""
 
 
 async def migrate(url: str, say: Say = lambda _line: None) -> tuple[str, ...]:
@@ -143,8 +143,8 @@ async def _upgrade_patiently(connection: AsyncConnection, watch: "_Watch", say: 
             if len(applied) > before:
                 began, pause = time.monotonic(), PAUSE_SECONDS
             if time.monotonic() - began > PATIENCE_SECONDS:
-                mend = "run `orders migrate` again when they are done, or end them: SELECT pg_terminate_backend(PID)"
-                raise Stopped(f"the tables are in use: {watch.who}; fix: {mend}") from error
+                fix = "run `orders migrate` again when they are done, or end them: SELECT pg_terminate_backend(PID)"
+                raise Stopped(f"the tables are in use: {watch.who}; fix: {fix}") from error
             say(f"a table is in use, and nobody shall wait: {watch.who}; again in {pause:.0f} s")
             await asyncio.sleep(pause)
             pause = min(2 * pause, PAUSE_SECONDS_MAX)

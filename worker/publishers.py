@@ -20,7 +20,7 @@ def trusted(entries: Iterable[str]) -> dict[str, Actions]:
     """Read who may ask without credentials, and what.
 
     Raises:
-        ValueError: an entry makes no sense; the text says which, and the mend.
+        ValueError: an entry makes no sense; the text says which, and the fix.
     """
     found: dict[str, Actions] = {}
     for entry in entries:
@@ -52,7 +52,7 @@ def names(entries: Iterable[str], known: Mapping[str, Actions]) -> dict[str, str
     """Read whose keys publishers have, of those that are known to be trusted: user → caller.
 
     Raises:
-        ValueError: an entry makes no sense; the text says which, and the mend.
+        ValueError: an entry makes no sense; the text says which, and the fix.
     """
     found: dict[str, str] = {}
     for entry in entries:

@@ -20,9 +20,9 @@ from tests.integration.test_commands import run
 from tests.shop import Shop
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
-MEND_OF_ENCODING = "createdb --encoding UTF8 --template template0"
+FIX_OF_ENCODING = "createdb --encoding UTF8 --template template0"
 POOLED = "a pooler such as PgBouncer lends this session anew for each transaction"
-MEND_OF_POOLER = "pool_mode = session"
+FIX_OF_POOLER = "pool_mode = session"
 
 
 def words(text: str) -> str:
@@ -72,7 +72,7 @@ async def narrow_url(servers: Servers, request: pytest.FixtureRequest) -> AsyncI
 
 
 @pytest.mark.parametrize("command", ["migrate", "worker", "doctor"])
-async def test_a_database_of_another_encoding_is_named_with_the_mend(
+async def test_a_database_of_another_encoding_is_named_with_the_fix(
     narrow_url: str, amqp_url: str, command: str
 ) -> None:
     environment = {"ORDERS_POSTGRES_URL": narrow_url, "ORDERS_AMQP_URL": amqp_url, "ORDERS_SECRET_KEYS": "k" * 32}
@@ -82,7 +82,7 @@ async def test_a_database_of_another_encoding_is_named_with_the_mend(
     said = words(ended.stdout + ended.stderr)
     assert ended.returncode == 1
     assert "the database's encoding is " in said
-    assert MEND_OF_ENCODING in said
+    assert FIX_OF_ENCODING in said
     assert "Traceback" not in said
 
 
@@ -111,7 +111,7 @@ def pooler(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.mark.parametrize("command", ["migrate", "worker", "doctor"])
-async def test_a_pooler_that_lends_sessions_by_the_transaction_is_named_with_the_mend(
+async def test_a_pooler_that_lends_sessions_by_the_transaction_is_named_with_the_fix(
     shop: Shop, pooler: Callable[[str], PgBouncer], command: str
 ) -> None:
     url = pooler("transaction").through(shop.worker_environment["ORDERS_POSTGRES_URL"])
@@ -121,7 +121,7 @@ async def test_a_pooler_that_lends_sessions_by_the_transaction_is_named_with_the
     said = words(ended.stdout + ended.stderr)
     assert ended.returncode == 1
     assert POOLED in said
-    assert MEND_OF_POOLER in said
+    assert FIX_OF_POOLER in said
     assert "Traceback" not in said
 
 

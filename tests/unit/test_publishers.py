@@ -39,7 +39,7 @@ def test_a_name_may_order_and_more_is_named(written: str, expected: dict[str, Ac
         ("shop,shop=*", "shop is there twice: write all that they may ask in one place, shop=addorder+…"),
     ],
 )
-def test_a_misspelt_right_is_refused_with_the_mend(written: str, sentence: str) -> None:
+def test_a_misspelt_right_is_refused_with_the_fix(written: str, sentence: str) -> None:
     with pytest.raises(SettingsError) as error:
         Settings.read({TRUSTED: written})
 
@@ -71,7 +71,7 @@ def test_a_publisher_may_be_given_a_callers_name(written: str, expected: dict[st
         ("storefront:double:7:x", "storefront:double:7:x names no caller"),
     ],
 )
-def test_a_misspelt_caller_is_refused_with_the_mend(written: str, sentence: str) -> None:
+def test_a_misspelt_caller_is_refused_with_the_fix(written: str, sentence: str) -> None:
     with pytest.raises(SettingsError) as error:
         Settings.read({TRUSTED: "storefront,pos", CALLERS: written})
 
