@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "publish": "publish.publish",
     "events": "events.events",
     "dead": "dead.app",
+    "audit": "audit.audit",
     "secrets": "secrets.app",
     "prune": "prune.prune",
     "show": "show.show",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -240,6 +241,236 @@ def peak_of(shop: Shop, *arguments: str) -> int:
     if arguments[1] == "groups":
         assert sum(json.loads(line)["count"] for line in ended.stdout.splitlines()) == 20_000
     return int(ended.stderr.splitlines()[-1])
+
+
+# ---------------------------------------------------------------- what came of it
+
+
+async def test_a_replay_says_what_came_of_it(shop: Shop) -> None:
+    await shop.start_worker()
+    await shop.publish({**ORDER, "paymentmethod": "oldgateway"}, message_id="good")
+    await shop.publish({**ORDER, "clientid": 99}, message_id="bad")
+    await shop.dead_letters(2)
+    await shop.database.execute("UPDATE payment_methods SET active = true WHERE name = 'oldgateway'")
+    await shop.database.execute("UPDATE catalogue SET version = version + 1")
+
+    ended = await orders(shop, "dead", "replay", "--all", "--no-dry-run")
+    [added] = [event for event in await shop.until_events("good", "order.added") if event.type == "order.added"]
+    again = await orders(shop, "dead", "replay", "bad", "--json")
+
+    assert "bad died again: client_not_found" in ended.stderr
+    assert ended.stderr.splitlines()[-1] == "2 replayed: 1 placed, 1 died again"
+    [told] = map(json.loads, again.stdout.splitlines())
+    assert (told["message_id"], told["outcome"], told["says"]) == ("bad", "died again", "client_not_found")
+    assert added.data["orderid"] > 5
+
+
+async def test_what_was_placed_before_is_told_though_nothing_is_announced(shop: Shop) -> None:
+    await shop.start_worker()
+    reply = await shop.ask(ORDER, message_id="placed")
+    await put(shop, {"message_id": "placed"})
+    await shop.database.execute("UPDATE answers SET events = '{}'")
+
+    ended = await orders(shop, "dead", "replay", "placed", "--json")
+
+    [told] = map(json.loads, ended.stdout.splitlines())
+    assert (told["outcome"], told["says"]) == ("placed", str(reply["orderid"]))
+
+
+async def test_without_a_worker_nobody_waits_for_what_comes_of_it(shop: Shop) -> None:
+    await put(shop, {"message_id": "mine"})
+
+    began = asyncio.get_running_loop().time()
+    ended = await orders(shop, "dead", "replay", "mine")
+
+    assert ended.stderr.splitlines()[-1] == "1 replayed"
+    assert asyncio.get_running_loop().time() - began < 8
+
+
+async def test_a_dry_run_prices_what_it_would_send(shop: Shop) -> None:
+    await put(
+        shop,
+        {"message_id": "would-pass", "body": {**ORDER, "pid": 1}},
+        {"message_id": "would-pass-too", "body": {**ORDER, "pid": 1}},
+        {"message_id": "would-not", "body": {**ORDER, "clientid": 99}},
+    )
+
+    dry = await orders(shop, "dead", "replay", "--all", "--price")
+    as_json = await orders(shop, "dead", "replay", "--all", "--price", "--json")
+
+    # The product is 9.95 a month, and no tax is raised where client 1 lives.
+    assert "2 would pass now, for 19.90 USD; 1 would be rejected: 1 client_not_found" in dry.stderr
+    told = {one["message_id"]: one for one in map(json.loads, as_json.stdout.splitlines())}
+    assert told["would-pass"]["amount"] == "9.95"
+    assert told["would-not"]["code"] == "client_not_found"
+    assert await shop.waiting(topology.REQUESTS) == 0
+
+
+async def test_where_postgres_is_away_a_replay_goes_on_and_says_that_nobody_wrote_it_down(shop: Shop) -> None:
+    await put(shop, {"message_id": "one"}, {"message_id": "two"})
+
+    ended = await orders(
+        shop, "dead", "replay", "--all", "--no-dry-run", ORDERS_POSTGRES_URL="postgresql://127.0.0.1:1/x"
+    )
+
+    assert (ended.returncode, sorted(ended.stdout.split())) == (0, ["one", "two"])
+    assert "note: who did this is not written down: Postgres at ORDERS_POSTGRES_URL does not answer" in ended.stderr
+
+
+# ---------------------------------------------------------------- what was done
+
+
+async def test_a_run_is_one_line_of_the_audit_and_each_message_has_its_own(shop: Shop) -> None:
+    await put(shop, *numbered(3), {"message_id": "other", "code": "y"})
+
+    await orders(shop, "dead", "replay", "--code", "x", "--no-dry-run", "--why", "the gateway is back")
+    told = await orders(shop, "audit", "--json")
+    of_one = await orders(shop, "audit", "m-00001", "--json")
+    shown = await orders(shop, "audit")
+
+    [run] = map(json.loads, told.stdout.splitlines())
+    assert (run["act"], run["thing"], run["why"]) == ("replay", "orders.dead", "the gateway is back")
+    assert (run["details"], run["outcome"]) == ({"chosen": "--code x", "planned": 3}, {"done": 3})
+    [act] = map(json.loads, of_one.stdout.splitlines())
+    assert (act["act"], act["thing"], act["outcome"]) == ("replay", "m-00001", {"fate": "done"})
+    assert "the gateway is back; chosen by --code x" in shown.stdout
+
+
+async def test_a_misspelt_word_is_refused_with_a_suggestion(shop: Shop) -> None:
+    await put(shop, {"message_id": "mine", "code": "client_not_found"})
+
+    for arguments, status, words in (
+        (("list", "--reason", "rejectd"), 2, "rejectd is no reason; did you mean rejected?"),
+        (("list", "--code", "client_notfound"), 1, "no message has the code client_notfound; did you mean client_not_"),
+        (("groups", "--action", "addordr"), 1, "no message has the action addordr; did you mean addorder?"),
+        (("replay", "--publisher", "storefrnt"), 1, f"did you mean {shop.user}?"),
+        (("discard", "--reason", "rejectd", "--yes"), 2, "rejectd is no reason; did you mean rejected?"),
+        (
+            ("edit", "mine", "--why", "x", "--set", "clienttid=1"),
+            1,
+            "clienttid: no parameter of a request; did you mean",
+        ),
+        (("list", "--since", "yesterday"), 2, "yesterday is no time, such as 2026-11-23"),
+        (("export", "-", "--reason", "rejectd"), 2, "did you mean rejected?"),
+    ):
+        ended = await orders(shop, "dead", *arguments)
+        assert words in " ".join(ended.stderr.replace("│", " ").split()), (arguments, ended.stderr)
+        assert ended.returncode == status, arguments
+    assert await left(shop) == {"mine"}
+
+
+async def test_every_time_that_is_printed_is_taken(shop: Shop) -> None:
+    await put(shop, {"message_id": "mine"}, {"message_id": "later", "died_at": "2026-11-23T11:00:00.000Z"})
+
+    for time in ("2026-11-23 10:00", "2026-11-23 10:00:00 UTC", "2026-11-23T10:00:00.000Z", "2026-11-23T10:00"):
+        until = await orders(shop, "dead", "list", "--json", "--since", time, "--until", time)
+        assert [json.loads(line)["message_id"] for line in until.stdout.splitlines()] == ["mine"], time
+    day = await orders(shop, "dead", "list", "--json", "--until", "2026-11-23")
+    assert len(day.stdout.splitlines()) == 2
+
+
+async def test_groups_and_filters_know_the_publisher(shop: Shop) -> None:
+    await put(shop, *numbered(2))
+
+    groups = await orders(shop, "dead", "groups", "--by", "publisher", "--json")
+    [group] = map(json.loads, groups.stdout.splitlines())
+    listed = await orders(shop, "dead", "list", "--json", *group["options"].split())
+
+    assert (group["publisher"], group["options"]) == (shop.user, f"--publisher {shop.user}")
+    assert [json.loads(line)["client"] for line in listed.stdout.splitlines()] == ["1", "1"]
+
+
+# ---------------------------------------------------------------- many at once
+
+
+async def test_a_filter_discards_with_a_dry_run_first(shop: Shop) -> None:
+    await put(shop, *numbered(3), {"message_id": "other", "code": "y"})
+
+    dry = await orders(shop, "dead", "discard", "--code", "x", "--why", "a test of theirs")
+    untouched = await left(shop)
+    asked = await orders(
+        shop, "dead", "discard", "--code", "x", "--why", "a test of theirs", "--no-dry-run", stdin="n\n"
+    )
+    done = await orders(shop, "dead", "discard", "--code", "x", "--why", "a test of theirs", "--no-dry-run", "--yes")
+
+    assert "3 would be discarded; nothing was" in dry.stderr
+    assert len(untouched) == 4
+    assert (asked.returncode, "nothing was discarded" in asked.stderr) == (1, True)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "3 discarded")
+    assert await left(shop) == {"other"}
+
+
+async def test_a_filter_edits_each_into_a_request_of_its_own_and_skips_what_would_not_change(shop: Shop) -> None:
+    await put(
+        shop,
+        *({**one, "body": {**ORDER, "paymentmethod": "bitcoin"}} for one in numbered(2)),
+        {"message_id": "fine"},
+        {"message_id": "unreadable", "body": b"{"},
+        {"message_id": "other", "code": "y"},
+    )
+    command = ("dead", "edit", "--code", "x", "--set", "paymentmethod=paypal", "--why", "renamed")
+
+    dry = await orders(shop, *command)
+    done = await orders(shop, *command, "--no-dry-run")
+    await shop.start_worker()
+
+    assert "4 would be edited; nothing was" in dry.stderr
+    assert "1 would be skipped: nothing would change" in dry.stderr
+    assert "paymentmethod" in dry.stderr
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "2 edited")
+    assert "skipped fine: nothing would change" in done.stderr
+    assert await left(shop) == {"fine", "unreadable", "other"}
+    for new_id in done.stdout.split():
+        await shop.until_events(new_id, "order.added")
+    assert await shop.orders_placed() == 2
+
+
+async def test_an_export_by_filter_can_be_tried(shop: Shop) -> None:
+    await put(shop, *numbered(3), {"message_id": "other", "code": "y"})
+
+    dry = await orders(shop, "dead", "export", "/nowhere/file", "--code", "x", "--dry-run")
+
+    assert (dry.returncode, dry.stderr) == (0, "3 would be exported\n")
+
+
+async def test_an_edit_is_shown_both_ways_with_what_it_was_placed_as(shop: Shop) -> None:
+    await shop.start_worker()
+    await shop.publish({**ORDER, "paymentmethod": "bitcoin"}, message_id="mine")
+    await shop.dead_letters()
+    edited = await orders(shop, "dead", "edit", "mine", "--set", "paymentmethod=paypal", "--why", "renamed")
+    new_id = edited.stdout.strip()
+    [added] = [event for event in await shop.until_events(new_id, "order.added") if event.type == "order.added"]
+    await put(shop, {"message_id": "gone"})
+    await orders(shop, "dead", "discard", "gone", "--why", "asked again", "--yes")
+
+    of_old, of_new, of_gone = [await orders(shop, "show", name) for name in ("mine", new_id, "gone")]
+
+    sentence = (
+        rf"mine was edited into {new_id} 20\S+ \S+ UTC by \S+ by operator, placed as order {added.data['orderid']}"
+    )
+    for shown in (of_old, of_new):
+        assert re.search(f"{sentence}, because: renamed", shown.stdout), shown.stdout
+    assert re.search(r"gone was discarded 20\S+ \S+ UTC by \S+ by operator, because: asked again", of_gone.stdout)
+
+
+async def test_all_that_was_wrong_with_a_request_is_named(shop: Shop) -> None:
+    await shop.start_worker()
+    body = {**ORDER, "pid": [1, 77], "billingcycle": ["triennially"]}
+    await shop.ask(body, message_id="several")
+    await shop.ask({"clientid": "x", "pid": "y", "paymentmethod": "paypal"}, message_id="shapeless")
+    await shop.dead_letters(2)
+
+    shown = await orders(shop, "show", "several")
+    dead = await orders(shop, "dead", "show", "several")
+    shapeless = await orders(shop, "dead", "show", "shapeless", "--json")
+
+    for ended in (shown, dead):
+        assert "product_not_found: " in ended.stdout
+        assert "cycle_not_offered" in ended.stdout
+    assert [fault["message"].split(":")[0] for fault in json.loads(shapeless.stdout)["faults"]] == [
+        "clientid",
+        "pid[0]",
+    ]
 
 
 # ---------------------------------------------------------------- editing

@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from dataclasses import asdict
 from typing import Annotated
 
 import orjson
@@ -26,6 +27,7 @@ from worker.operations.groups import Groups, Oldest
 from worker.operations.letters import details, summary_of
 from worker.operations.looks import Looked, Tell, look
 from worker.operations.selection import By, Filter, Where, criteria
+from worker.operations.trace import why_dead
 from worker.settings import Settings
 
 LISTED_MAX = 50  # on a screen, unless more are asked for
@@ -103,16 +105,21 @@ def groups(  # noqa: PLR0913  # an option is a parameter
 @app.command()
 def show(message_id: OneMessageId, queue: WhichQueue = Where.DEAD, as_json: AsJson = False) -> None:
     """Show all there is to know of one message: why it is here, and what it asks for. Secrets are left out."""
-    bytes_max = Settings.read().request_bytes_max
+    settings = Settings.read()
+    bytes_max = settings.request_bytes_max
     found: list[DeadLetter] = []
     _look(queue, Filter.of([message_id]), found.append)
-    for number, letter in enumerate(found):
+    postgres_url = settings.postgres_url.get_secret_value() if settings.postgres_url else None
+    faults, unread = asyncio.run(why_dead(found, postgres_url, bytes_max))
+    if unread:
+        err.print(f"note: not all of its faults may be shown: {unread}", markup=False)
+    for number, (letter, all_of_it) in enumerate(zip(found, faults, strict=True)):
         if as_json:
-            echo(details(letter, bytes_max))
+            echo({**details(letter, bytes_max), "faults": [asdict(fault) for fault in all_of_it]})
         else:
             if number:
                 out.print()
-            display(screen_of(letter, bytes_max))
+            display(screen_of(letter, bytes_max, all_of_it))
     check_found([message_id], [letter.message_id for letter in found], queue)
 
 

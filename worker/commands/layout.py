@@ -55,10 +55,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headings; a column in which nobody has anything is left out."""
+    """Rows under headings; a column in which nobody has anything is left out. A row's tail stands below it."""
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[str | Text]]
+    tails: Sequence[str | Text] = ()
     with_headings: bool = True
 
     def lines(self, width: int | None) -> Iterator[Text]:
@@ -67,17 +68,17 @@ class Table:
         columns = [self.columns[n] for n in used]
         rows = [[row[n] for n in used] for row in rows]
         widths = _widths(columns, rows, width)
-        if widths is None:
-            yield from _as_list(columns, rows, width)
-            return
-        headings = [Text(column.heading, style="dim") for column in columns]
-        for row in (headings, *rows) if self.with_headings else rows:
-            cells = [
-                wrapped(cell, room if column.text else None)
-                for cell, column, room in zip(row, columns, widths, strict=True)
-            ]
-            for parts in zip_longest(*cells, fillvalue=Text()):
-                yield _joined(parts, columns, widths)
+        if widths is not None and self.with_headings:
+            yield from _side_by_side([Text(column.heading, style="dim") for column in columns], columns, widths)
+        for number, (row, tail) in enumerate(zip(rows, self.tails or [""] * len(rows), strict=True)):
+            if widths is not None:
+                yield from _side_by_side(row, columns, widths)
+            else:
+                if number:
+                    yield Text()
+                yield from _as_list(row, columns, width)
+            for line in wrapped(_text(tail), None if width is None else width - GAP) if tail else ():
+                yield Text(" " * GAP) + line
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,25 +171,26 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: in
     return widths
 
 
-def _joined(parts: Sequence[Text], columns: Sequence[Column], widths: Sequence[int]) -> Text:
-    line = Text()
-    for part, column, width in zip(parts, columns, widths, strict=True):
-        space = " " * (width - cell_len(part.plain))
-        line.append_text(Text(space) + part if column.right else part + Text(space)).append(" " * GAP)
-    line.rstrip()
-    return line
+def _side_by_side(row: Sequence[Text], columns: Sequence[Column], widths: Sequence[int]) -> Iterator[Text]:
+    cells = [
+        wrapped(cell, room if column.text else None) for cell, column, room in zip(row, columns, widths, strict=True)
+    ]
+    for parts in zip_longest(*cells, fillvalue=Text()):
+        line = Text()
+        for part, column, width in zip(parts, columns, widths, strict=True):
+            space = Text(" " * (width - cell_len(part.plain)))
+            line.append_text(space + part if column.right else part + space).append(" " * GAP)
+        line.rstrip()
+        yield line
 
 
-def _as_list(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int | None) -> Iterator[Text]:
-    """Write a row as lines of heading and value, with a blank line between rows."""
+def _as_list(row: Sequence[Text], columns: Sequence[Column], width: int | None) -> Iterator[Text]:
+    """Write a row as lines of heading and value."""
     names = max(cell_len(column.heading) for column in columns)
-    for row in rows:
-        for column, cell in zip(columns, row, strict=True):
-            if not cell.plain:
-                continue
-            room = None if width is None or not column.text else max(width - names - GAP, 1)
-            for number, part in enumerate(wrapped(cell, room)):
-                heading = column.heading if number == 0 else ""
-                yield Text.assemble((heading.ljust(names + GAP), "dim"), part)
-        if row is not rows[-1]:
-            yield Text()
+    for column, cell in zip(columns, row, strict=True):
+        if not cell.plain:
+            continue
+        room = None if width is None or not column.text else max(width - names - GAP, 1)
+        for number, part in enumerate(wrapped(cell, room)):
+            heading = column.heading if number == 0 else ""
+            yield Text.assemble((heading.ljust(names + GAP), "dim"), part)

@@ -1,6 +1,6 @@
 """How a message that needs a person is laid out: in a line, or on a screen."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -10,7 +10,8 @@ from schemas.rejections import Reason
 from worker.broker.dead_letters import DeadLetter
 from worker.commands.layout import Column, Grid, Stack, Table
 from worker.operations.groups import Groups
-from worker.operations.letters import REASONS, headers_of, properties_of, readable_body
+from worker.operations.letters import REASONS, client_of, headers_of, properties_of, readable_body
+from worker.operations.trace import Fault
 from worker.redaction import ReadableBody, Shown, escape_controls, redacted
 
 PARAMETERS_MAX = 200  # shown of one request on a screen; --json prints them all
@@ -18,8 +19,9 @@ VALUE_CHARS_MAX = 300  # shown of one value, likewise
 GROUPS_MAX = 20  # shown of all groups, likewise
 
 
-def screen_of(letter: DeadLetter, bytes_max: int) -> Grid:
+def screen_of(letter: DeadLetter, bytes_max: int, faults: Sequence[Fault]) -> Grid:
     """Lay out everything of a message but its secrets."""
+    others = [f"{fault.code}: {fault.message}" for fault in faults[1:]]
     return Grid(
         [
             ("message_id", Text(escape_controls(letter.message_id) or "(none)", style="bold")),
@@ -27,6 +29,7 @@ def screen_of(letter: DeadLetter, bytes_max: int) -> Grid:
             ("reason", Text.assemble((letter.reason, "bold yellow"), f": {REASONS.get(letter.reason, 'see message')}")),
             ("code", letter.code),
             ("message", letter.message),
+            ("also", Stack(others) if others else None),
             ("attempts", None if letter.is_unrouted else f"{letter.attempts or 'none'} that failed"),
             ("first seen", moment(letter.first_seen)),
             ("died", moment(letter.died_at)),
@@ -56,10 +59,26 @@ def minute(written: str) -> str:
         return written
 
 
-def table_of(letters: Iterable[DeadLetter]) -> Table:
+def table_of(letters: Sequence[DeadLetter]) -> Table:
     return Table(
-        [Column("message_id"), Column("died (UTC)"), Column("why", text=True), Column("replays", right=True)],
-        [(one.message_id or "(none)", minute(one.died_at), _why(one), str(one.replays)) for one in letters],
+        [
+            Column("message_id"),
+            Column("died (UTC)"),
+            Column("client", right=True),
+            Column("publisher"),
+            Column("replays", right=True),
+        ],
+        [
+            (
+                one.message_id or "(none)",
+                minute(one.died_at),
+                client_of(one) or "",
+                one.publisher,
+                str(one.replays or ""),
+            )
+            for one in letters
+        ],
+        tails=[why_of(one) for one in letters],
     )
 
 
@@ -76,12 +95,12 @@ def groups_table(groups: Groups) -> Stack:
     return Stack([table, *more])
 
 
-def _why(letter: DeadLetter) -> str:
-    return (
-        letter.code
-        if letter.reason in {Reason.REJECTED, Reason.MALFORMED}
-        else f"{letter.reason}: {letter.code or letter.message}"
-    )
+def why_of(letter: DeadLetter) -> str:
+    """Say in a sentence why it is here."""
+    says = ": ".join(filter(None, (letter.code, letter.message)))
+    if letter.reason in {Reason.REJECTED, Reason.MALFORMED} and says:
+        return says
+    return f"{letter.reason}: {says or REASONS.get(letter.reason, 'see message')}"
 
 
 def _body(body: ReadableBody, queue: str) -> Stack:

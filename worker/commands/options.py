@@ -1,6 +1,7 @@
 """Options that several commands take, and what a person may write in them."""
 
 import difflib
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,13 +20,20 @@ def moment(written: str) -> Moment:
         raise typer.BadParameter(str(error)) from None
 
 
-def known_reason(written: str) -> str:
-    """Read why messages died: a fixed word."""
-    if written not in REASONS:
-        close = difflib.get_close_matches(written, REASONS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"it is one of {', '.join(REASONS)}"
-        raise typer.BadParameter(f"{written} is no reason; {hint}")
-    return written
+def fixed(what: str, words: Collection[str]) -> Callable[[str], str]:
+    """Make a reader of fixed words: a misspelt one is refused with a suggestion."""
+
+    def read(written: str) -> str:
+        if written not in words:
+            close = difflib.get_close_matches(written, words, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it is one of {', '.join(words)}"
+            raise typer.BadParameter(f"{written} is no {what}; {hint}")
+        return written
+
+    return read
+
+
+known_reason = fixed("reason", REASONS)
 
 
 MessageIds = Annotated[list[str] | None, typer.Argument(metavar="MESSAGE_ID", help="Which messages.")]
@@ -43,10 +51,10 @@ Publisher = Annotated[
 Action = Annotated[str | None, typer.Option(metavar="ACTION", help="Only requests for this, such as addorder.")]
 Since = Annotated[
     Moment | None,
-    typer.Option(parser=moment, metavar="TIME", help=f"Only what died then or later: {EXAMPLES}; UTC."),
+    typer.Option(parser=moment, metavar="TIME", help=f"Only from then on: {EXAMPLES}; UTC."),
 ]
 Until = Annotated[
-    Moment | None, typer.Option(parser=moment, metavar="TIME", help="Only what died then or before; likewise.")
+    Moment | None, typer.Option(parser=moment, metavar="TIME", help="Only up to then, that day or minute included.")
 ]
 
 WhichQueue = Annotated[

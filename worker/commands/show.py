@@ -1,6 +1,6 @@
 """`orders show`: where is my request? Its order, its ending, its events, or its dead letter."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -14,13 +14,14 @@ from repository.show import Answered, Asked, Found
 from schemas.recorded import RecordedOrder
 from worker.broker.dead_letters import DeadLetter
 from worker.commands import display, echo, err, fail, out
+from worker.commands.audit import sentence_of
 from worker.commands.database import with_database
 from worker.commands.events import line_of
 from worker.commands.layout import Column, Content, Grid, Stack, Table
 from worker.commands.letters import moment
 from worker.operations.letters import REASONS, details
 from worker.operations.selection import Where
-from worker.operations.trace import Letters, ending_of, trace
+from worker.operations.trace import Fault, Trace, ending_of, faults_of, trace
 from worker.redaction import escape_controls
 from worker.settings import Settings
 
@@ -94,17 +95,17 @@ def show(
     settings = Settings.read()
     amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
 
-    found, letters = with_database(lambda database: trace(reference, database, amqp_url))
-    if as_json and (found or letters.found):
-        echo(_json(reference, found, letters, settings.request_bytes_max))
+    traced = with_database(lambda database: trace(reference, database, amqp_url))
+    if as_json and not traced.is_empty:
+        echo(_json(reference, traced, settings.request_bytes_max))
     else:
-        for number, screen in enumerate(_screens(found, letters.found)):
+        for number, screen in enumerate(_screens(traced)):
             if number:
                 out.print()
             display(screen)
-        for sentence in letters.unread:
+        for sentence in traced.letters.unread:
             err.print(f"note: {sentence}", markup=False)
-    if not (found or letters.found):
+    if traced.is_empty:
         fail(
             f"no order, no request and no dead letter is called {escape(escape_controls(reference))}. "
             "One that was just sent may still wait in a queue: `orders status` tells"
@@ -114,12 +115,13 @@ def show(
 # ---------------------------------------------------------------- as JSON
 
 
-def _json(reference: str, found: Sequence[Found], letters: Letters, bytes_max: int) -> dict[str, object]:
+def _json(reference: str, traced: Trace, bytes_max: int) -> dict[str, object]:
     return {
         "reference": reference,
-        "requests": [_json_of(one) for one in found],
-        "dead_letters": [details(letter, bytes_max) for letter in letters.found],
-        "not_looked_into": letters.unread,
+        "requests": [_json_of(one) for one in traced.requests],
+        "dead_letters": [details(letter, bytes_max) for letter in traced.letters.found],
+        "acts": [{**asdict(done.act), "order_id": done.order_id} for done in traced.done],
+        "not_looked_into": traced.letters.unread,
     }
 
 
@@ -178,11 +180,13 @@ def _json_of_order(order: RecordedOrder) -> dict[str, object]:
 # ---------------------------------------------------------------- on a screen
 
 
-def _screens(found: Iterable[Found], letters: Iterable[DeadLetter]) -> Iterator[Grid]:
-    for one in found:
+def _screens(traced: Trace) -> Iterator[Grid]:
+    for one in traced.requests:
         yield Grid([*_request(one), *_answer(one), *(parts_of_order(one.order) if one.order else ())])
-    for letter in letters:
+    for letter in traced.letters.found:
         yield _letter(letter)
+    if traced.done:
+        yield Grid([("operators", Stack([sentence_of(done.act, done.order_id) for done in traced.done]))])
 
 
 def _request(found: Found) -> Iterator[tuple[str, Content]]:
@@ -211,8 +215,9 @@ def _answer(found: Found) -> Iterator[tuple[str, Content]]:
             )
         return
     if answer.outcome == "rejected":
-        code, message = (escape_controls(str(answer.reply.get(name, ""))) for name in ("code", "message"))
-        yield "ending", Text.assemble(("rejected", "bold yellow"), f" {_time(answer.answered_at)}\n{code}: {message}")
+        yield "ending", Text.assemble(("rejected", "bold yellow"), f" {_time(answer.answered_at)}")
+        faults = faults_of(answer) or [Fault(str(answer.reply.get("code")), str(answer.reply.get("message")))]
+        yield "", Stack([f"{fault.code}: {fault.message}" for fault in faults])
     else:
         order_id = found.order and found.order.id
         yield "ending", Text.assemble(("placed", "bold green"), f" {_time(answer.answered_at)}, order {order_id}")

@@ -1,13 +1,22 @@
-"""Where is my request? Its order, its ending, its events, or its dead letter."""
+"""Where is my request? Its order, its ending, its events, its dead letter, and what operators did about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repository import show as archive
-from repository.database import Database
-from repository.show import Found
-from worker.broker.connection import BROKER_FAULTS, AccessRefused, connect
-from worker.broker.dead_letters import AnotherOperator, DeadLetter, opened
+import orjson
+
+from repository import audit, show
+from repository.audit import Act
+from repository.database import Connection, Database
+from repository.show import Answered, Found
+from schemas.rejections import Rejection
+from worker.broker.connection import AccessRefused
+from worker.broker.dead_letters import DeadLetter
+from worker.intake import quote
+from worker.operations.faults import OperationFault
+from worker.operations.looks import look_into, what_is_unseen
 from worker.operations.selection import Where
+from worker.operations.servers import archive, broker
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +27,47 @@ class Letters:
     unread: list[str]
 
 
-async def trace(reference: str, database: Database, amqp_url: str | None) -> tuple[list[Found], Letters]:
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an operator did. `order_id` is of an edit: what came of it was placed as that order."""
+
+    act: Act
+    order_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Everything that is known under one name."""
+
+    requests: list[Found]
+    letters: Letters
+    done: list[Done]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.requests or self.letters.found or self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    code: str
+    message: str
+
+
+async def trace(reference: str, database: Database, amqp_url: str | None) -> Trace:
     """Find what an order id, an order number or a message_id may mean, in the archive and among the dead letters."""
     async with database.connection() as connection:
-        found = await archive.find(connection, reference)
-    message_ids = {reference, *(one.asked.message_id for one in found if one.asked)}
-    return found, await look_among_dead(amqp_url, message_ids)
+        found = await show.find(connection, reference)
+        message_ids = {reference, *(one.asked.message_id for one in found if one.asked)}
+        acts = await audit.about(connection, message_ids)
+        done = [Done(act, await _placed_as(connection, act)) for act in acts]
+    return Trace(found, await look_among_dead(amqp_url, message_ids), done)
+
+
+async def _placed_as(connection: Connection, act: Act) -> int | None:
+    """Tell the order that came of an edit."""
+    found = await show.find(connection, act.new_message_id) if act.new_message_id else []
+    return next((one.order.id for one in found if one.order is not None), None)
 
 
 async def look_among_dead(amqp_url: str | None, message_ids: set[str]) -> Letters:
@@ -32,22 +76,66 @@ async def look_among_dead(amqp_url: str | None, message_ids: set[str]) -> Letter
         return Letters([], ["the dead letters were not looked into: ORDERS_AMQP_URL is not set"])
     letters = Letters([], [])
     try:
-        async with connect(amqp_url, "orders show") as connection:
+        async with broker(amqp_url, "orders show") as connection:
             for where in Where:
                 try:
-                    async with opened(connection, where.queue) as queue:
+                    async with look_into(connection, where) as queue:
                         letters.found.extend([one async for one in queue.browse() if one.message_id in message_ids])
+                        if unseen := what_is_unseen(queue, where):
+                            letters.unread.append(unseen)
                 except AccessRefused:
                     letters.unread.append(f"{where.queue} was not looked into: this user may not read it")
-    except AnotherOperator as error:
-        letters.unread.append(f"the dead letters were not looked into: {error}")
-    except BROKER_FAULTS as error:
-        letters.unread.append(
-            f"the dead letters were not looked into: RabbitMQ does not answer ({type(error).__name__})"
-        )
+    except OperationFault as fault:
+        letters.unread.append(f"the dead letters were not looked into: {fault}")
     return letters
 
 
 def ending_of(found: Found) -> str:
     # An order outlives the memory of what its request was answered.
     return "placed" if found.order is not None else found.answer.outcome if found.answer else "not answered"
+
+
+# ---------------------------------------------------------------- all that was wrong with a request
+
+
+def faults_of(answer: Answered) -> list[Fault]:
+    """List what a request was rejected for: the reply tells the first only, the event all of them."""
+    events = [orjson.loads(event) for event in answer.events]
+    told = [fault for event in events for fault in event["data"].get("faults", ())]
+    return [Fault(fault["code"], fault["message"]) for fault in told]
+
+
+async def why_dead(
+    letters: Sequence[DeadLetter], postgres_url: str | None, bytes_max: int
+) -> tuple[list[list[Fault]], str]:
+    """List for each letter all that was wrong with it, and say why not all may be known.
+
+    The archive remembers the faults of what was judged; those of a request's shape can be found again in its body.
+    """
+    remembered: list[list[Fault]] = [[] for _ in letters]
+    unread = ""
+    if postgres_url is not None and letters:
+        try:
+            async with archive(postgres_url) as database, database.connection() as connection:
+                remembered = [await _remembered(connection, letter) for letter in letters]
+        except OperationFault as fault:
+            unread = str(fault)
+    found = zip(letters, remembered, strict=True)
+    return [known or _of_its_shape(letter, bytes_max) for letter, known in found], unread
+
+
+async def _remembered(connection: Connection, letter: DeadLetter) -> list[Fault]:
+    for found in await show.find(connection, letter.message_id):
+        answer = found.answer
+        if answer and answer.outcome == "rejected" and answer.replays == letter.replays:
+            faults = faults_of(answer)
+            if faults and faults[0].code == letter.code:
+                return faults
+    return []
+
+
+def _of_its_shape(letter: DeadLetter, bytes_max: int) -> list[Fault]:
+    read = quote.read(letter.delivery.body, letter.delivery.properties.content_type, bytes_max=bytes_max)
+    if not isinstance(read, Rejection) or read.code != letter.code:
+        return []
+    return [Fault(fault.code, fault.message) for fault in read.faults]

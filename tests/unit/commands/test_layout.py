@@ -66,6 +66,23 @@ def test_a_file_has_no_width() -> None:
     assert printed(Table(COLUMNS, ROWS), None)[1] == f"{UUID}  1009.90  {SENTENCE}"
 
 
+def test_a_tail_stands_below_its_row_at_any_width() -> None:
+    table = Table([Column("id"), Column("amount", right=True)], [["a", "7.00"], ["b", "8.00"]], tails=[SENTENCE, ""])
+
+    assert printed(table, 60) == [
+        "id  amount",
+        "a     7.00",
+        "  Invalid Payment Method. Valid options include paypal,",
+        "  mailin",
+        "b     8.00",
+    ]
+    assert printed(table, 8) == [
+        *("id      a", "amount  7.00"),
+        *("  Invalid", "  Payment", "  Method.", "  Valid", "  options", "  include", "  paypal,", "  mailin"),
+        *("", "id      b", "amount  8.00"),
+    ]
+
+
 def test_a_column_that_says_nothing_is_left_out() -> None:
     assert printed(Table([Column("id"), Column("code"), Column("replays")], [["a", "", "1"]]), 80) == [
         "id  replays",
