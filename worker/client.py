@@ -38,7 +38,7 @@ class Storefront:
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncIterator["Storefront"]:
         async with (
-            connect(url, "orders publish") as connection,
+            connect(url, "orders publish", gives_up_on_alarms=True) as connection,
             connection.channel(publisher_confirms=True, on_return_raises=True) as channel,
         ):
             exchange = await channel.get_exchange(topology.COMMANDS, ensure=False)

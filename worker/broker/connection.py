@@ -25,6 +25,7 @@ from worker.broker.headers import DELIVERY_COUNT, trail_of
 from worker.broker.messages import NO_TRAIL, Delivery, Properties, counted
 from worker.key_ring import KeyRing
 
+TakesNothing = workarounds.TakesNothing
 BrokerConnection = AbstractConnection  # by this name outside of the room, which alone knows the library
 
 AccessRefused = ChannelAccessRefused  # likewise: this user may not
@@ -49,12 +50,15 @@ class BrokerRefused(Exception):
 
 
 @asynccontextmanager
-async def connect(url: str, name: str) -> AsyncIterator[AbstractConnection]:
+async def connect(url: str, name: str, *, gives_up_on_alarms: bool = False) -> AsyncIterator[AbstractConnection]:
     """Open a connection that shows in the broker's tools as `name`, to the first node that answers.
 
-    It does not reconnect by itself: whoever holds deliveries must know when their channel is gone.
+    It does not reconnect by itself: whoever holds deliveries must know when their channel is gone. One that gives up
+    on alarms fails with `TakesNothing` when the broker takes nothing that is published on it.
     """
     connection = await _connect_to_first(nodes_of(url), name)
+    if gives_up_on_alarms and connection.transport is not None:
+        workarounds.give_up_on_alarms(connection.transport.connection)
     try:
         yield connection
     finally:

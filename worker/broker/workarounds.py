@@ -5,11 +5,12 @@ pamqp 4.0 and aiormq 7.2 were read for this. Each mend has a test that fails wit
 
 import asyncio
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiormq
 from aiormq.exceptions import AMQPConnectionError
 from pamqp import encode
-from pamqp.commands import Basic
+from pamqp.commands import Basic, Connection
 
 from worker.broker.messages import UNREADABLE
 
@@ -17,9 +18,20 @@ HEARTBEAT_SECONDS = 10
 # After so long without a frame the broker is taken for gone. It is looked at twice a heartbeat: noticed within two.
 SILENCE_SECONDS_MAX = 1.5 * HEARTBEAT_SECONDS
 
+# After the broker has said that it takes nothing. An alarm that is over at once is no trouble.
+ALARM_SECONDS = 2.0
+
+
+class TakesNothing(AMQPConnectionError):
+    """The broker has an alarm: it takes nothing from anybody who publishes, and hears nothing more of them."""
+
+
 _unmarshal = Basic.Properties.unmarshal
 _encode_table_value = encode.encode_table_value
 _close = aiormq.Connection.close
+_handle_blocked = aiormq.Connection._Connection__handle_connection_blocked  # type: ignore[attr-defined]  # noqa: SLF001
+_handle_unblocked = aiormq.Connection._Connection__handle_connection_unblocked  # type: ignore[attr-defined]  # noqa: SLF001
+_impatient: "WeakKeyDictionary[aiormq.abc.AbstractConnection, str]" = WeakKeyDictionary()  # → why it takes nothing
 
 
 def _unmarshal_what_can_be_read(self: Basic.Properties, flags: int, data: bytes) -> None:
@@ -62,11 +74,44 @@ async def _close_with_a_cause(
     When heartbeats stay away, aiormq cancels its reader and hands that cancellation to all who wait on the connection:
     they would take it for their own, and end without a word.
     """
-    if self.is_connection_was_stuck:
+    if reason := _impatient.get(self):
+        exc = TakesNothing(f"it takes nothing: {reason}")
+    elif self.is_connection_was_stuck:
         exc = AMQPConnectionError(f"no sign of the broker in {SILENCE_SECONDS_MAX:g} seconds")
     await _close(self, exc, timeout)
 
 
+def give_up_on_alarms(connection: aiormq.abc.AbstractConnection) -> None:
+    """Close this connection when the broker has an alarm that lasts.
+
+    aiormq notes the alarm for itself. Whatever is asked on the connection from then on, the broker does not read: it
+    would be waited for without an end, as heartbeats of the broker go on.
+    """
+    _impatient[connection] = ""
+
+
+async def _blocked(self: aiormq.Connection, frame: Connection.Blocked) -> None:
+    await _handle_blocked(self, frame)
+    if self in _impatient:
+        _impatient[self] = str(frame.reason)
+        asyncio.get_running_loop().call_later(ALARM_SECONDS, _give_up, self)
+
+
+async def _unblocked(self: aiormq.Connection, frame: Connection.Unblocked) -> None:
+    await _handle_unblocked(self, frame)
+    if self in _impatient:
+        _impatient[self] = ""
+
+
+def _give_up(connection: aiormq.Connection) -> None:
+    """Treat it as one from which no heartbeats come: that is the way in which aiormq ends without the broker."""
+    if _impatient.get(connection):
+        setattr(connection, "_Connection__last_frame_time", float("-inf"))  # noqa: B010  # its own name for it
+        connection._reader_task.cancel()  # noqa: SLF001
+
+
+aiormq.Connection._Connection__handle_connection_blocked = _blocked  # type: ignore[attr-defined]  # noqa: SLF001
+aiormq.Connection._Connection__handle_connection_unblocked = _unblocked  # type: ignore[attr-defined]  # noqa: SLF001
 Basic.Properties.unmarshal = _unmarshal_what_can_be_read  # type: ignore[method-assign,assignment]
 encode.encode_table_value = _encode_exactly
 aiormq.Connection.close = _close_with_a_cause  # type: ignore[method-assign,assignment]

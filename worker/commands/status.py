@@ -13,7 +13,7 @@ from schemas import topology
 from worker.broker.queues import QueueState
 from worker.commands import display, echo, err, out
 from worker.commands.layout import Column, Table
-from worker.operations.status import ArchiveState, Unanswered, ask_both
+from worker.operations.status import ArchiveState, BrokerState, Unanswered, ask_both
 from worker.settings import Settings, SettingsError
 
 # Queues in which every message waits for a person, and the command that shows them.
@@ -32,23 +32,25 @@ def status(
         raise SettingsError("ORDERS_AMQP_URL and ORDERS_POSTGRES_URL are not set: at least one of them is needed")
     amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
     postgres_url = settings.postgres_url.get_secret_value() if settings.postgres_url else None
-    queues, state = asyncio.run(ask_both(amqp_url, postgres_url))
+    broker, state = asyncio.run(ask_both(amqp_url, postgres_url))
     if as_json:
-        echo({"rabbitmq": _queues_json(queues), "postgres": _archive_json(state)})
+        echo({"rabbitmq": _broker_json(broker), "postgres": _archive_json(state)})
     else:
-        _show(queues, state)
-    silent = (amqp_url and isinstance(queues, Unanswered)) or (postgres_url and isinstance(state, Unanswered))
-    raise typer.Exit(1 if silent else 0)
+        _show(broker, state)
+    silent = (amqp_url and isinstance(broker, Unanswered)) or (postgres_url and isinstance(state, Unanswered))
+    alarmed = isinstance(broker, BrokerState) and broker.alarm
+    raise typer.Exit(1 if silent or alarmed else 0)
 
 
-def _queues_json(queues: list[QueueState] | Unanswered) -> Mapping[str, object]:
-    if isinstance(queues, Unanswered):
-        return {"error": str(queues), "queues": []}
+def _broker_json(broker: BrokerState | Unanswered) -> Mapping[str, object]:
+    if isinstance(broker, Unanswered):
+        return {"error": str(broker), "alarm": None, "queues": []}
     return {
         "error": None,
+        "alarm": broker.alarm or None,
         "queues": [
             {"name": one.name, "ready": one.ready, "consumers": one.consumers, "trouble": one.trouble or None}
-            for one in queues
+            for one in broker.queues
         ],
     }
 
@@ -70,14 +72,16 @@ def _archive_json(state: ArchiveState | Unanswered) -> Mapping[str, object]:
     }
 
 
-def _show(queues: list[QueueState] | Unanswered, state: ArchiveState | Unanswered) -> None:
-    if isinstance(queues, list):
-        display(_table(queues))
+def _show(broker: BrokerState | Unanswered, state: ArchiveState | Unanswered) -> None:
+    if isinstance(broker, BrokerState):
+        display(_table(broker.queues))
+        if broker.alarm:
+            err.print(f"[bold red]alarm:[/] RabbitMQ says that {broker.alarm}. No order comes in before that is over")
     if isinstance(state, ArchiveState):
-        if isinstance(queues, list):
+        if isinstance(broker, BrokerState):
             out.print()
         display(Table([Column(""), Column("", text=True)], list(_archive(state)), with_headings=False))
-    for one in (queues, state):
+    for one in (broker, state):
         if isinstance(one, Unanswered):
             err.print(f"note: {one}", markup=False)
 

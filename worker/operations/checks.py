@@ -1,5 +1,6 @@
 """Is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
 
+import asyncio
 import os
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -17,7 +18,7 @@ from repository.show import Collation, Condition
 from schemas import topology
 from worker.broker import trials
 from worker.broker.addresses import nodes_of, user_of
-from worker.broker.connection import BROKER_FAULTS, BrokerConnection, connect
+from worker.broker.connection import BROKER_FAULTS, BrokerConnection, TakesNothing, connect
 from worker.broker.dead_letters import OPERATORS_LOCK
 from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
@@ -27,6 +28,8 @@ from worker.settings import Settings
 from worker.shop_settings import overruled
 
 CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry this one's time, orders the database's
+SERVER_SECONDS_MAX = 30.0  # for all that one server is asked; each wait has a bound of its own
+ALARM_FIX = "See `rabbitmq-diagnostics alarms`, and make room; deploy/runbook.md, `RabbitMQ is away, or has an alarm`."
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
 
 
@@ -138,7 +141,7 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         return
     try:
         url = settings.postgres_url.get_secret_value()
-        async with Database(url, connections_max=2) as database:
+        async with asyncio.timeout(SERVER_SECONDS_MAX), Database(url, connections_max=2) as database:
             await database.check_sessions()
             async for finding in _database(database, settings):
                 yield finding
@@ -233,13 +236,19 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
         return
     url = settings.amqp_url.get_secret_value()
     try:
-        async with connect(url, "orders doctor") as connection:
+        async with (
+            asyncio.timeout(SERVER_SECONDS_MAX),
+            connect(url, "orders doctor", gives_up_on_alarms=True) as connection,
+        ):
             yield Finding("RabbitMQ", Level.OK, f"answers, as user {user_of(url)}")
             async for finding in _topology(connection):
                 yield finding
+            yield await _consumers(connection)
+            # Last: an alarm ends the connection.
             async for finding in _rights(connection, role):
                 yield finding
-            yield await _consumers(connection)
+    except TakesNothing as error:
+        yield Finding("RabbitMQ", Level.WRONG, f"{error}: no order comes in, and nothing goes out", ALARM_FIX)
     except BROKER_FAULTS as error:
         says = f"does not answer or refuses ({type(error).__name__}: {error})"
         yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or fix ORDERS_AMQP_URL.")

@@ -42,7 +42,7 @@ async def broker(url: str, name: str) -> AsyncIterator[BrokerConnection]:
         OperationFault: it is not there, or something goes wrong with it while the connection is open.
     """
     with rabbitmq_in_words():
-        async with connect(url, name) as connection:
+        async with connect(url, name, gives_up_on_alarms=True) as connection:
             yield connection
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from repository import inbox, revisions, show
 from repository.show import Activity
 from schemas import topology
+from worker.broker import trials
+from worker.broker.connection import BrokerConnection, TakesNothing
 from worker.broker.queues import QueueState, look_at
 from worker.operations.faults import OperationFault
 from worker.operations.servers import archive, broker
@@ -23,23 +25,41 @@ class ArchiveState:
     activity: Activity
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """The queues, and why the broker takes nothing from publishers; empty: it takes."""
+
+    queues: list[QueueState]
+    alarm: str
+
+
 async def ask_both(
     amqp_url: str | None, postgres_url: str | None
-) -> tuple[list[QueueState] | Unanswered, ArchiveState | Unanswered]:
+) -> tuple[BrokerState | Unanswered, ArchiveState | Unanswered]:
     async with asyncio.TaskGroup() as asking:
-        queues = asking.create_task(_ask_broker(amqp_url))
+        state_of_broker = asking.create_task(_ask_broker(amqp_url))
         state = asking.create_task(_ask_database(postgres_url))
-    return queues.result(), state.result()
+    return state_of_broker.result(), state.result()
 
 
-async def _ask_broker(url: str | None) -> list[QueueState] | Unanswered:
+async def _ask_broker(url: str | None) -> BrokerState | Unanswered:
     if url is None:
         return Unanswered("ORDERS_AMQP_URL is not set")
     try:
         async with broker(url, "orders status") as connection:
-            return [await look_at(connection, queue.name) for queue in topology.QUEUES]
+            queues = [await look_at(connection, queue.name) for queue in topology.QUEUES]
+            return BrokerState(queues, await _alarm(connection))
     except OperationFault as fault:
         return Unanswered(str(fault))
+
+
+async def _alarm(connection: BrokerConnection) -> str:
+    """Ask the broker whether it takes anything: it tells only who publishes. Last: an alarm ends the connection."""
+    try:
+        await trials.publishing(connection, topology.COMMANDS)
+    except TakesNothing as error:
+        return str(error)
+    return ""
 
 
 async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
