@@ -12,6 +12,7 @@ import pytest
 
 from deploy.local import RabbitMQ
 from schemas import topology
+from tests.faults.proxy import Proxy
 from tests.faults.test_broker import DISK_ALARM, MEMORY_ALARM
 from tests.integration.test_commands import run
 from tests.integration.test_dead_letters import put
@@ -92,3 +93,28 @@ async def test_a_worker_that_is_paused_by_an_alarm_goes_on_by_itself(
     again = await shop_at_rabbitmq.publish({"clientid": 1, "pid": 7, "paymentmethod": "paypal"})
 
     assert await shop_at_rabbitmq.reply(again)
+
+
+# ---------------------------------------------------------------- servers that fall silent
+
+SILENT_SECONDS = 30.0  # two heartbeats, or what the database may take; both are asked at once
+
+
+@pytest.mark.parametrize("moment", ["from the beginning", "once they have been spoken to"])
+async def test_the_doctor_tells_of_servers_that_fall_silent_and_ends(shop: Shop, moment: str) -> None:
+    amqp_url, postgres_url = shop.environment["ORDERS_AMQP_URL"], shop.environment["ORDERS_POSTGRES_URL"]
+    async with Proxy.to(amqp_url) as rabbitmq, Proxy.to(postgres_url) as postgres:
+        if moment == "from the beginning":
+            rabbitmq.swallow()
+            postgres.swallow()
+        else:
+            rabbitmq.half_open_at(topology.UNROUTED.encode())
+            postgres.half_open_at(b"pg_is_in_recovery")
+        settings = {
+            "ORDERS_AMQP_URL": rabbitmq.url(amqp_url),
+            "ORDERS_POSTGRES_URL": postgres.url(postgres_url),
+        }
+        seconds, status, said = await timed("doctor", environment={**shop.environment, **settings})
+
+    assert (status, seconds < SILENT_SECONDS) == (1, True), seconds
+    assert said.count("does not answer") == 2, said

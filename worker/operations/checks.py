@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
+from itertools import chain
 from urllib.parse import parse_qsl, urlsplit
 
 from repository import revisions, shop_settings
@@ -62,11 +63,16 @@ class Role(StrEnum):
 async def examine(settings: Settings, role: Role | None) -> list[Finding]:
     """Check everything that the settings name."""
     role = role or _role_of(settings)
-    findings = [*_settings(settings, role), *ways(settings, role)]
+    servers = [_rabbitmq(settings, role)]
     if role is not Role.STOREFRONT:
-        findings += [finding async for finding in _postgres(settings)]
-    findings += [finding async for finding in _rabbitmq(settings, role)]
-    return findings
+        servers.insert(0, _postgres(settings))
+    async with asyncio.TaskGroup() as asking:
+        found = [asking.create_task(_all(server)) for server in servers]
+    return [*_settings(settings, role), *ways(settings, role), *chain.from_iterable(one.result() for one in found)]
+
+
+async def _all(findings: AsyncIterator[Finding]) -> list[Finding]:
+    return [finding async for finding in findings]
 
 
 # ---------------------------------------------------------------- settings
