@@ -1,16 +1,17 @@
 """The command line: `orders`. Every command is a module of worker/commands/."""
 
 import logging
+import signal
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module, metadata
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from worker.commands import fail, out
+from worker.commands import err, fail, out
+from worker.commands.output import OutputFault, forget_output, guarded_output
 from worker.operations.faults import OperationFault
 from worker.settings import SettingsError
 
@@ -33,6 +34,9 @@ COMMANDS: Mapping[str, str] = {
     "status": "status.status",
     "doctor": "doctor.doctor",
 }
+
+
+READER_GONE = 128 + signal.SIGPIPE  # as a shell shows whoever ends so
 
 
 def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
@@ -82,11 +86,23 @@ def main() -> None:
     logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     try:
-        app_of(_asked_for(sys.argv[1:]))(prog_name="orders")
+        with guarded_output():
+            _run(app_of(_asked_for(sys.argv[1:])))
+    except OutputFault as fault:
+        forget_output()
+        if fault.is_reader_gone:
+            sys.exit(READER_GONE)
+        fail(escape(str(fault)))
+
+
+def _run(app: typer.Typer) -> None:
+    """Run the program, and tell in a line what came in between: the one place where this is done."""
+    try:
+        app(prog_name="orders")
     except OperationFault as fault:
         fail(escape(str(fault)))
     except SettingsError as error:
-        Console(stderr=True).print(f"[red]settings:[/] {error}", highlight=False)
+        err.print(f"[red]settings:[/] {escape(str(error))}")
         sys.exit(2)
 
 

@@ -96,9 +96,10 @@ async def test_json_lines_from_standard_input_are_a_request_each(shop: Shop) -> 
     await shop.start_worker()
     lines = '{"clientid": 1, "pid": 7, "paymentmethod": "paypal"}\n{"clientid": 99, "paymentmethod": "paypal"}\n'
 
-    ended = await orders(shop, "publish", "--wait", stdin=lines)
+    ended = await orders(shop, "publish", "--wait", "--json", stdin=lines)
 
-    assert sorted(json.loads(line)["result"] for line in ended.stdout.splitlines()) == ["error", "success"]
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [(one["number"], one["reply"]["result"]) for one in told] == [(1, "success"), (2, "error")]
 
 
 async def test_without_a_worker_waiting_ends_with_the_outcome_unknown(shop: Shop) -> None:

@@ -8,8 +8,8 @@ import contextlib
 import hashlib
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -270,7 +270,7 @@ class DeadLetters:
     async def _declared(self) -> Queue.DeclareOk:
         return (await self._channel.declare_queue(self._queue, passive=True)).declaration_result
 
-    async def browse(self) -> AsyncIterator[DeadLetter]:
+    async def browse(self) -> AsyncGenerator[DeadLetter]:
         """Go through what lies in the queue, each message once. In no order: every look shuffles what lies there."""
         seen = set[bytes]()
         async with self._all() as arriving:
@@ -278,7 +278,7 @@ class DeadLetters:
                 if _is_new(letter, seen):
                     yield letter
 
-    async def batches(self, chosen: Choice, at_once: int) -> AsyncIterator[list[Held]]:
+    async def batches(self, chosen: Choice, at_once: int) -> AsyncGenerator[list[Held]]:
         """Hand out the chosen messages, up to `at_once` together, each to be taken out once it was seen to.
 
         A crash in between can have a message seen to twice, and loses none. What is not taken out stays. One that lies
@@ -336,12 +336,15 @@ class DeadLetters:
     @asynccontextmanager
     async def _all(self) -> AsyncIterator[AsyncIterator[tuple[DeadLetter, DeliveredMessage]]]:
         """Hold what lies in the queue, each message until it is acknowledged or the channel closes."""
-        async with self._connection.channel(publisher_confirms=False) as browsing:
-            yield self._arriving(await browsing.get_underlay_channel())
+        async with (
+            self._connection.channel(publisher_confirms=False) as browsing,
+            aclosing(self._arriving(await browsing.get_underlay_channel())) as arriving,
+        ):
+            yield arriving
 
     async def _arriving(
         self, browsing: aiormq.abc.AbstractChannel
-    ) -> AsyncIterator[tuple[DeadLetter, DeliveredMessage]]:
+    ) -> AsyncGenerator[tuple[DeadLetter, DeliveredMessage]]:
         """Let them come a window at a time: as many as there are now. What comes meanwhile stands behind them.
 
         Getting them one by one takes sixteen times as long.

@@ -1,7 +1,6 @@
 """`orders dead`: what waits for a person, and its way back or out."""
 
 import asyncio
-import tempfile
 from dataclasses import asdict
 from typing import Annotated
 
@@ -23,6 +22,7 @@ from worker.commands.options import (
     Until,
     WhichQueue,
 )
+from worker.commands.output import spooled
 from worker.operations.groups import Groups, Oldest
 from worker.operations.letters import details, summary_of
 from worker.operations.looks import Looked, Tell, look
@@ -31,7 +31,6 @@ from worker.operations.trace import why_dead
 from worker.settings import Settings
 
 LISTED_MAX = 50  # on a screen, unless more are asked for
-SPOOLED_BYTES_MAX = 8 * 2**20  # of what is printed; more waits on the disk
 
 app = typer.Typer(
     help="Messages that need a person: list, group, show, replay, edit or discard them.", no_args_is_help=True
@@ -133,7 +132,7 @@ def _look(queue: Where, chosen: Filter, tell: Tell) -> Looked:
 
 def _print_all(queue: Where, chosen: Filter) -> None:
     """Print every message as JSON. It is laid by first: a look must not last as long as somebody reads."""
-    with tempfile.SpooledTemporaryFile(SPOOLED_BYTES_MAX) as lines:
+    with spooled() as lines:
         _look(queue, chosen, lambda letter: lines.write(orjson.dumps(summary_of(letter)) + b"\n"))
         lines.seek(0)
         for line in lines:

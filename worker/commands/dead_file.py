@@ -1,6 +1,7 @@
 """`orders dead export` and `import`: messages into a file and back, to the byte."""
 
 import asyncio
+import io
 import os
 import shutil
 import sys
@@ -8,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, cast
 
 import typer
 
@@ -27,6 +28,7 @@ from worker.commands.options import (
     WhichQueue,
     Why,
 )
+from worker.commands.output import Guarded, spooled, told
 from worker.operations.audit import run, written_if_possible
 from worker.operations.files import exported, imported, messages_in
 from worker.operations.looks import acting_on
@@ -63,7 +65,7 @@ def export(  # noqa: PLR0913  # an option is a parameter
     """
     chosen = Filter.of(message_ids, criteria(reason, code, client, publisher, action), since, until)
     [amqp_url] = needed(Settings.read(), "amqp_url")
-    with tempfile.TemporaryFile() if dry_run else _to_write(file) as lines:
+    with spooled() if dry_run else _to_write(file) as lines:
         ids, looked = asyncio.run(exported(amqp_url, queue, chosen, lines))
     if looked.unseen:
         err.print(f"note: {looked.unseen}")
@@ -107,20 +109,24 @@ def import_(file: FileToRead, queue: WhichQueue = Where.DEAD, why: Why = None) -
 @contextmanager
 def _to_write(file: Path) -> Iterator[BinaryIO]:
     if file == STANDARD:
-        with tempfile.TemporaryFile() as spool:  # a look must not last as long as somebody reads
+        with spooled() as spool:  # a look must not last as long as somebody reads
             yield spool
             spool.seek(0)
             shutil.copyfileobj(spool, sys.stdout.buffer)
             sys.stdout.buffer.flush()
         return
-    try:
+    with told(str(file)):
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
-    except OSError as error:
-        fail(f"{file}: {error.strerror}")
-    with os.fdopen(descriptor, "wb") as lines:
-        yield lines
-        lines.flush()
-        os.fsync(descriptor)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as raw:
+            lines = cast("BinaryIO", Guarded(io.BufferedWriter(raw), str(file)))
+            yield lines
+            lines.flush()
+            with told(str(file)):
+                os.fsync(descriptor)
+    except BaseException:
+        file.unlink()  # half of the letters would look like all of them
+        raise
 
 
 @contextmanager

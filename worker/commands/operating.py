@@ -1,16 +1,17 @@
 """What the commands share that act on dead letters: who acts, and how it is told what came of it."""
 
 import sys
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import typer
 from rich.markup import escape
-from rich.progress import Progress
 from rich.text import Text
 
 from worker.broker.addresses import user_of
 from worker.commands import display, echo, err, fail, out, person
+from worker.commands.bars import progress
 from worker.commands.letters import groups_table
 from worker.key_ring import KeyRing
 from worker.operations.actor import Actor, Role
@@ -79,24 +80,25 @@ class Told:
 
 
 async def follow(
-    steps: AsyncIterator[Step], total: int, what: str, *, as_json: bool, tell: Callable[[Step], object] | None = None
+    steps: AsyncGenerator[Step], total: int, what: str, *, as_json: bool, tell: Callable[[Step], object] | None = None
 ) -> Told:
     """Name each message as it is done, and each that was skipped, with why."""
     told = Told()
-    with Progress(console=err, transient=True, disable=total < PROGRESS_FROM) as progress:
-        bar = progress.add_task(what, total=total)
-        async for step in steps:
-            told.message_ids.add(step.letter.message_id)
-            match step.fate:
-                case Fate.DONE:
-                    told.done += 1
-                    (tell or (_as_json if as_json else _as_line))(step)
-                case Fate.DOUBLE:
-                    told.doubles += 1
-                case Fate.SKIPPED:
-                    told.skipped += 1
-                    err.print(Text(f"skipped {_name(step)}: {escape_controls(step.why)}"))
-            progress.advance(bar)
+    with progress(total, PROGRESS_FROM) as bars:
+        bar = bars.add_task(what, total=total)
+        async with aclosing(steps):
+            async for step in steps:
+                told.message_ids.add(step.letter.message_id)
+                match step.fate:
+                    case Fate.DONE:
+                        told.done += 1
+                        (tell or (_as_json if as_json else _as_line))(step)
+                    case Fate.DOUBLE:
+                        told.doubles += 1
+                    case Fate.SKIPPED:
+                        told.skipped += 1
+                        err.print(Text(f"skipped {_name(step)}: {escape_controls(step.why)}"))
+                bars.advance(bar)
     return told
 
 

@@ -4,12 +4,12 @@ import re
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from repository import prune as archive
 from repository.database import Database
 from repository.prune import Pruned, Range
 from worker.commands import echo, err
+from worker.commands.bars import progress
 from worker.commands.database import with_database
 
 DAYS = 90  # how long a caller may want the very same bytes again, with room
@@ -47,11 +47,11 @@ def prune(
     async def run(database: Database) -> tuple[Range, Pruned, int]:
         where = await archive.range_of(database, days)
         sum_ = Pruned()
-        with Progress(console=err, transient=True, disable=where.length <= archive.AT_ONCE) as progress:
-            bar = progress.add_task("counting" if dry_run else "pruning", total=where.length)
+        with progress(where.length, archive.AT_ONCE + 1) as bars:
+            bar = bars.add_task("counting" if dry_run else "pruning", total=where.length)
             async for step in archive.prune(database, where, rate=rate, dry_run=dry_run):
                 sum_ += step
-                progress.advance(bar, step.looked_at)
+                bars.advance(bar, step.looked_at)
         return where, sum_, await archive.unpublished(database, where)
 
     where, pruned, unpublished = with_database(run)

@@ -3,7 +3,8 @@
 import difflib
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,22 +174,25 @@ def _put(values: dict[str, Any], path: list[str], value: str | None) -> None:
         values[last] = value
 
 
-async def edited(letters: DeadLetters, plan: Survey, run: Run, change: Change) -> AsyncIterator[Step]:
+async def edited(letters: DeadLetters, plan: Survey, run: Run, change: Change) -> AsyncGenerator[Step]:
     """Send what comes of each request under an id of its own, and only then take it out of the queue.
 
     What cannot be edited stays as it is. Of a request and what was made of it at most one is ever placed.
     """
     run.actor.check(Role.ADMIN)
-    async for batch in letters.batches(plan.is_due, AT_ONCE):
-        planned = [_plan(letters.republisher, held, change) for held in batch]
-        begun = await run.begin([_line(held, one, run.why) for held, one in zip(batch, planned, strict=True)])
-        sending = [(n, one) for n, one in enumerate(planned) if isinstance(one, _Planned)]
-        whys = dict(zip((n for n, _ in sending), await letters.send([one.request for _, one in sending]), strict=True))
-        steps = [_step(held, one, whys.get(n)) for n, (held, one) in enumerate(zip(batch, planned, strict=True))]
-        await finish(letters, batch, steps, run)
-        await run.end([(id_, outcome_of(step)) for id_, step in zip(begun, steps, strict=True)])
-        for step in steps:
-            yield step
+    async with aclosing(letters.batches(plan.is_due, AT_ONCE)) as batches:
+        async for batch in batches:
+            planned = [_plan(letters.republisher, held, change) for held in batch]
+            begun = await run.begin([_line(held, one, run.why) for held, one in zip(batch, planned, strict=True)])
+            sending = [(n, one) for n, one in enumerate(planned) if isinstance(one, _Planned)]
+            whys = dict(
+                zip((n for n, _ in sending), await letters.send([one.request for _, one in sending]), strict=True)
+            )
+            steps = [_step(held, one, whys.get(n)) for n, (held, one) in enumerate(zip(batch, planned, strict=True))]
+            await finish(letters, batch, steps, run)
+            await run.end([(id_, outcome_of(step)) for id_, step in zip(begun, steps, strict=True)])
+            for step in steps:
+                yield step
 
 
 @dataclass(frozen=True, slots=True)

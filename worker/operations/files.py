@@ -1,6 +1,6 @@
 """What `orders dead export` writes and `orders dead import` reads: a line a message."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 import orjson
@@ -42,7 +42,7 @@ def messages_in(lines: Iterable[bytes]) -> Iterator[Delivery]:
                 raise NotALine(f"line {number}: {error}") from None
 
 
-async def imported(letters: DeadLetters, messages: Iterable[Delivery], where: Where, run: Run) -> AsyncIterator[Step]:
+async def imported(letters: DeadLetters, messages: Iterable[Delivery], where: Where, run: Run) -> AsyncGenerator[Step]:
     """Put messages into the queue that do not lie there already; those that do are doubles."""
     run.actor.check(Role.ADMIN)
     there = {letter.digest async for letter in letters.browse()}

@@ -5,7 +5,7 @@ for their turn. While somebody acts, which may take hours, it is looked beside t
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from worker.broker.connection import BrokerConnection
@@ -62,9 +62,13 @@ async def look(amqp_url: str, where: Where, chosen: Filter, tell: Tell) -> Looke
     Raises:
         OperationFault: a word of the filter is misspelt: nobody has it, and somebody has one like it.
     """
-    async with broker(amqp_url, "orders dead") as connection, look_into(connection, where) as letters:
+    async with (
+        broker(amqp_url, "orders dead") as connection,
+        look_into(connection, where) as letters,
+        aclosing(letters.browse()) as browsed,
+    ):
         count, seen = 0, Seen(chosen)
-        async for letter in letters.browse():
+        async for letter in browsed:
             seen.put(letter)
             if chosen(letter):
                 count += 1

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -80,18 +81,19 @@ async def survey(
     began = iso_time(datetime.now(UTC))
     found, total, seen = Groups((By.REASON, By.CODE)), 0, Seen(chosen)
     only, message_ids = Oldest[bytes](limit), set[str]()
-    async for letter in letters.browse():
-        total += 1
-        seen.put(letter)
-        if not chosen(letter):
-            continue
-        found.put(letter)
-        if limit or remember:
-            only.put(letter.died_at, letter.digest)
-        if chosen.message_ids:
-            message_ids.add(letter.message_id)
-        if tell:
-            tell(letter)
+    async with aclosing(letters.browse()) as browsed:
+        async for letter in browsed:
+            total += 1
+            seen.put(letter)
+            if not chosen(letter):
+                continue
+            found.put(letter)
+            if limit or remember:
+                only.put(letter.died_at, letter.digest)
+            if chosen.message_ids:
+                message_ids.add(letter.message_id)
+            if tell:
+                tell(letter)
     if not found.total and (sentence := seen.misspelt()):
         raise OperationFault(sentence)
     return Survey(chosen, total, found, frozenset(only.kept()) if limit or remember else None, message_ids, began)
@@ -104,7 +106,7 @@ def run_line(act: str, where: Where, why: str, planned: int, chosen: str = "") -
 
 async def replayed(
     letters: DeadLetters, plan: Survey, run: Run, *, routing_key: str | None = None, rate: float | None = None
-) -> AsyncIterator[Step]:
+) -> AsyncGenerator[Step]:
     """Publish the messages back to `orders`, and only then take each from the queue.
 
     Each goes under the routing key that it came with, or under the one given, at most `rate` a second. What dies again
@@ -114,15 +116,16 @@ async def replayed(
     run.actor.check(Role.OPERATOR)
     pace = _Pace(rate)
     at_once = AT_ONCE if rate is None else max(1, min(AT_ONCE, int(rate / TURNS_A_SECOND)))
-    async for batch in letters.batches(plan.is_due, at_once):
-        await pace.wait(len(batch))
-        begun = await run.begin([line_of(held.letter, "replay", run.why) for held in batch])
-        whys = await _sent_again(letters, batch, routing_key)
-        steps = [_step(held, why_not) for held, why_not in zip(batch, whys, strict=True)]
-        await finish(letters, batch, steps, run)
-        await run.end([(id_, outcome_of(step)) for id_, step in zip(begun, steps, strict=True)])
-        for step in steps:
-            yield step
+    async with aclosing(letters.batches(plan.is_due, at_once)) as batches:
+        async for batch in batches:
+            await pace.wait(len(batch))
+            begun = await run.begin([line_of(held.letter, "replay", run.why) for held in batch])
+            whys = await _sent_again(letters, batch, routing_key)
+            steps = [_step(held, why_not) for held, why_not in zip(batch, whys, strict=True)]
+            await finish(letters, batch, steps, run)
+            await run.end([(id_, outcome_of(step)) for id_, step in zip(begun, steps, strict=True)])
+            for step in steps:
+                yield step
 
 
 async def _sent_again(letters: DeadLetters, batch: Sequence[Held], routing_key: str | None) -> list[str | None]:
@@ -143,16 +146,17 @@ async def _sent_again(letters: DeadLetters, batch: Sequence[Held], routing_key: 
     return whys
 
 
-async def discarded(letters: DeadLetters, plan: Survey, run: Run) -> AsyncIterator[Step]:
+async def discarded(letters: DeadLetters, plan: Survey, run: Run) -> AsyncGenerator[Step]:
     """Take messages out of the queue for good."""
     run.actor.check(Role.OPERATOR)
-    async for batch in letters.batches(plan.is_due, AT_ONCE):
-        begun = await run.begin([line_of(held.letter, "discard", run.why) for held in batch])
-        steps = [_step(held, None) for held in batch]
-        await finish(letters, batch, steps, run)
-        await run.end([(id_, outcome_of(step)) for id_, step in zip(begun, steps, strict=True)])
-        for step in steps:
-            yield step
+    async with aclosing(letters.batches(plan.is_due, AT_ONCE)) as batches:
+        async for batch in batches:
+            begun = await run.begin([line_of(held.letter, "discard", run.why) for held in batch])
+            steps = [_step(held, None) for held in batch]
+            await finish(letters, batch, steps, run)
+            await run.end([(id_, outcome_of(step)) for id_, step in zip(begun, steps, strict=True)])
+            for step in steps:
+                yield step
 
 
 async def finish(letters: DeadLetters, batch: Sequence[Held], steps: Sequence[Step], run: Run) -> None:
