@@ -1,5 +1,6 @@
 """The pool, the transaction, and the faults that are nobody's fault."""
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -7,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 import orjson
@@ -123,7 +125,15 @@ async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
     except ConnectionError as error:
         if "rejected SSL upgrade" not in str(error):
             raise
-        raise Refused("it does not speak TLS, which sslmode asks for; fix: ssl = on in postgresql.conf") from error
+        if _asks_for_tls(dsn):
+            raise Refused("it does not speak TLS, which sslmode asks for; fix: ssl = on in postgresql.conf") from error
+        raise Refused("what answers there is no Postgres; fix: the host and port of the URL") from error
+
+
+def _asks_for_tls(dsn: str | None) -> bool:
+    """Whether a URL does without TLS only in error: as it comes, a Postgres without it is taken as it is."""
+    given = dict(parse_qsl(urlsplit(dsn or "").query)).get("sslmode") or os.environ.get("PGSSLMODE", "")
+    return given in {"require", "verify-ca", "verify-full"}
 
 
 class Database:

@@ -16,7 +16,7 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
 )
 from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import ChannelAccessRefused
+from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
 from pamqp.commands import Basic
 
 from worker.broker import workarounds
@@ -30,6 +30,10 @@ BrokerConnection = AbstractConnection  # by this name outside of the room, which
 
 AccessRefused = ChannelAccessRefused  # likewise: this user may not
 
+# What RabbitMQ says of a virtual host that is not there, and of one that is not for this user. Of one that has too many
+# connections it says NOT_ALLOWED too, and that passes.
+NO_SUCH_HOST = ("not found", "refused for user")
+
 CONNECT_SECONDS_MAX = 10
 CLOSE_SECONDS_MAX = 5
 
@@ -38,8 +42,12 @@ class Untrusted(ConnectionError):
     """TLS did not come about; the text says why, and the mend."""
 
 
+class Unwelcome(ConnectionError):
+    """The broker knows us, and has not what the URL asks for, or not for us; the text says what, and the fix."""
+
+
 # The broker knows us and says no, or we do not know it: waiting mends nothing.
-REFUSALS = (ChannelAccessRefused, AuthenticationError, ProbableAuthenticationError, Untrusted)
+REFUSALS = (ChannelAccessRefused, AuthenticationError, ProbableAuthenticationError, Untrusted, Unwelcome)
 
 # The broker is away, or cut the connection: nothing is known of what was on its way.
 BROKER_FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, OSError, TimeoutError)
@@ -92,6 +100,9 @@ def _told(error: OSError, url: str) -> OSError | None:
     """Tell in words why a connection did not come about, where that can be told better; None: it cannot."""
     if isinstance(error, TimeoutError):
         return AMQPConnectionError(f"no answer in {CONNECT_SECONDS_MAX} seconds")
+    if isinstance(error, ConnectionNotAllowed) and any(words in str(error) for words in NO_SUCH_HOST):
+        said = str(error).partition("NOT_ALLOWED - ")[2].strip("')]}") or str(error)
+        return Unwelcome(f"{said}; fix: the virtual host is the path of the URL, in which %2F is /")
     match error.__cause__:
         case ssl.SSLCertVerificationError() as fault:
             mend = "let cafile in the URL name its authority, and the URL the host that it is for"
@@ -99,9 +110,14 @@ def _told(error: OSError, url: str) -> OSError | None:
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
             return Untrusted("this port does not speak TLS; fix: its TLS port, or a URL that begins with amqp://")
         case ConnectionResetError() | asyncio.IncompleteReadError() if url.startswith("amqp://"):
-            return AMQPConnectionError(f"{error}; if this port speaks TLS, the URL must begin with amqps://")
+            hint = "if this port speaks TLS, the URL must begin with amqps://; or it is no RabbitMQ's"
+            return AMQPConnectionError(f"{error}; {hint}")
     if isinstance(error, ssl.SSLError):
         return Untrusted(f"cafile, certfile or keyfile is not what it should be: {error}")
+    if not str(error):
+        return AMQPConnectionError(
+            "it closes the connection at once: perhaps it is no RabbitMQ's port, or none for TLS"
+        )
     return None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import aiormq
+from aiormq.connection import exception_by_code
 from aiormq.exceptions import AMQPConnectionError
 from pamqp import encode
 from pamqp.commands import Basic, Connection
@@ -29,6 +30,7 @@ class TakesNothing(AMQPConnectionError):
 _unmarshal = Basic.Properties.unmarshal
 _encode_table_value = encode.encode_table_value
 _close = aiormq.Connection.close
+_rpc = aiormq.Connection._rpc  # noqa: SLF001
 _handle_blocked = aiormq.Connection._Connection__handle_connection_blocked  # type: ignore[attr-defined]  # noqa: SLF001
 _handle_unblocked = aiormq.Connection._Connection__handle_connection_unblocked  # type: ignore[attr-defined]  # noqa: SLF001
 _impatient: "WeakKeyDictionary[aiormq.abc.AbstractConnection, str]" = WeakKeyDictionary()  # → why it takes nothing
@@ -81,6 +83,23 @@ async def _close_with_a_cause(
     await _close(self, exc, timeout)
 
 
+class _HearsClose:
+    """Receives frames while a connection is opened. aiormq takes a refusal in words for a frame that makes no sense."""
+
+    def __init__(self, receiver: Any) -> None:
+        self._receiver = receiver
+
+    async def get_frame(self) -> Any:
+        received = await self._receiver.get_frame()
+        if isinstance(received[-1], Connection.Close):
+            raise exception_by_code(received[-1])
+        return received
+
+
+async def _rpc_in_words(request: Any, writer: Any, frame_receiver: Any, *, wait_response: bool = True) -> Any:
+    return await _rpc(request, writer, _HearsClose(frame_receiver), wait_response)  # type: ignore[arg-type]
+
+
 def give_up_on_alarms(connection: aiormq.abc.AbstractConnection) -> None:
     """Close this connection when the broker has an alarm that lasts.
 
@@ -114,6 +133,7 @@ aiormq.Connection._Connection__handle_connection_blocked = _blocked  # type: ign
 aiormq.Connection._Connection__handle_connection_unblocked = _unblocked  # type: ignore[attr-defined]  # noqa: SLF001
 Basic.Properties.unmarshal = _unmarshal_what_can_be_read  # type: ignore[method-assign,assignment]
 encode.encode_table_value = _encode_exactly
+aiormq.Connection._rpc = staticmethod(_rpc_in_words)  # type: ignore[assignment]  # noqa: SLF001
 aiormq.Connection.close = _close_with_a_cause  # type: ignore[method-assign,assignment]
 # aiormq waits for three heartbeats, each a second longer than it is.
 aiormq.Connection.HEARTBEAT_GRACE_MULTIPLIER = SILENCE_SECONDS_MAX / (HEARTBEAT_SECONDS + 1)  # type: ignore[assignment]

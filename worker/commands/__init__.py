@@ -41,7 +41,7 @@ def person() -> str:
         return f"uid {os.getuid()}"
 
 
-def needed(settings: Settings, *names: Literal["amqp_url", "postgres_url"]) -> list[str]:
+def needed(settings: Settings, *names: Literal["amqp_url", "postgres_url", "secret_keys"]) -> list[str]:
     """Return the URLs that a command cannot do without.
 
     Raises:
@@ -50,7 +50,7 @@ def needed(settings: Settings, *names: Literal["amqp_url", "postgres_url"]) -> l
     urls, faults = [], []
     for name in names:
         try:
-            urls.append(settings.require(name))
+            urls += [settings.require(name)] if name != "secret_keys" else settings.keys() and []
         except SettingsError as error:
             faults.append(str(error))
     if faults:

@@ -5,7 +5,7 @@ from cryptography.fernet import InvalidToken
 
 from repository import sealed
 from repository.database import Database
-from worker.commands import err, fail
+from worker.commands import err, fail, needed
 from worker.commands.database import with_database
 from worker.key_ring import KeyRing
 from worker.settings import Settings
@@ -25,7 +25,9 @@ def rotate() -> None:
     First put the new key in front everywhere, and restart the workers; then run this; then the old key may go. Requests
     that were signed with it count as unchanged from then on. It may be interrupted, and run again.
     """
-    keys = KeyRing(Settings.read().keys())
+    settings = Settings.read()
+    needed(settings, "secret_keys", "postgres_url")
+    keys = KeyRing(settings.keys())
 
     async def run(database: Database) -> int:
         return sum([count async for count in sealed.rotate(database, keys.encrypt_anew)])

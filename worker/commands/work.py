@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 
 from repository.database import Database
 from worker import logs, metrics
-from worker.commands import fail, person
+from worker.commands import fail, needed, person
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
@@ -37,6 +37,7 @@ def work(
     """
     settings = Settings.read()
     logs.configure(settings.log_format)
+    needed(settings, "amqp_url", "postgres_url", "secret_keys")
     try:
         status = _run_several(processes, settings) if processes > 1 else _run_one(settings, supervised=supervised)
     except ProcessError as error:

@@ -24,6 +24,7 @@ from worker.broker.dead_letters import OPERATORS_LOCK
 from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
+from worker.operations.servers import words_of
 from worker.publishers import in_words
 from worker.settings import Settings
 from worker.shop_settings import overruled
@@ -155,7 +156,7 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         says, _, fix = str(error).partition("; fix: ")
         yield Finding("Postgres", Level.WRONG, says, f"{fix[:1].upper()}{fix[1:]}." if fix else "")
     except (*PASSING_FAULTS, *REFUSALS) as error:
-        says = f"does not answer or refuses ({type(error).__name__}: {error})"
+        says = f"does not answer or refuses ({words_of(error)})"
         yield Finding("Postgres", Level.WRONG, says, "Start it, or fix ORDERS_POSTGRES_URL.")
 
 
@@ -256,7 +257,7 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
     except TakesNothing as error:
         yield Finding("RabbitMQ", Level.WRONG, f"{error}: no order comes in, and nothing goes out", ALARM_FIX)
     except BROKER_FAULTS as error:
-        says = f"does not answer or refuses ({type(error).__name__}: {error})"
+        says = f"does not answer or refuses ({words_of(error)})"
         yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or fix ORDERS_AMQP_URL.")
 
 

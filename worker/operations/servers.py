@@ -74,11 +74,17 @@ def rabbitmq_in_words() -> Iterator[None]:
 
 
 def postgres_says(error: BaseException) -> str:
-    return f"Postgres at ORDERS_POSTGRES_URL does not answer or refuses ({type(error).__name__}: {error})"
+    return f"Postgres at ORDERS_POSTGRES_URL does not answer or refuses ({words_of(error)})"
 
 
 def rabbitmq_says(error: BaseException) -> str:
-    return f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({type(error).__name__}: {error})"
+    return f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({words_of(error)})"
+
+
+def words_of(error: BaseException) -> str:
+    """Name a fault, and say what it says. Of a time that is over it says nothing."""
+    says = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "it does not say why")
+    return f"{type(error).__name__}: {says}"
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
