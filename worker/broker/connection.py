@@ -103,21 +103,27 @@ def _told(error: OSError, url: str) -> OSError | None:
     if isinstance(error, ConnectionNotAllowed) and any(words in str(error) for words in NO_SUCH_HOST):
         said = str(error).partition("NOT_ALLOWED - ")[2].strip("')]}") or str(error)
         return Unwelcome(f"{said}; fix: the virtual host is the path of the URL, in which %2F is /")
+    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+        return _told_of_tls(error)
+    if isinstance(error.__cause__, ConnectionResetError | asyncio.IncompleteReadError) and url.startswith("amqp://"):
+        hint = "if this port speaks TLS, the URL must begin with amqps://; or it is no RabbitMQ's"
+        return AMQPConnectionError(f"{error}; {hint}")
+    if not str(error):
+        return AMQPConnectionError(
+            "it closes the connection at once: perhaps this is no RabbitMQ, or it has no TLS here"
+        )
+    return None
+
+
+def _told_of_tls(error: OSError) -> OSError | None:
     match error.__cause__:
         case ssl.SSLCertVerificationError() as fault:
             mend = "let cafile in the URL name its authority, and the URL the host that it is for"
             return Untrusted(f"its certificate is not accepted: {fault.verify_message}; fix: {mend}")
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
             return Untrusted("this port does not speak TLS; fix: its TLS port, or a URL that begins with amqp://")
-        case ConnectionResetError() | asyncio.IncompleteReadError() if url.startswith("amqp://"):
-            hint = "if this port speaks TLS, the URL must begin with amqps://; or it is no RabbitMQ's"
-            return AMQPConnectionError(f"{error}; {hint}")
     if isinstance(error, ssl.SSLError):
         return Untrusted(f"cafile, certfile or keyfile is not what it should be: {error}")
-    if not str(error):
-        return AMQPConnectionError(
-            "it closes the connection at once: perhaps it is no RabbitMQ's port, or none for TLS"
-        )
     return None
 
 

@@ -47,10 +47,14 @@ def needed(settings: Settings, *names: Literal["amqp_url", "postgres_url", "secr
     Raises:
         SettingsError: with a line for each that is not set.
     """
-    urls, faults = [], []
+    urls: list[str] = []
+    faults: list[str] = []
     for name in names:
         try:
-            urls += [settings.require(name)] if name != "secret_keys" else settings.keys() and []
+            if name == "secret_keys":
+                settings.keys()
+            else:
+                urls.append(settings.require(name))
         except SettingsError as error:
             faults.append(str(error))
     if faults:

@@ -3,9 +3,17 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from repository.database import PASSING_FAULTS, Connection, Database
+from repository.database import PASSING_FAULTS, Connection, Database, Refused
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
-from worker.broker.connection import BROKER_FAULTS, BrokerConnection, BrokerRefused, connect
+from worker.broker.connection import (
+    BROKER_FAULTS,
+    BrokerConnection,
+    BrokerRefused,
+    TakesNothing,
+    Untrusted,
+    Unwelcome,
+    connect,
+)
 from worker.broker.dead_letters import AnotherOperator
 from worker.broker.topology import TopologyError
 from worker.operations.faults import OperationFault, Unavailable
@@ -82,7 +90,9 @@ def rabbitmq_says(error: BaseException) -> str:
 
 
 def words_of(error: BaseException) -> str:
-    """Name a fault, and say what it says. Of a time that is over it says nothing."""
+    """Name a fault, and say what it says. Of a time that is over it says nothing; ours say all by themselves."""
+    if isinstance(error, Refused | TakesNothing | Untrusted | Unwelcome):
+        return str(error)
     says = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "it does not say why")
     return f"{type(error).__name__}: {says}"
 
