@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak nightly check bench bench-compare audit up down clean pins
+.PHONY: help setup demo test soak nightly check bench bench-compare audit up down psql rabbitmqctl clean pins
 
 # Another interpreter: make setup PYTHON=python3.12
 PYTHON ?= python3
@@ -61,6 +61,12 @@ up: $(SET_UP) ## start Postgres and RabbitMQ and leave them running
 
 down: $(SET_UP) ## stop them
 	@$(IN_VENV)/python -m deploy.local down
+
+psql: $(SET_UP) ## run psql on what runs: ARGUMENTS="-c 'TABLE orders'"
+	@$(IN_VENV)/python -m deploy.local psql -- $(ARGUMENTS)
+
+rabbitmqctl: $(SET_UP) ## run rabbitmqctl on what runs: ARGUMENTS='list_queues name messages'
+	@$(IN_VENV)/python -m deploy.local rabbitmqctl -- $(ARGUMENTS)
 
 clean: ## stop them, and remove their data, .venv and all caches
 	@[ ! -x $(IN_VENV)/python ] || $(IN_VENV)/python -m deploy.local down --delete

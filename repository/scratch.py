@@ -22,6 +22,21 @@ async def drop(server_url: str, name: str) -> None:
     await _execute(server_url, f"DROP DATABASE IF EXISTS {_quoted(name)} WITH (FORCE)")
 
 
+async def orders_in(server_url: str, name: str) -> int:
+    """Count the orders of requests in a database; 0 where there is no such database, or no such table in it."""
+    try:
+        connection = await asyncpg.connect(with_database(server_url, name))
+    except asyncpg.InvalidCatalogNameError:
+        return 0
+    try:
+        count: int = await connection.fetchval("SELECT count(*) FROM orders WHERE request_id IS NOT NULL")
+    except asyncpg.UndefinedTableError:
+        return 0
+    finally:
+        await connection.close()
+    return count
+
+
 def with_database(server_url: str, name: str) -> str:
     return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
 

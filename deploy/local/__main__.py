@@ -2,14 +2,18 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
+from deploy.local.containers import Container
 from deploy.local.host import LocalServerError, say
+from deploy.local.postgres import program_folder
+from deploy.local.rabbitmq import RabbitMQ
 from deploy.local.server import LocalServer
-from deploy.local.servers import Servers, local_servers, running_servers, stop_all
+from deploy.local.servers import LOCAL, Servers, local_servers, running_servers, stop_all
 
 COMMAND_END_SECONDS_MAX = 30  # for a command to go once it was told to
 
@@ -39,6 +43,10 @@ def _carry_out(arguments: argparse.Namespace) -> int:
             return _status()
         case "run":
             return _run(arguments.command)
+        case "psql":
+            return _psql(arguments.arguments)
+        case "rabbitmqctl":
+            return _rabbitmqctl(arguments.arguments)
     return 0
 
 
@@ -51,7 +59,42 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_parser("status", help="tell what runs; standard output is for eval in a shell")
     run = actions.add_parser("run", help="run a command with both servers, started for it if need be")
     run.add_argument("command", nargs="+", metavar="COMMAND", help="after --, with its arguments")
+    for program in ("psql", "rabbitmqctl"):
+        tool = actions.add_parser(program, help=f"run {program} on what runs")
+        tool.add_argument("arguments", nargs="*", help="its own, after --")
     return parser
+
+
+def _psql(arguments: Sequence[str]) -> int:
+    """Run psql on the database of the demo, if one was left, else on the server's own."""
+    servers = running_servers()
+    if servers is None:
+        say("not running; `make up` starts them")
+        return 1
+    program = shutil.which("psql") or program_folder() / "psql"
+    return subprocess.call([program, _demo_url() or servers.postgres_url, *arguments])
+
+
+def _demo_url() -> str | None:
+    settings = LOCAL / "orders.env"
+    lines = settings.read_text(encoding="utf-8").splitlines() if settings.exists() else ()
+    given = dict(line.split("=", 1) for line in lines if "=" in line)
+    return given.get("ORDERS_POSTGRES_URL")
+
+
+def _rabbitmqctl(arguments: Sequence[str]) -> int:
+    servers = running_servers()
+    match servers and servers.rabbitmq:
+        case None:
+            say("not running; `make up` starts them")
+            return 1
+        case RabbitMQ() as broker:
+            print(broker.control(*arguments), end="")
+            return 0
+        case Container(name=name):
+            return subprocess.call(["docker", "exec", name, "rabbitmqctl", "--quiet", *arguments])
+    say("error: this broker is somebody else's, by ORDERS_AMQP_URL; fix: rabbitmqctl where it runs")
+    return 1
 
 
 def _status() -> int:

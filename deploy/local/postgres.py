@@ -46,7 +46,7 @@ class Postgres(LocalServer):
         return self.folder / f"data-{version(WHEEL).partition('.')[0]}"  # one major version cannot read another's
 
     def _spawn(self) -> None:
-        programs = _programs()
+        programs = program_folder()
         if not self.data.exists():
             self._create(programs)
         # Ours is gone, by its birth. Postgres goes by the pid alone and would take a zombie, or a stranger, for it.
@@ -77,7 +77,7 @@ class Postgres(LocalServer):
         unfinished.rename(self.data)
 
 
-def _programs() -> Path:
+def program_folder() -> Path:
     """Return the folder of initdb and postgres, copied to where the unprivileged user can go if need be."""
     try:
         installed = Path(str(distribution(WHEEL).locate_file("")))

@@ -37,7 +37,7 @@ ORDER BY inbox.first_seen, meant.order_id
 
 -- name: count_orders
 -- no parameters
-SELECT count(*) FROM orders
+SELECT count(*) FROM orders WHERE request_id IS NOT NULL
 
 -- name: activity
 -- Orders that came by request. No index knows when they were placed; their ids grow with time, so the newest hundred

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.local.postgres import _programs
+from deploy.local.postgres import program_folder
 from tests.benchmarks.servers import BenchmarkFailed
 
 CLIENTS = 8
@@ -104,7 +104,7 @@ async def _ids(connection: asyncpg.Connection, table: str, request_id: int) -> s
 async def rate(url: str, scripts: list[Path], seconds: int) -> float:
     """Run the scripts and return transactions a second."""
     command = [
-        str(_programs() / "pgbench"),
+        str(program_folder() / "pgbench"),
         "--no-vacuum",
         f"--client={CLIENTS}",
         f"--jobs={THREADS}",

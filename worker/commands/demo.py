@@ -2,14 +2,19 @@
 
 import asyncio
 import json
+import os
+import shlex
+import shutil
+import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.rule import Rule
 from rich.text import Text
 
@@ -17,66 +22,98 @@ from deploy.local.host import LocalServerError
 from deploy.local.servers import local_servers
 from schemas import wire
 from worker.client import Request
-from worker.commands import display, fail
-from worker.commands.demo_stage import Scene, Stage, running_stage
+from worker.commands import display, err, fail, out
+from worker.commands.demo_stage import Scene, Stage, at_stake, running_stage
 from worker.commands.events import line_of
-from worker.commands.layout import Content, Grid
+from worker.commands.layout import Content, Grid, Stack
+from worker.commands.operating import confirm
+from worker.commands.options import Yes
 from worker.commands.show import parts_of_order
 
 CREDENTIALS = {"username": "admin", "password": "fe01ce2a7fbac8fafaed7c982a04e229"}  # the sample catalogue's
 
-console = Console(highlight=False)
-
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave servers and worker running, to play with.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Show five example requests on their way: sent, answered, written, announced. Starts all that it needs."""
     try:
+        err.print("Postgres and RabbitMQ start: a few seconds, the first time a minute …")
         with local_servers(keep=keep) as servers:
+            _ask_first(servers.postgres_url, servers.amqp_url, yes=yes)
+            err.print("A database is made, the sample catalogue loaded, a worker started …")
             asyncio.run(_demo(servers.postgres_url, servers.amqp_url, keep=keep))
     except LocalServerError as error:
-        fail(str(error))
+        fail(escape(str(error)))
+
+
+def _ask_first(postgres_url: str, amqp_url: str, *, yes: bool) -> None:
+    """Take nothing away that somebody kept, without a word."""
+    stake = asyncio.run(at_stake(postgres_url, amqp_url))
+    if stake:
+        err.print(f"There is something already, perhaps of `orders demo --keep`: {stake}. The demo takes it away.")
+        if not yes:
+            confirm("Go on?", "nothing was touched")
 
 
 async def _demo(postgres_url: str, amqp_url: str, *, keep: bool) -> None:
     async with running_stage(postgres_url, amqp_url, keep=keep) as stage:
-        console.print(
+        _say(
             "Postgres, RabbitMQ and a worker run; the sample catalogue is loaded. Every request below goes through the "
             "queue; what is shown came back."
         )
         await _five_requests(stage)
         await _rejected_and_replayed(stage)
         await _sent_twice(stage)
-        console.print(Rule(style="dim"))
+        out.print(Rule(style="dim"))
         if keep:
-            console.print(f"Servers and worker go on. [bold]export ORDERS_ENV_FILE={stage.env_file}[/], then try")
-            console.print("  orders publish --wait --form 'clientid=1&pid=1&paymentmethod=paypal'")
-            console.print("  orders dead list\nand [bold]make down[/] in the end.")
+            out.print("Servers and worker go on. To play with them:\n")
+            for line in _to_try(stage):
+                out.print(Text(line, style="bold"))
         else:
-            console.print(
-                "Everything that was started is stopped again. [bold]orders demo --keep[/] leaves it running."
-            )
+            out.print("Everything that was started is stopped again. To have it go on:\n")
+            out.print(Text(f"{_program()} demo --keep", style="bold"))
+
+
+def _to_try(stage: Stage) -> Iterator[str]:
+    """List what to type next: each line can be copied as it is."""
+    program = _program()
+    yield f"export ORDERS_ENV_FILE={shlex.quote(str(stage.env_file))}"
+    yield f"{program} publish --wait --form 'clientid=1&pid=1&paymentmethod=paypal'"
+    yield f"{program} events"
+    yield f"{program} dead list"
+    yield "make psql"
+    yield "make rabbitmqctl ARGUMENTS='list_queues name messages'"
+    yield "make down"
+
+
+def _program() -> str:
+    """Write how this program is called from here."""
+    if shutil.which("orders"):
+        return "orders"
+    installed = Path(sys.executable).with_name("orders")
+    return shlex.quote(os.path.relpath(installed) if installed.is_relative_to(Path.cwd()) else str(installed))
 
 
 async def _five_requests(stage: Stage) -> None:
     requests = json.loads(files("deploy").joinpath("sample", "requests.json").read_text(encoding="utf-8"))
     for number, request in enumerate(requests, start=1):
-        console.print(Rule(f"[bold]{number} of {len(requests)} · {request['title']}[/]", style="cyan"))
-        console.print(f"{request['about']}.", style="italic")
+        out.print(Rule(f"[bold]{number} of {len(requests)} · {request['title']}[/]", style="cyan"))
+        _say(f"{request['about']}.", "italic")
         await _show(stage, "External API: form fields, username and password", _external(request["form"]))
         await _show(stage, "Internal API: JSON, from a publisher that is trusted", _internal(request["values"]))
 
 
 async def _rejected_and_replayed(stage: Stage) -> None:
-    console.print(Rule("[bold]A rejected request, its cause fixed, and replayed[/]", style="cyan"))
-    console.print("The shop has switched this payment method off: an honest mistake of the storefront.", style="italic")
+    out.print(Rule("[bold]A rejected request, its cause fixed, and replayed[/]", style="cyan"))
+    _say("The shop has switched this payment method off: an honest mistake of the storefront.", "italic")
     request = _internal({"clientid": 1, "pid": 7, "paymentmethod": "oldgateway"})
     await _show(stage, "Internal API: JSON, from a publisher that is trusted", request)
     letter = await stage.dead_letter(request.message_id)
     _part("dead letter", _facts({"message_id": letter.message_id, "reason": letter.reason, "code": letter.code}))
 
-    console.print("\nThe shop switches it on again, and an operator replays the dead letter.", style="italic")
+    _say("\nThe shop switches it on again, and an operator replays the dead letter.", "italic")
     await stage.load_catalogue(
         {"payment_methods": [{"name": "oldgateway", "display_name": "Old Gateway", "active": True, "order": 3}]}
     )
@@ -88,8 +125,8 @@ async def _rejected_and_replayed(stage: Stage) -> None:
 
 
 async def _sent_twice(stage: Stage) -> None:
-    console.print(Rule("[bold]The same request, sent twice[/]", style="cyan"))
-    console.print("The storefront saw no answer in time and sends again, under the same message_id.", style="italic")
+    out.print(Rule("[bold]The same request, sent twice[/]", style="cyan"))
+    _say("The storefront saw no answer in time and sends again, under the same message_id.", "italic")
     before = await stage.count_orders()
     request = _internal({"clientid": 1, "pid": 7, "paymentmethod": "paypal"})
     first = await stage.play(request, lambda: stage.send(request))
@@ -119,7 +156,7 @@ def _internal(values: Mapping[str, Any]) -> Request:
 
 
 async def _show(stage: Stage, how: str, request: Request) -> None:
-    console.print(f"\n[bold cyan]{how}[/]")
+    out.print(f"\n[bold cyan]{how}[/]")
     _part("sent", _sent(request))
     await _show_scene(await stage.play(request, lambda: stage.send(request)), stage)
 
@@ -134,8 +171,12 @@ async def _show_scene(scene: Scene, stage: Stage) -> None:
         _part("follow-up" if b'"type":"email.' in event else "event", line_of(event, with_request=False))
 
 
+def _say(words: str, style: str = "") -> None:
+    display(Stack([Text(words, style=style)]))
+
+
 def _part(name: str, content: Content) -> None:
-    display(Grid([(name, content)]), console)
+    display(Grid([(name, content)]))
 
 
 def _sent(request: Request) -> Text:

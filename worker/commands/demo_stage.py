@@ -142,6 +142,21 @@ def _event_count(request: Request, reply: bytes) -> int:
     return 1 + int(answer["invoiceid"] != 0) + int(b"noemail" not in request.body)
 
 
+async def at_stake(postgres_url: str, amqp_url: str) -> str:
+    """Say what a demo would take away that somebody may want; empty: nothing."""
+    count = await scratch.orders_in(postgres_url, DATABASE)
+    async with connect(amqp_url, "orders demo") as broker:
+        queues = [await look_at(broker, queue.name) for queue in topology.QUEUES]
+    messages = sum(queue.ready or 0 for queue in queues)
+    consumers = sum(queue.consumers or 0 for queue in queues if queue.name == topology.REQUESTS)
+    found = (
+        (count, f"{count:,} order{'s' * (count > 1)} in the database {DATABASE}"),
+        (messages, f"{messages:,} message{'s' * (messages > 1)} in our queues"),
+        (consumers, "a worker that consumes"),
+    )
+    return ", ".join(words for number, words in found if number)
+
+
 @asynccontextmanager
 async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> AsyncIterator[Stage]:
     """Make a fresh database with the sample catalogue, empty queues, and a worker; with `keep` they stay."""
@@ -158,21 +173,22 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
         "ORDERS_TOPOLOGY": "apply",
         "ORDERS_LOG_FORMAT": "console",
     }
-    async with Database(database_url) as database, connect(amqp_url, "orders demo") as broker:
-        await _load_catalogue(database, files("deploy").joinpath("sample", "catalog.json").read_text(encoding="utf-8"))
+    async with connect(amqp_url, "orders demo") as broker:
         await apply_topology(broker)
-        for queue in topology.QUEUES:
-            await purge(broker, queue.name)
+        await _purge(broker)
         env_file = _write_env_file(environment)
         worker = _start_worker(environment, detached=keep)
         if keep:
             processes.remember(worker, WORKER_PID_FILE)
         try:
-            await _wait_for_consumer(broker, worker)
-            async with Storefront.open(amqp_url) as storefront:
-                stage = Stage(storefront, broker, database, env_file)
-                async with stage.listening():
-                    yield stage
+            async with Database(database_url) as database:
+                sample = files("deploy").joinpath("sample", "catalog.json").read_text(encoding="utf-8")
+                await _load_catalogue(database, sample)
+                await _wait_for_consumer(broker, worker)
+                async with Storefront.open(amqp_url) as storefront:
+                    stage = Stage(storefront, broker, database, env_file)
+                    async with stage.listening():
+                        yield stage
         except BaseException:
             keep = False
             raise
@@ -180,6 +196,14 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
             if not keep:
                 worker.terminate()
                 worker.wait(WORKER_STOP_SECONDS_MAX)
+                env_file.unlink(missing_ok=True)
+                await _purge(broker)
+                await scratch.drop(postgres_url, DATABASE)
+
+
+async def _purge(broker: BrokerConnection) -> None:
+    for queue in topology.QUEUES:
+        await purge(broker, queue.name)
 
 
 async def _load_catalogue(database: Database, text: str) -> None:
