@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import aio_pika
+import pytest
 from aio_pika import Message
 
+from deploy.local.servers import Servers
 from schemas import topology
+from tests.conftest import administered
 from tests.integration.test_commands import orders
 from tests.integration.test_dead_letters import ORDER, left, put
 from tests.shop import Shop
@@ -103,6 +107,28 @@ async def test_what_cannot_be_sent_is_skipped_named_and_counted_and_the_others_g
     assert "2 replayed" in ended.stderr
     assert "2 skipped" in ended.stderr
     assert await shop.waiting(topology.UNROUTED) == 0
+
+
+async def test_headers_that_this_broker_has_no_frame_for_are_named_and_stop_nothing(
+    shop: Shop, servers: Servers
+) -> None:
+    broker = administered(servers.rabbitmq)
+    if broker is None:
+        pytest.skip("needs a broker whose frames can be made smaller")
+    await put(shop, {"message_id": "before"}, {"message_id": "large", "headers": {"mine": "x" * 5_000}})
+    try:
+        await asyncio.to_thread(broker.control, "eval", FRAME_MAX.format(4_096))
+
+        ended = await orders(shop, "dead", "replay", "--all", "--no-dry-run")
+    finally:
+        await asyncio.to_thread(broker.control, "eval", FRAME_MAX.format(131_072))
+
+    assert (ended.returncode, await left(shop)) == (1, {"large"}), ended.stderr
+    assert re.search(r"skipped large: its headers take 5,\d+ bytes, and a frame of this broker has 4,088", ended.stderr)
+    assert "1 replayed" in ended.stderr
+
+
+FRAME_MAX = "application:set_env(rabbit, frame_max, {})."
 
 
 # ---------------------------------------------------------------- the broker's own dead letters
