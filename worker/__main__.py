@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "secrets": "secrets.app",
     "prune": "prune.prune",
     "show": "show.show",
+    "find": "find.find",
     "status": "status.status",
     "doctor": "doctor.doctor",
 }

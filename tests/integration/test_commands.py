@@ -17,7 +17,7 @@ EVERY_COMMAND = [
     "catalog", "catalog load", "catalog check", "catalog diff", "catalog history", "catalog rollback", "catalog export",
     "credentials", "credentials add", "credentials list", "credentials replace", "credentials revoke",
     "dead", "dead list", "dead groups", "dead show", "dead replay", "dead edit", "dead discard", "dead export",
-    "dead import", "audit",
+    "dead import", "audit", "find",
     "secrets", "secrets rotate", "prune", "show", "status", "doctor",
 ]  # fmt: skip
 

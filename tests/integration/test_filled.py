@@ -4,14 +4,17 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from asyncpg.connection import LoggedQuery
 
 from deploy.local.servers import Servers
-from repository import audit, inbox, prune, queries, scratch, show
+from repository import audit, find, inbox, prune, queries, scratch, show
+from repository.audit import Line
 from repository.database import Connection, Database
+from repository.find import Criteria
 from tests.benchmarks import million, pattern
 from tests.benchmarks.pattern import delivery
 from tests.integration.test_commands import orders
@@ -157,7 +160,7 @@ ELSEWHERE = {
     *("facts.lock_stock", "facts.lock_promotion_uses"),
     *("show.count_orders", "show.condition", "show.collations", "show.catalogue_has"),
 }
-FILES = ("inbox", "facts", "orders", "placed_orders", "show", "prune")
+FILES = ("inbox", "facts", "orders", "placed_orders", "show", "prune", "audit", "find")
 
 
 class Watched(Database):
@@ -218,14 +221,38 @@ async def work(database: Database) -> None:
         for reference in (str(ORDERS), million.message_id(ORDERS)):
             assert await show.find(connection, reference)
         await show.activity(connection)
-        await audit.about(connection, "plans-0")
+        [begun] = await audit.begin(connection, "alice", "operator", [Line("discard", "plans-0", "a test")])
+        await audit.end(connection, [(begun, {})])
+        await audit.about(connection, ["plans-0"])
+        await audit.acts(connection, most=50)
+        await audit.going_on(connection)
+    async with database.snapshot() as connection:
+        for criteria in (
+            Criteria(client_id=service["client_id"]),
+            Criteria(email=service["email"]),
+            Criteria(domain=(domain["name"],)),
+            Criteria(invoice_id=service["invoice_id"]),
+            Criteria(product_id=1),
+            Criteria(catalogue_version=service["catalogue_version"]),
+            Criteria(since=datetime(2020, 1, 1, tzinfo=UTC), until=datetime.now(UTC)),
+            Criteria(),
+        ):
+            assert (await find.find(connection, criteria, 50)).orders, criteria
     where = await prune.range_of(database, 300)
     for dry_run in (True, False):
         assert sum([step.answers async for step in prune.prune(database, where, dry_run=dry_run)]) > 0
     await prune.unpublished(database, where)
 
 
-ACTIVE_SERVICE = "SELECT id, client_id FROM services WHERE status = 'Active' ORDER BY id DESC LIMIT 1"
+ACTIVE_SERVICE = """
+    SELECT services.id, services.client_id, email, invoices.id AS invoice_id, catalogue_version
+    FROM services
+    JOIN clients ON clients.id = services.client_id
+    JOIN orders ON orders.id = services.order_id
+    JOIN invoices ON invoices.order_id = orders.id
+    WHERE services.status = 'Active' AND catalogue_version IS NOT NULL
+    ORDER BY id DESC LIMIT 1
+"""
 ACTIVE_DOMAIN = "SELECT name, client_id FROM domains WHERE status = 'Active' ORDER BY id DESC LIMIT 1"
 FORGET = "DELETE FROM answers WHERE request_id = (SELECT id FROM inbox WHERE message_id = $1)"
 
