@@ -15,6 +15,7 @@ from repository import audit, find, inbox, prune, queries, scratch, show
 from repository.audit import Line
 from repository.database import Connection, Database
 from repository.find import Criteria
+from repository.kept_events import kept_events
 from tests.benchmarks import million, pattern
 from tests.benchmarks.pattern import delivery
 from tests.integration.test_commands import orders
@@ -160,7 +161,7 @@ ELSEWHERE = {
     *("facts.lock_stock", "facts.lock_promotion_uses"),
     *("show.count_orders", "show.condition", "show.collations", "show.catalogue_has"),
 }
-FILES = ("inbox", "facts", "orders", "placed_orders", "show", "prune", "audit", "find")
+FILES = ("inbox", "facts", "orders", "placed_orders", "show", "prune", "audit", "find", "kept_events")
 
 
 class Watched(Database):
@@ -238,6 +239,8 @@ async def work(database: Database) -> None:
             Criteria(),
         ):
             assert (await find.find(connection, criteria, 50)).orders, criteria
+    span = (datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC))
+    assert sum([len(events) async for events in kept_events(database, *span)]) > 0
     where = await prune.range_of(database, 300)
     for dry_run in (True, False):
         assert sum([step.answers async for step in prune.prune(database, where, dry_run=dry_run)]) > 0

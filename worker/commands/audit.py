@@ -17,7 +17,13 @@ from worker.commands.options import Since, Until, fixed
 LISTED_MAX = 50
 
 # What is said of an act in a sentence about the thing it was done to.
-PAST = {"replay": "replayed", "discard": "discarded", "edit": "edited", "import": "put back from a file"}
+PAST = {
+    "replay": "replayed",
+    "discard": "discarded",
+    "edit": "edited",
+    "import": "put back from a file",
+    "events": "sent events again",
+}
 
 
 def audit(  # noqa: PLR0913  # an option is a parameter

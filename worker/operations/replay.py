@@ -1,7 +1,5 @@
 """What a run would take, and the runs: send messages back on their way, or take them out for good."""
 
-import asyncio
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -14,10 +12,10 @@ from worker.operations.actor import Role
 from worker.operations.audit import Run, line_of
 from worker.operations.faults import OperationFault
 from worker.operations.groups import Groups, Oldest
+from worker.operations.pace import Pace
 from worker.operations.selection import By, Filter, Seen, Where, iso_time
 
 AT_ONCE = 100  # messages in hand between two lines in the audit, before their confirms
-TURNS_A_SECOND = 10  # of a run with a rate: so often it is looked at
 
 
 class Fate(Enum):
@@ -114,9 +112,8 @@ async def replayed(
     nothing.
     """
     run.actor.check(Role.OPERATOR)
-    pace = _Pace(rate)
-    at_once = AT_ONCE if rate is None else max(1, min(AT_ONCE, int(rate / TURNS_A_SECOND)))
-    async with aclosing(letters.batches(plan.is_due, at_once)) as batches:
+    pace = Pace(rate)
+    async with aclosing(letters.batches(plan.is_due, pace.at_once(AT_ONCE))) as batches:
         async for batch in batches:
             await pace.wait(len(batch))
             begun = await run.begin([line_of(held.letter, "replay", run.why) for held in batch])
@@ -177,18 +174,3 @@ def _step(held: Held, why_not: str | None) -> Step:
 
 def outcome_of(step: Step) -> dict[str, str]:
     return {"fate": step.fate.name.lower(), **({"why": step.why} if step.why else {})}
-
-
-class _Pace:
-    """Lets so many go a second."""
-
-    def __init__(self, rate: float | None) -> None:
-        self._seconds = 0.0 if rate is None else 1 / rate
-        self._next = 0.0
-
-    async def wait(self, count: int) -> None:
-        """Wait until the next `count` may go."""
-        now = time.monotonic()
-        begin = max(self._next, now)
-        self._next = begin + count * self._seconds
-        await asyncio.sleep(begin - now)
