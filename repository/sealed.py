@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Callable
 import orjson
 
 from repository import queries
-from repository.database import Database
+from repository.database import Connection, Database
 
 SQL = queries.load("secrets.sql")
 
 AT_ONCE = 500  # rows of one transaction
+SAMPLED_ROWS = 10_000  # that are looked at for something encrypted, among the first and among the last
+SAMPLED = 20  # of each kind
 
 EncryptAnew = Callable[[bytes], bytes]
 
@@ -34,6 +36,17 @@ async def rotate(database: Database, encrypt_anew: EncryptAnew) -> AsyncIterator
                 await connection.execute(SQL[f"replace_{kind}"], ids, [anew(row["sealed"]) for row in rows])
             last = ids[-1]
             yield len(rows)
+
+
+async def sample(connection: Connection) -> list[bytes]:
+    """Take some of what is encrypted, old and new, to see whether it can be opened."""
+    return [row["sealed"] for row in await connection.fetch(SQL["sample"], SAMPLED_ROWS, SAMPLED)]
+
+
+async def newest_signature(connection: Connection) -> str | None:
+    """Tell the version of the newest fingerprint; None: there is no request yet."""
+    version: str | None = await connection.fetchval(SQL["newest_signature"])
+    return version
 
 
 def seal_field(value: str, encrypt: Callable[[str], bytes]) -> dict[str, str]:

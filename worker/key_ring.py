@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -48,6 +48,10 @@ class KeyRing:
             return True
         return hmac.compare_digest(self._sign(canonical(request, action), version), digest)
 
+    def has_signed(self, version: str) -> bool:
+        """Whether a fingerprint of this version, of whatever format, is under one of these keys."""
+        return version.partition(":")[2] in {own.partition(":")[2] for own in self._signing}
+
     def keyed_hash(self, *texts: str) -> bytes:
         """Hash a secret under the current key, to remember that it was verified without remembering it."""
         return self._sign(orjson.dumps(texts), self._version)
@@ -72,6 +76,14 @@ class KeyRing:
             InvalidToken: it was under none of them.
         """
         return self._box.rotate(encrypted)
+
+    def can_open(self, encrypted: bytes) -> bool:
+        """Whether it was encrypted under one of these keys."""
+        try:
+            self._box.decrypt(encrypted)
+        except InvalidToken:
+            return False
+        return True
 
     def decrypt(self, encrypted: bytes) -> str:
         return self._box.decrypt(encrypted).decode()

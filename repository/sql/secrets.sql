@@ -45,3 +45,31 @@ UPDATE services
 SET custom_fields = convert_from(anew.fields, 'UTF8')::jsonb
 FROM unnest($1::bigint[], $2::bytea[]) AS anew (id, fields)
 WHERE services.id = anew.id
+
+-- name: sample
+-- Some of what is encrypted, of the first and of the last services and domains: old keys and new. $1 how many rows are
+-- looked at on each side, $2 how many are taken of each kind
+WITH services_there AS (
+    (SELECT root_password_encrypted, custom_fields FROM services ORDER BY id LIMIT $1)
+    UNION ALL
+    (SELECT root_password_encrypted, custom_fields FROM services ORDER BY id DESC LIMIT $1)
+),
+domains_there AS (
+    (SELECT epp_code_encrypted FROM domains ORDER BY id LIMIT $1)
+    UNION ALL
+    (SELECT epp_code_encrypted FROM domains ORDER BY id DESC LIMIT $1)
+)
+(SELECT root_password_encrypted AS sealed FROM services_there WHERE root_password_encrypted IS NOT NULL LIMIT $2)
+UNION
+(SELECT epp_code_encrypted FROM domains_there WHERE epp_code_encrypted IS NOT NULL LIMIT $2)
+UNION
+(
+    SELECT convert_to(jsonb_path_query_first(custom_fields, '$.*.sealed') #>> '{}', 'UTF8')
+    FROM services_there
+    WHERE custom_fields @? '$.*.sealed'
+    LIMIT $2
+)
+
+-- name: newest_signature
+-- Under which format and key the newest request was signed. No parameters
+SELECT fingerprint_version FROM inbox ORDER BY id DESC LIMIT 1

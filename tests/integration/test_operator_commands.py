@@ -17,7 +17,7 @@ from aio_pika.abc import AbstractChannel
 
 from repository import migrate, revisions
 from schemas import topology, wire
-from tests.shop import Shop, form
+from tests.shop import SECRET_KEY, Shop, form
 from tests.terminal import at_terminal
 from worker.broker.connection import connect
 from worker.broker.topology import apply_topology
@@ -489,6 +489,41 @@ def test_the_doctor_names_settings_that_are_missing_or_misspelt_without_a_passwo
     assert "did you mean ORDERS_AMQP_URL?" in " ".join(misspelt.stdout.split())
     assert "ORDERS_AMQP_URL: it cannot be read" in unreadable.stdout
     assert SECRET not in unreadable.stdout + unreadable.stderr
+
+
+async def test_the_doctor_misses_a_key_under_which_something_is_encrypted_or_signed(shop: Shop) -> None:
+    worker = await shop.start_worker()
+    transfer = {"clientid": 1, "domain": "move.com", "domaintype": "transfer", "eppcode": SECRET}
+    await shop.ask({**transfer, "paymentmethod": "paypal"})
+    worker.stop()
+    settings = {**shop.worker_environment, "ORDERS_SECRET_KEYS": "another-key-of-the-tests-which-is-no-secret"}
+    both = {**settings, "ORDERS_SECRET_KEYS": f"{settings['ORDERS_SECRET_KEYS']},{SECRET_KEY}"}
+
+    well = await told(shop, "doctor", "--as", "worker", **shop.worker_environment)
+    lost = await told(shop, "doctor", "--as", "worker", **settings)
+    rotated = await told(shop, "doctor", "--as", "worker", **both)
+    await shop.database.execute("UPDATE domains SET epp_code_encrypted = NULL")
+    unsigned = await told(shop, "doctor", "--as", "worker", **settings)
+
+    assert says_of(well, "keys") == says_of(rotated, "keys") == "secrets that were tried, and can be opened: 1"
+    assert (level_of(lost, "keys"), lost["ok"]) == ({"wrong"}, False)
+    assert "1 of 1 secrets that were tried are under a key that ORDERS_SECRET_KEYS does not" in says_of(lost, "keys")
+    assert "the newest request was signed with a key" in says_of(unsigned, "keys")
+
+
+async def test_the_doctor_suspects_a_misspelt_publisher(shop: Shop) -> None:
+    misspelt = {"ORDERS_TRUSTED_PUBLISHERS": f"{shop.user}s, somebody"}
+    await shop.start_worker(**misspelt)
+    await shop.ask(ONE_SERVICE)
+    await shop.dead_letters()
+
+    findings = await told(shop, "doctor", "--as", "operator", **misspelt)
+    right = await told(shop, "doctor", "--as", "operator")
+
+    assert level_of(findings, "publishers") == {"warning"}
+    says = f"requests of {shop.user} were refused; ORDERS_TRUSTED_PUBLISHERS names {shop.user}s: one is misspelt"
+    assert says_of(findings, "publishers") == says
+    assert level_of(right, "publishers") == set()
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(0, "ok"), (5, "ok"), (-5, "ok"), (6, "warning"), (-86_400, "warning")])

@@ -1,9 +1,11 @@
 """Is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
 
 import asyncio
+import difflib
 import os
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,7 +13,7 @@ from ipaddress import ip_address
 from itertools import chain
 from urllib.parse import parse_qsl, urlsplit
 
-from repository import revisions, shop_settings
+from repository import revisions, sealed, shop_settings
 from repository import show as archive
 from repository.database import PASSING_FAULTS, Connection, Database, Refused
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
@@ -19,11 +21,12 @@ from repository.show import Collation, Condition
 from schemas import topology
 from worker.broker import trials
 from worker.broker.addresses import nodes_of, user_of
-from worker.broker.connection import BROKER_FAULTS, BrokerConnection, TakesNothing, connect
-from worker.broker.dead_letters import OPERATORS_LOCK
+from worker.broker.connection import BROKER_FAULTS, AccessRefused, BrokerConnection, TakesNothing, connect
+from worker.broker.dead_letters import OPERATORS_LOCK, looked_into
 from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
+from worker.key_ring import KeyRing
 from worker.operations.servers import words_of
 from worker.publishers import in_words
 from worker.settings import Settings
@@ -31,6 +34,9 @@ from worker.shop_settings import overruled
 
 CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry this one's time, orders the database's
 SERVER_SECONDS_MAX = 30.0  # for all that one server is asked; each wait has a bound of its own
+LETTERS_MAX = 2_000  # dead letters that are looked at
+ALIKE = 0.8  # of names, by difflib
+NOT_AUTHENTICATED = "authentication_failed"
 ALARM_FIX = "See `rabbitmq-diagnostics alarms`, and make room; deploy/runbook.md, `RabbitMQ is away, or has an alarm`."
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
 
@@ -66,7 +72,7 @@ async def examine(settings: Settings, role: Role | None) -> list[Finding]:
     role = role or _role_of(settings)
     servers = [_rabbitmq(settings, role)]
     if role is not Role.STOREFRONT:
-        servers.insert(0, _postgres(settings))
+        servers.insert(0, _postgres(settings, role))
     async with asyncio.TaskGroup() as asking:
         found = [asking.create_task(_all(server)) for server in servers]
     return [*_settings(settings, role), *ways(settings, role), *chain.from_iterable(one.result() for one in found)]
@@ -142,7 +148,7 @@ def _a(role: Role) -> str:
 # ---------------------------------------------------------------- Postgres
 
 
-async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
+async def _postgres(settings: Settings, role: Role) -> AsyncIterator[Finding]:
     if settings.postgres_url is None:
         yield Finding("Postgres", Level.WRONG, "ORDERS_POSTGRES_URL is not set", "Set it.")
         return
@@ -152,6 +158,9 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
             await database.check_sessions()
             async for finding in _database(database, settings):
                 yield finding
+            if role is Role.WORKER and settings.secret_keys:
+                async with database.connection() as connection:
+                    yield await _keys(connection, KeyRing(settings.keys()))
     except Refused as error:
         says, _, fix = str(error).partition("; fix: ")
         yield Finding("Postgres", Level.WRONG, says, f"{fix[:1].upper()}{fix[1:]}." if fix else "")
@@ -234,6 +243,24 @@ async def _schema(connection: Connection, settings: Settings) -> AsyncIterator[F
         yield Finding("catalogue", Level.OK, f"loaded, version {version}")
 
 
+async def _keys(connection: Connection, keys: KeyRing) -> Finding:
+    """See that what is encrypted can be opened, and that requests are signed with a key that is known here."""
+    sampled = await sealed.sample(connection)
+    lost = sum(not keys.can_open(one) for one in sampled)
+    if lost:
+        says = (
+            f"of {len(sampled)} secrets that were tried, {lost} are under a key that ORDERS_SECRET_KEYS does not name"
+        )
+        return Finding("keys", Level.WRONG, says, "Add that key behind the first; without it nobody can read them.")
+    signed = await sealed.newest_signature(connection)
+    if signed is not None and not keys.has_signed(signed):
+        says = (
+            "the newest request was signed with a key that ORDERS_SECRET_KEYS does not name: repeats are not compared"
+        )
+        return Finding("keys", Level.WRONG, says, "Give all workers the same keys, the old ones behind the first.")
+    return Finding("keys", Level.OK, f"secrets that were tried, and can be opened: {len(sampled)}")
+
+
 # ---------------------------------------------------------------- RabbitMQ
 
 
@@ -251,6 +278,8 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             async for finding in _topology(connection):
                 yield finding
             yield await _consumers(connection)
+            async for finding in _publishers(connection, settings.trusted_publishers):
+                yield finding
             # Last: an alarm ends the connection.
             async for finding in _rights(connection, role):
                 yield finding
@@ -307,6 +336,26 @@ async def _rights(connection: BrokerConnection, role: Role) -> AsyncIterator[Fin
 
 
 _EXCHANGES = tuple(exchange.name for exchange in topology.EXCHANGES)
+
+
+async def _publishers(connection: BrokerConnection, trusted: frozenset[str]) -> AsyncIterator[Finding]:
+    """Look whether requests were refused of somebody whose name is nearly one that is trusted."""
+    untrusted = set[str]()
+    try:
+        async with looked_into(connection, topology.DEAD) as letters, aclosing(letters.browse()) as browsed:
+            number = 0
+            async for letter in browsed:
+                number += 1
+                if letter.code == NOT_AUTHENTICATED and letter.publisher and letter.publisher not in trusted:
+                    untrusted.add(letter.publisher)
+                if number == LETTERS_MAX:
+                    break
+    except AccessRefused:
+        return
+    for name in sorted(untrusted):
+        if close := difflib.get_close_matches(name, trusted, n=1, cutoff=ALIKE):
+            says = f"requests of {name} were refused; ORDERS_TRUSTED_PUBLISHERS names {close[0]}: one is misspelt"
+            yield Finding("publishers", Level.WARNING, says, "Correct the setting, or the user of the storefront.")
 
 
 async def _consumers(connection: BrokerConnection) -> Finding:
