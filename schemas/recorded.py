@@ -13,7 +13,7 @@ from schemas.order import Client, DomainName, RenewalKind
 
 @dataclass(frozen=True, slots=True)
 class RecordedOption:
-    """A configurable option. `choice` is None where it has a number and no choices."""
+    """A configurable option. It was not taken where `quantity` is 0; `choice` is None where there is none to name."""
 
     name: str
     choice: str | None

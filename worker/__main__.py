@@ -1,9 +1,11 @@
 """The command line: `orders`. Every command is a module of worker/commands/."""
 
 import logging
+import os
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Annotated
 
@@ -15,28 +17,38 @@ from worker.commands.output import OutputFault, forget_output, guarded_output
 from worker.operations.faults import OperationFault
 from worker.settings import SettingsError
 
-# Name → what is run, in the module of that name. A group of commands is an `app` of its own.
-COMMANDS: Mapping[str, str] = {
-    "demo": "demo.demo",
-    "worker": "work.work",
-    "migrate": "migrate.migrate",
-    "topology": "topology.app",
-    "catalog": "catalog.app",
-    "credentials": "credentials.app",
-    "price": "price.price",
-    "publish": "publish.publish",
-    "events": "events.events",
-    "dead": "dead.app",
-    "audit": "audit.audit",
-    "secrets": "secrets.app",
-    "prune": "prune.prune",
-    "show": "show.show",
-    "find": "find.find",
-    "status": "status.status",
-    "doctor": "doctor.doctor",
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What is run, in a module of worker/commands/, and by which settings. A group is an `app` of its own."""
+
+    where: str
+    settings: str
+
+
+AMQP, POSTGRES = "ORDERS_AMQP_URL", "ORDERS_POSTGRES_URL"
+SHOP = "ORDERS_TAX, ORDERS_INVOICE_GRACE_DAYS, ORDERS_NAMESERVERS"
+
+COMMANDS: Mapping[str, Command] = {
+    "demo": Command("demo.demo", f"none: it makes its own; {AMQP} and {POSTGRES} name servers to use"),
+    "worker": Command("work.work", "all of them; README.md tells what each means"),
+    "migrate": Command("migrate.migrate", POSTGRES),
+    "topology": Command("topology.app", AMQP),
+    "catalog": Command("catalog.app", POSTGRES),
+    "credentials": Command("credentials.app", POSTGRES),
+    "price": Command("price.price", f"{POSTGRES}, {SHOP}, ORDERS_REQUEST_BYTES_MAX"),
+    "publish": Command("publish.publish", AMQP),
+    "events": Command("events.events", f"{AMQP}; with --since {POSTGRES}"),
+    "dead": Command("dead.app", f"{AMQP}; {POSTGRES} for edit and discard, and to write down the others"),
+    "audit": Command("audit.audit", POSTGRES),
+    "secrets": Command("secrets.app", f"{POSTGRES}, ORDERS_SECRET_KEYS"),
+    "prune": Command("prune.prune", POSTGRES),
+    "show": Command("show.show", f"{POSTGRES}; with {AMQP} it looks among the dead letters too"),
+    "find": Command("find.find", POSTGRES),
+    "status": Command("status.status", f"{AMQP}, {POSTGRES}, or one of them"),
+    "doctor": Command("doctor.doctor", "those that are to be checked"),
 }
-
-
+COMPLETING = "_ORDERS_COMPLETE"  # set by shells that complete a line
 READER_GONE = 128 + signal.SIGPIPE  # as a shell shows whoever ends so
 
 
@@ -60,24 +72,32 @@ def app_of(names: Iterable[str]) -> typer.Typer:
     app = typer.Typer(
         name="orders",
         help="Takes AddOrder requests from RabbitMQ, prices and places them in Postgres, and tells the world.",
+        epilog="Settings are ORDERS_… variables, or lines of a file that ORDERS_ENV_FILE names.",
         no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode="rich",
+        # Without frames: they take the room of what there is to read.
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         callback=program,
     )
     for name in names:
-        module, _, attribute = COMMANDS[name].partition(".")
+        module, _, attribute = COMMANDS[name].where.partition(".")
         command = getattr(import_module(f"worker.commands.{module}"), attribute)
+        epilog = f"Settings: {COMMANDS[name].settings}."
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
+            app.add_typer(command, name=name, epilog=epilog)
         else:
-            app.command(name)(command)
+            app.command(name, epilog=epilog)(command)
     return app
 
 
-def _asked_for(arguments: list[str]) -> Iterable[str]:
-    """Load the command that is asked for and no other: all of them take as long again to import."""
+def _asked_for(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterable[str]:
+    """Load the command that is asked for and no other: all of them take as long again to import.
+
+    A shell that completes a line says in a variable what was written so far: bash in the one, zsh in the other.
+    """
+    if COMPLETING in environ:
+        written = environ.get("COMP_WORDS") or environ.get("_TYPER_COMPLETE_ARGS", "")
+        arguments = written.split()[1:]
     return arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
 
 
@@ -88,7 +108,7 @@ def main() -> None:
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     try:
         with guarded_output():
-            _run(app_of(_asked_for(sys.argv[1:])))
+            _run(app_of(_asked_for(sys.argv[1:], os.environ)))
     except OutputFault as fault:
         forget_output()
         if fault.is_reader_gone:

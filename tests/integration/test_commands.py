@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.shop import Shop
+from worker.__main__ import COMMANDS
 
 EVERY_COMMAND = [
     "", "demo", "worker", "migrate", "price", "publish", "events",
@@ -26,7 +27,7 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> "subprocess.Com
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("ORDERS_")}
     return subprocess.run(
         [sys.executable, "-m", "worker", *arguments],
-        env={**inherited, **environment, "COLUMNS": "100"},
+        env={**inherited, "COLUMNS": "100", **environment},
         input=stdin,
         capture_output=True,
         text=True,
@@ -47,6 +48,32 @@ def test_every_command_explains_itself(command: str) -> None:
     assert ended.returncode == 0
     assert "Usage: orders" in ended.stdout
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_names_the_settings_and_has_room_for_words_at_80_columns(command: str) -> None:
+    ended = run(*command.split(), "--help", COLUMNS="80")
+
+    assert "ORDERS_" in ended.stdout
+    assert "<bool>" not in ended.stdout
+    assert max(map(len, ended.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("written", "offered"),
+    [
+        ("orders de", {"dead"}),
+        ("orders dead re", {"replay"}),
+        ("orders dead groups --by c", {"code", "client"}),
+        ("orders find --", {"--client", "--email", "--domain", "--json"}),
+    ],
+)
+def test_a_shell_completes_what_was_begun(written: str, offered: set[str]) -> None:
+    completing = {"_ORDERS_COMPLETE": "complete_bash", "COMP_WORDS": written}
+
+    ended = run(COMP_CWORD=str(len(written.split()) - 1), **completing)
+
+    assert offered <= set(ended.stdout.split()), ended.stderr
 
 
 @pytest.mark.parametrize(

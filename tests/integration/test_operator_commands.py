@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -176,6 +177,23 @@ async def test_an_order_is_shown_whole_within_80_columns_and_an_event_on_one_lin
     assert f"placed {reply['orderid']}" not in ended.stdout
     assert f", order {reply['orderid']}" in ended.stdout
     assert ended.stderr == ""
+
+
+async def test_options_and_custom_fields_are_shown_by_their_names_and_no_value_of_a_field(shop: Shop) -> None:
+    await shop.start_worker()
+    filled_in = base64.b64encode(f'a:1:{{i:1;s:{len(SECRET)}:"{SECRET}";}}'.encode()).decode()
+    chosen = base64.b64encode(b"a:1:{i:1;i:999;}").decode()
+    body = {**ONE_SERVICE, "pid": [1], "customfields": [filled_in], "configoptions": [chosen]}
+    await shop.ask(body, message_id="mine")
+
+    shown, found = await orders(shop, "show", "mine"), await told(shop, "show", "mine")
+
+    [service] = found["requests"][0]["order"]["services"]
+    assert service["custom_fields"] == ["How did you find us"]
+    options = {option["name"]: (option["choice"], option["quantity"]) for option in service["options"]}
+    assert options == {"Disk space": ("5 GB", 1), "Daily backup": (None, 0), "Extra mailboxes": ("Mailbox", 0)}
+    assert "Disk space 5 GB; filled in: How did you find us" in shown.stdout
+    assert SECRET not in shown.stdout + json.dumps(found)
 
 
 async def test_a_message_id_of_two_callers_shows_both_requests(shop: Shop) -> None:
@@ -507,7 +525,7 @@ async def test_the_doctor_misses_a_key_under_which_something_is_encrypted_or_sig
 
     assert says_of(well, "keys") == says_of(rotated, "keys") == "secrets that were tried, and can be opened: 1"
     assert (level_of(lost, "keys"), lost["ok"]) == ({"wrong"}, False)
-    assert "1 of 1 secrets that were tried are under a key that ORDERS_SECRET_KEYS does not" in says_of(lost, "keys")
+    assert "of 1 secrets that were tried, 1 are under a key that ORDERS_SECRET_KEYS does not" in says_of(lost, "keys")
     assert "the newest request was signed with a key" in says_of(unsigned, "keys")
 
 

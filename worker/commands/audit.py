@@ -41,10 +41,10 @@ def audit(  # noqa: PLR0913  # an option is a parameter
     limit: Annotated[int, typer.Option(min=1, metavar="N", help="Show so many at most, the newest.")] = LISTED_MAX,
     as_json: AsJson = False,
 ) -> None:
-    """Show who did what, to which message, and why; the newest first.
+    """Show who did what, to which message, and why.
 
-    A run over many messages is one line; give a message to see what was done to it. Where there is no end, the act was
-    begun, and nobody knows whether it was done.
+    The newest first. A run over many messages is one line; give a message to see what was done to it. Where there
+    is no end, the act was begun, and nobody knows whether it was done.
     """
 
     async def run(database: Database) -> list[Act]:

@@ -32,14 +32,7 @@ from worker.settings import Settings
 
 LISTED_MAX = 50  # on a screen, unless more are asked for
 
-app = typer.Typer(
-    help="Messages that need a person: list, group, show, replay, edit or discard them.", no_args_is_help=True
-)
-app.command("replay")(dead_run.replay)
-app.command("edit")(dead_edit.edit)
-app.command("discard")(dead_run.discard)
-app.command("export")(dead_file.export)
-app.command("import")(dead_file.import_)
+app = typer.Typer(help="Messages that need a person: look, replay, edit, discard.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -56,7 +49,10 @@ def list_(  # noqa: PLR0913  # an option is a parameter
     queue: WhichQueue = Where.DEAD,
     as_json: AsJson = False,
 ) -> None:
-    """Show what waits, oldest first. Takes nothing out of the queue. With --json all of it, in no order."""
+    """Show what waits, oldest first.
+
+    Takes nothing out of the queue. With --json all of it, in no order.
+    """
     chosen = Filter.of(None, criteria(reason, code, client, publisher, action), since, until)
     if as_json:
         _print_all(queue, chosen)
@@ -85,9 +81,10 @@ def groups(  # noqa: PLR0913  # an option is a parameter
     queue: WhichQueue = Where.DEAD,
     as_json: AsJson = False,
 ) -> None:
-    """Count what waits by what it has in common: by reason and code, unless --by says otherwise.
+    """Count what waits by what it has in common.
 
-    Each group comes with its oldest and newest, and with the options that pick it for all other commands.
+    That is reason and code, unless --by says otherwise. Each group comes with its oldest and newest, and with the
+    options that pick it for all other commands.
     """
     chosen = Filter.of(None, criteria(reason, code, client, publisher, action), since, until)
     found = Groups(tuple(by or (By.REASON, By.CODE)))
@@ -103,7 +100,10 @@ def groups(  # noqa: PLR0913  # an option is a parameter
 
 @app.command()
 def show(message_id: OneMessageId, queue: WhichQueue = Where.DEAD, as_json: AsJson = False) -> None:
-    """Show all there is to know of one message: why it is here, and what it asks for. Secrets are left out."""
+    """Show all there is to know of one message.
+
+    Why it is here, and what it asks for; secrets are left out.
+    """
     settings = Settings.read()
     bytes_max = settings.request_bytes_max
     found: list[DeadLetter] = []
@@ -120,6 +120,13 @@ def show(message_id: OneMessageId, queue: WhichQueue = Where.DEAD, as_json: AsJs
                 out.print()
             display(screen_of(letter, bytes_max, all_of_it))
     check_found([message_id], [letter.message_id for letter in found], queue)
+
+
+app.command("replay")(dead_run.replay)
+app.command("edit")(dead_edit.edit)
+app.command("discard")(dead_run.discard)
+app.command("export")(dead_file.export)
+app.command("import")(dead_file.import_)
 
 
 def _look(queue: Where, chosen: Filter, tell: Tell) -> Looked:

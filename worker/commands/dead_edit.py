@@ -74,10 +74,11 @@ def edit(  # noqa: PLR0913  # an option is a parameter
     dry_run: DryRun = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change requests, and send each under a message_id of its own, in place of the one that failed.
+    """Change requests, and send each in place of the one that failed.
 
-    Without --set and --unset it opens $EDITOR, for one message. Of the two requests at most one can ever be placed.
-    Who changed what, and why, is kept in the database (`orders audit`); secrets are not shown, and stay as they are.
+    Each goes under a message_id of its own. Without --set and --unset it opens $EDITOR, for one message. Of the two
+    requests at most one can ever be placed. Who changed what, and why, is kept in the database (`orders audit`);
+    secrets are not shown, and stay as they are.
     """
     why, reason = why_and_reason(why, reason)
     chosen = Filter.of(message_ids, criteria(reason, code, client, publisher, action), since, until)

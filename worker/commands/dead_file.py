@@ -59,9 +59,10 @@ def export(  # noqa: PLR0913  # an option is a parameter
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how many would be written.")] = False,
     queue: WhichQueue = Where.DEAD,
 ) -> None:
-    """Write messages to a file of JSON lines, exactly as they are: nothing is left out, secrets neither.
+    """Write messages to a file of JSON lines, exactly as they are.
 
-    They stay in the queue. Only you may read the file; delete it when it is not needed any more.
+    Nothing is left out, secrets neither. They stay in the queue. Only you may read the file; delete it when it is
+    not needed any more.
     """
     chosen = Filter.of(message_ids, criteria(reason, code, client, publisher, action), since, until)
     [amqp_url] = needed(Settings.read(), "amqp_url")
@@ -74,7 +75,10 @@ def export(  # noqa: PLR0913  # an option is a parameter
 
 
 def import_(file: FileToRead, queue: WhichQueue = Where.DEAD, why: Why = None) -> None:
-    """Put exported messages back into the queue. What lies there already is left out, so that it can be run again."""
+    """Put exported messages back into the queue.
+
+    What lies there already is left out, so that it can be run again.
+    """
     settings = Settings.read()
     [amqp_url] = needed(settings, "amqp_url")
     postgres_url = settings.postgres_url.get_secret_value() if settings.postgres_url else None

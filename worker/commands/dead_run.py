@@ -82,11 +82,11 @@ def replay(  # noqa: PLR0913  # an option is a parameter
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send messages back to be judged anew, once their cause is fixed.
+    """Send messages back to be judged anew.
 
-    Each leaves the queue when the broker has confirmed it: an interruption can send one twice, which changes nothing,
-    and loses none. What dies again meanwhile is not sent again in the same run. What cannot be sent is skipped, and
-    the status is 1.
+    Do it once their cause is fixed. Each leaves the queue when the broker has confirmed it: an interruption can
+    send one twice, which changes nothing, and loses none. What dies again meanwhile is not sent again in the same
+    run. What cannot be sent is skipped, and the status is 1.
     """
     chosen = Filter.of(message_ids, criteria(reason, code, client, publisher, action), since, until)
     check_named(chosen, everything=everything)
@@ -235,9 +235,9 @@ def discard(  # noqa: PLR0913  # an option is a parameter
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take messages out of the queue for good. Shows them and asks first.
+    """Take messages out of the queue for good.
 
-    Who did it, and why, is kept in the database: `orders audit`.
+    Shows them and asks first. Who did it, and why, is kept in the database: `orders audit`.
     """
     why, reason = why_and_reason(why, reason)
     chosen = Filter.of(message_ids, criteria(reason, code, client, publisher, action), since, until)

@@ -37,7 +37,10 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave servers and worker running, to play with.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Show five example requests on their way: sent, answered, written, announced. Starts all that it needs."""
+    """Show five example requests on their way.
+
+    They are sent, answered, written and announced. Starts all that it needs.
+    """
     try:
         err.print("Postgres and RabbitMQ start: a few seconds, the first time a minute …")
         with local_servers(keep=keep) as servers:

@@ -27,7 +27,7 @@ def doctor(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
-    """Check settings, servers, rights and clocks, and say of each what is wrong and how to fix it.
+    """Check settings, servers, rights and clocks; name each fix.
 
     Changes nothing and publishes nothing. The status is 1 if anything is wrong.
     """

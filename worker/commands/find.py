@@ -35,7 +35,10 @@ def find(  # noqa: PLR0913  # an option is a parameter
     limit: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="Show so many at most.")] = LISTED_MAX,
     as_json: AsJson = False,
 ) -> None:
-    """Find orders that are so in every respect that is given, the newest first. `orders show ID` tells all of one."""
+    """Find orders by what they have, the newest first.
+
+    Each is so in every respect that is given. `orders show ID` tells all of one.
+    """
     criteria = Criteria(
         client_id=client,
         email=email,

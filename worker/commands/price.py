@@ -22,7 +22,9 @@ Verdict = PricedOrder | Rejection
 
 
 def price(files: Files = None, form: Forms = None, as_json: AsJson = False) -> None:
-    """Tell what requests would cost, line by line, or why they would be refused. Nothing is sent or placed.
+    """Tell what requests would cost, or why they would be refused.
+
+    Line by line; nothing is sent or placed.
 
     The same rules decide as in a worker, on the database as it stands; whether the caller may ask is not checked.
     Ends with status 1 when one would be refused.

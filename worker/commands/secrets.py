@@ -20,7 +20,7 @@ def secrets() -> None:
 
 @app.command()
 def rotate() -> None:
-    """Encrypt all that is encrypted anew, under the first of ORDERS_SECRET_KEYS.
+    """Encrypt all anew, under the first of ORDERS_SECRET_KEYS.
 
     First put the new key in front everywhere, and restart the workers; then run this; then the old key may go. Requests
     that were signed with it count as unchanged from then on. It may be interrupted, and run again.

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from repository.show import Answered, Asked, Found
-from schemas.recorded import RecordedOrder
+from schemas.recorded import RecordedOrder, RecordedService
 from worker.broker.dead_letters import DeadLetter
 from worker.commands import display, echo, err, fail, out
 from worker.commands.audit import sentence_of
@@ -91,7 +91,10 @@ def show(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
-    """Show where a request is: its order, its ending, its events, or its dead letter."""
+    """Show where a request is.
+
+    Its order, its ending, its events, its dead letter, and what operators did about it.
+    """
     settings = Settings.read()
     amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
 
@@ -250,17 +253,30 @@ def parts_of_order(order: RecordedOrder) -> Iterator[tuple[str, Content]]:
         ("renewals", order.renewals),
     ):
         if items:
-            yield name, _table(items, COLUMNS[name])
+            tails = [_chosen(one) for one in order.services] if name == "services" else ()
+            yield name, _table(items, COLUMNS[name], tails)
     if order.invoice:
         yield "invoice", _table([order.invoice], INVOICE)
         yield "invoice lines", _table(order.lines, LINES)
 
 
-def _table(values: Sequence[object], columns: Columns) -> Table:
+def _table(values: Sequence[object], columns: Columns, tails: Sequence[str] = ()) -> Table:
     return Table(
         [Column(heading, right=heading in NUMBERS, text=heading in LONG) for heading in columns],
         [[_cell(get(value)) for get in columns.values()] for value in values],
+        tails=tails,
     )
+
+
+def _chosen(service: RecordedService) -> str:
+    """Name what was chosen and filled in; what was filled in is nobody's to see."""
+    options = ", ".join(
+        f"{option.name} {option.choice or ''}".strip() + (f" x {option.quantity}" if option.quantity > 1 else "")
+        for option in service.options
+        if option.quantity  # else it was not taken
+    )
+    fields = ", ".join(service.custom_fields)
+    return "; ".join(filter(None, (options, f"filled in: {fields}" if fields else "")))
 
 
 def _cell(value: object) -> str:

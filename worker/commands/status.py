@@ -23,7 +23,7 @@ FOR_PEOPLE = {topology.DEAD: "dead list", topology.UNROUTED: "dead list --queue 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
-    """Show queues and consumers, what is unfinished, and the last orders.
+    """Show queues, consumers, what is unfinished, the last order.
 
     One server is enough. The status is 1 if a server that is set does not answer.
     """

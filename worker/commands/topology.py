@@ -21,7 +21,7 @@ from worker.settings import Settings, SettingsError
 # Not settings: no other command knows them.
 PASSWORDS = {user.name: f"ORDERS_RABBITMQ_{user.name.upper()}_PASSWORD" for user in USERS}
 
-app = typer.Typer(help="Exchanges, queues and bindings: show, declare, verify, export.", no_args_is_help=True)
+app = typer.Typer(help="Exchanges, queues, bindings: show, declare, verify, export.", no_args_is_help=True)
 
 
 @app.command()
@@ -43,7 +43,10 @@ def _named(name: str, what: str) -> Text:
 
 @app.command()
 def apply() -> None:
-    """Declare everything; what exists already is compared, and a difference is named."""
+    """Declare everything, and compare what exists already.
+
+    A difference is named.
+    """
     _run(apply_topology)
     err.print(f"{len(topology.EXCHANGES)} exchanges and {len(topology.QUEUES)} queues are as they should be")
 
@@ -64,7 +67,7 @@ def export(
         typer.Option("--passwords-from-environment", help="Give each user a password, ORDERS_RABBITMQ_…_PASSWORD."),
     ] = False,
 ) -> None:
-    """Print RabbitMQ's definitions.json: exchanges, queues, bindings, and the three users with their rights.
+    """Print RabbitMQ's definitions.json, with users and rights.
 
     With --passwords-from-environment, hashes of ORDERS_RABBITMQ_STOREFRONT_PASSWORD,
     ORDERS_RABBITMQ_WORKER_PASSWORD and ORDERS_RABBITMQ_OPERATOR_PASSWORD are in it.
