@@ -4,7 +4,6 @@ import asyncio
 import base64
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
