@@ -70,7 +70,9 @@ def list_(  # noqa: PLR0913  # an option is a parameter
 @app.command()
 def groups(  # noqa: PLR0913  # an option is a parameter
     *,
-    by: Annotated[list[By] | None, typer.Option(help="What to group by; may be repeated.")] = None,
+    by: Annotated[
+        list[By] | None, typer.Option(metavar="WORD", help=f"What to group by; may be repeated: {', '.join(By)}.")
+    ] = None,
     reason: Reason = None,
     code: Code = None,
     client: Client = None,

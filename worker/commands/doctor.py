@@ -20,8 +20,9 @@ def doctor(
         Role | None,
         typer.Option(
             "--as",
-            help="Whose work these settings are for: it decides which rights are needed. Unless given, that of the "
-            "user in ORDERS_AMQP_URL if it has one of these names, else a worker's.",
+            metavar="ROLE",
+            help="Whose work these settings are for: storefront, worker or operator. It decides which rights are "
+            "needed. Unless given, that of the user in ORDERS_AMQP_URL if it has one of these names, else a worker's.",
             show_default=False,
         ),
     ] = None,

@@ -33,7 +33,7 @@ def prune(
     older_than: Annotated[
         str, typer.Option(metavar="AGE", help="Only what was answered longer ago: days or weeks.")
     ] = f"{DAYS}d",
-    rate: Annotated[float | None, typer.Option(min=1, help="So many a second at most.")] = None,
+    rate: Annotated[float | None, typer.Option(min=1, metavar="N", help="So many a second at most.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what went as one JSON object.")] = False,
 ) -> None:

@@ -61,7 +61,7 @@ def check() -> None:
 @app.command()
 def export(
     *,
-    vhost: Annotated[str, typer.Option(help="The virtual host that all of it is for.")] = "/",
+    vhost: Annotated[str, typer.Option(metavar="NAME", help="The virtual host that all of it is for.")] = "/",
     passwords_from_environment: Annotated[
         bool,
         typer.Option("--passwords-from-environment", help="Give each user a password, ORDERS_RABBITMQ_…_PASSWORD."),
