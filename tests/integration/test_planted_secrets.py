@@ -325,6 +325,10 @@ def _run_commands(shop: Shop, dead: list[str], marks: Marks) -> bytes:
         add("credentials", "list", *option)
         add("status", *option)
         add("doctor", *option)
+        add("find", "--limit", "1000", *option)
+        add("events", "--since", "1h", *option)
+        add("dead", "replay", "--all", "--price", *option)
+        add("dead", "edit", "--all", "--set", "notes=none", "--why", "a trial", "--dry-run", *option)
         add("price", "--form", as_form(whole(marks, "asked for its price")).decode(), *option)
         add("price", "--form", f"clientid=1&pid=5&rootpw={marks.new('rootpw of a bad price')}&qty=x", *option)
         for message_id in dead:
@@ -346,7 +350,11 @@ def _run_commands(shop: Shop, dead: list[str], marks: Marks) -> bytes:
         "customfields[0][204]": marks.new("custom field of type password, edited"),
     }
     edits = [part for name, value in anew.items() for part in ("--set", f"{name}={value}")]
-    add("dead", "edit", "custom-password-refused", "--reason", "planted", *edits)
+    add("dead", "edit", "custom-password-refused", "--why", "planted", *edits)
+    for option in ([], ["--json"]):
+        add("audit", *option)
+        add("audit", "custom-password-refused", *option)
+        add("show", "custom-password-refused", *option)
     lines = "\n".join(json.dumps({"name": name, "arguments": a, "settings": s}) for name, a, s in commands)
     done = subprocess.run(
         [sys.executable, "-c", RUN_COMMANDS],

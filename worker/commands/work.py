@@ -28,9 +28,7 @@ log = structlog.get_logger()
 
 
 def work(
-    processes: Annotated[
-        int, typer.Option(min=1, max=64, metavar="N", help="How many processes consume the same queue.")
-    ] = 1,
+    processes: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="How many consume the same queue.")] = 1,
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Consume requests until SIGTERM, then finish what is in hand.
