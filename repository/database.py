@@ -125,9 +125,14 @@ async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
     except ConnectionError as error:
         if "rejected SSL upgrade" not in str(error):
             raise
-        if _asks_for_tls(dsn):
-            raise Refused("it does not speak TLS, which sslmode asks for; fix: ssl = on in postgresql.conf") from error
-        raise Refused("what answers there is no Postgres; fix: the host and port of the URL") from error
+        raise Refused(_without_tls(dsn)) from error
+
+
+def _without_tls(dsn: str | None) -> str:
+    """Say what it means that TLS was refused: where nobody asks for it, no Postgres says no."""
+    if _asks_for_tls(dsn):
+        return "it does not speak TLS, which sslmode asks for; fix: ssl = on in postgresql.conf"
+    return "what answers there is no Postgres; fix: the host and port of the URL"
 
 
 def _asks_for_tls(dsn: str | None) -> bool:

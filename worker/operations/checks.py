@@ -4,7 +4,7 @@ import asyncio
 import difflib
 import os
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from repository.database import PASSING_FAULTS, Connection, Database, Refused
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from repository.show import Collation, Condition
 from schemas import topology
+from schemas.rejections import Code
 from worker.broker import trials
 from worker.broker.addresses import nodes_of, user_of
 from worker.broker.connection import BROKER_FAULTS, AccessRefused, BrokerConnection, TakesNothing, connect
@@ -36,7 +37,7 @@ CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry t
 SERVER_SECONDS_MAX = 30.0  # for all that one server is asked; each wait has a bound of its own
 LETTERS_MAX = 2_000  # dead letters that are looked at
 ALIKE = 0.8  # of names, by difflib
-NOT_AUTHENTICATED = "authentication_failed"
+NOT_AUTHENTICATED = Code.AUTHENTICATION_FAILED
 ALARM_FIX = "See `rabbitmq-diagnostics alarms`, and make room; deploy/runbook.md, `RabbitMQ is away, or has an alarm`."
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
 
@@ -278,7 +279,7 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             async for finding in _topology(connection):
                 yield finding
             yield await _consumers(connection)
-            async for finding in _publishers(connection, settings.trusted_publishers):
+            async for finding in _publishers(connection, settings.trusted_publishers.keys()):
                 yield finding
             # Last: an alarm ends the connection.
             async for finding in _rights(connection, role):
@@ -338,7 +339,7 @@ async def _rights(connection: BrokerConnection, role: Role) -> AsyncIterator[Fin
 _EXCHANGES = tuple(exchange.name for exchange in topology.EXCHANGES)
 
 
-async def _publishers(connection: BrokerConnection, trusted: frozenset[str]) -> AsyncIterator[Finding]:
+async def _publishers(connection: BrokerConnection, trusted: Collection[str]) -> AsyncIterator[Finding]:
     """Look whether requests were refused of somebody whose name is nearly one that is trusted."""
     untrusted = set[str]()
     try:

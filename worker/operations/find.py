@@ -1,6 +1,6 @@
 """Orders by what they have: what a person writes, and what is kept of it."""
 
-from worker.domain.domain_names import domain_name
+from schemas.domain_names import domain_name
 
 
 def names_of(domain: str) -> tuple[str, ...]:
