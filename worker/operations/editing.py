@@ -215,7 +215,7 @@ def _plan(republisher: Republisher, held: Held, change: Change) -> _Planned | st
         return str(error)
     if not edit.changes:
         return "nothing would change"
-    if not is_routed(letter.routing_key):
+    if letter.is_unrouted and not is_routed(letter.routing_key):
         return f"no queue takes its routing key, {letter.routing_key}"
     new_message_id = str(uuid.uuid4())
     new = republish.Edited(new_message_id, edit.body, edit.content_type)

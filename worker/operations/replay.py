@@ -133,8 +133,8 @@ async def _sent_again(letters: DeadLetters, batch: Sequence[Held], routing_key: 
         key = routing_key or held.letter.routing_key
         if held.is_double:
             continue
-        if not is_routed(key):
-            # It would lie in orders.unrouted, where nobody looks for it.
+        if held.letter.is_unrouted and not is_routed(key):
+            # Which action was meant, its publisher has yet to be asked. What died was one's, whatever it came under.
             whys[n] = f"no queue takes its routing key, {key}"
             continue
         sending.append((n, letters.republisher.replay(held.letter.delivery, held.letter.trail, key)))
