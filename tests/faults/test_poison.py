@@ -76,7 +76,7 @@ def lines_of(workers: Sequence[Worker], event: str) -> list[dict[str, Any]]:
 
 
 async def test_poison_is_tried_on_schedule_and_slows_the_good_down_by_a_tenth_at_most(hasty_shop: Shop) -> None:
-    await be_poisoned(hasty_shop, random.Random(7), orders=300, rounds=2)
+    await be_poisoned(hasty_shop, random.Random(7), orders=1_000, rounds=2)
 
 
 async def be_poisoned(shop: Shop, chance: random.Random, orders: int, rounds: int) -> None:

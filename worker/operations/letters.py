@@ -6,7 +6,7 @@ from typing import Any
 from schemas.rejections import Reason
 from worker.broker import headers
 from worker.broker.dead_letters import COUNTS_OF_LOOKS, DeadLetter
-from worker.operations.selection import UNKNOWN, asked
+from worker.operations.selection import UNKNOWN, asked_client
 from worker.redaction import ReadableBody, Shown, readable, redacted
 
 # What each reason means to who has to see to it.
@@ -34,7 +34,7 @@ _COLUMNS = (
 
 def client_of(letter: DeadLetter) -> str | None:
     """Tell for whom it is, as far as it says so."""
-    client = asked(letter, "clientid")
+    client = asked_client(letter)
     return None if client in ("", UNKNOWN) else client
 
 

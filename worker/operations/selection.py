@@ -1,6 +1,7 @@
 """Which messages are meant, and how they fall into groups."""
 
 import difflib
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from worker.operations.times import Moment
 DAY_CHARS = 10  # of a time such as 2026-11-23T21:35:20.249Z
 UNKNOWN = "?"  # client or action of what cannot be read
 VALUES_MAX = 1_000  # of each kind that are remembered to suggest one
+_ID = re.compile(r"[0-9]{1,12}", re.ASCII)
+_WORD = re.compile(r"[a-z]{1,40}", re.ASCII)
 NOTHING: Mapping["By", str | None] = MappingProxyType({})
 
 
@@ -134,11 +137,11 @@ def group_key(letter: DeadLetter, by: By) -> str:
         case By.DAY:
             return letter.died_at[:DAY_CHARS]
         case By.CLIENT:
-            return asked(letter, "clientid")
+            return asked_client(letter)
         case By.PUBLISHER:
             return letter.publisher
         case By.ACTION:
-            return asked(letter, "action").lower() or letter.routing_key
+            return asked_action(letter)
 
 
 def options_of(group: Mapping[By, str]) -> str:
@@ -157,7 +160,19 @@ def iso_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def asked(letter: DeadLetter, name: str) -> str:
+def asked_client(letter: DeadLetter) -> str:
+    """Tell for which client a request is; "" where it does not say so. What is no id is not told: a secret?"""
+    client = _asked(letter, "clientid").strip()
+    return client if not client or _ID.fullmatch(client) else UNKNOWN
+
+
+def asked_action(letter: DeadLetter) -> str:
+    """Tell what a request asks for, in lower case; where its body does not say so, under which key it came."""
+    action = _asked(letter, "action").strip().lower()
+    return (action if _WORD.fullmatch(action) else UNKNOWN) if action else letter.routing_key
+
+
+def _asked(letter: DeadLetter, name: str) -> str:
     """Read a parameter of a request, as far as it can be read."""
     try:
         value = wire.decode(letter.delivery.body, letter.delivery.properties.content_type).get(name, "")
