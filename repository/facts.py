@@ -15,7 +15,7 @@ SQL = queries.load("facts.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class AsOf:
     """When the batch's transaction is: by the database's clock, so that a worker's may be wrong."""
 
     now: datetime
@@ -26,9 +26,9 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the database says, at one moment. What is not there is simply absent."""
+    """What the database says, at one as_of. What is not there is simply absent."""
 
-    moment: Moment
+    as_of: AsOf
     facts: Facts
     totals: Totals
 
@@ -85,7 +85,7 @@ async def see(connection: Connection, wanted: Wanted) -> Seen:
             (client_id, promotion) for client_id, promotions in row["history"] for promotion in promotions or ()
         ),
     )
-    return Seen(Moment(row["now"], row["today"], row["version"], row["credentials_version"]), facts, totals)
+    return Seen(AsOf(row["now"], row["today"], row["version"], row["credentials_version"]), facts, totals)
 
 
 def _service(columns: tuple[Any, ...]) -> OwnedService:

@@ -19,7 +19,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from repository import facts, inbox, orders
 from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection
-from repository.facts import Moment, Seen
+from repository.facts import AsOf, Seen
 from repository.orders import OrderToPlace, UsedUp
 from schemas.catalog import Catalog
 from schemas.order import PricedOrder
@@ -160,11 +160,11 @@ async def _settle(
             if is_contended:
                 await facts.lock_totals(connection, needed)
             seen = await context.see(connection, needed, catalog)
-            settled, pruned, to_judge = sort_out(commands, claimed, context.keys, seen.moment)
+            settled, pruned, to_judge = sort_out(commands, claimed, context.keys, seen.as_of)
             settled += await recall_pruned(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = _decide(to_judge, seen, catalog)
-            settled += await _place(connection, verdicts, seen.moment, catalog, context)
+            settled += await _place(connection, verdicts, seen.as_of, catalog, context)
             await inbox.supersede(connection, superseded_by(verdicts, claimed))
             await inbox.mark_published(connection, marks)
             await orders.use_up(connection, [verdict for *_, verdict in verdicts if isinstance(verdict, PricedOrder)])
@@ -202,22 +202,22 @@ def _decide(to_judge: Sequence[ToJudge], seen: Seen, catalog: Catalog) -> list[V
 
 
 async def _place(
-    connection: Connection, verdicts: Sequence[Verdict], moment: Moment, catalog: Catalog, context: Context
+    connection: Connection, verdicts: Sequence[Verdict], as_of: AsOf, catalog: Catalog, context: Context
 ) -> list[Outcome]:
     """Write the priced orders; say no to the others; remember what was said."""
     said: list[Outcome] = []
     to_place: list[tuple[Reading, OrderToPlace]] = []
     for command, row, verdict in verdicts:
         if isinstance(verdict, Exception):
-            said.append(await _crashed(connection, command.reading, verdict, moment.now))
+            said.append(await _crashed(connection, command.reading, verdict, as_of.now))
         elif isinstance(verdict, Rejection):
-            said.append(outcomes.rejected(command.reading, verdict, moment.now, row.request_id))
+            said.append(outcomes.rejected(command.reading, verdict, as_of.now, row.request_id))
         else:
             to_place.append((command.reading, OrderToPlace(row.request_id, command.caller.asked_by, verdict)))
     orders_to_place = [one for _, one in to_place]
     placed = await orders.allocate(connection, orders_to_place, catalog.order_number_key)
     for (reading, one), ids in zip(to_place, placed, strict=True):
-        said.append(outcomes.placed(reading, one.request_id, one.order, ids, moment.now))
+        said.append(outcomes.placed(reading, one.request_id, one.order, ids, as_of.now))
     pairs = list(zip(orders_to_place, placed, strict=True))
     answers = [outcome.answer for outcome in said if outcome.answer]
     await orders.place(connection, pairs, answers, catalog=catalog, encrypt=context.keys.encrypt)

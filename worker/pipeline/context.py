@@ -90,9 +90,9 @@ class Context:
             CatalogueMoved: they are others.
         """
         seen = await facts.see(connection, wanted)
-        self._ahead = seen.moment.now - datetime.now(UTC)
-        moment = seen.moment
-        if (moment.catalogue_version, moment.credentials_version) != (catalog.version, catalog.credentials_version):
+        self._ahead = seen.as_of.now - datetime.now(UTC)
+        as_of = seen.as_of
+        if (as_of.catalogue_version, as_of.credentials_version) != (catalog.version, catalog.credentials_version):
             raise CatalogueMoved
         return seen
 

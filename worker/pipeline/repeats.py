@@ -6,7 +6,7 @@ from datetime import datetime
 
 from repository import inbox, placed_orders
 from repository.database import Connection
-from repository.facts import Moment
+from repository.facts import AsOf
 from repository.inbox import Claim, Claimed
 from schemas import rejections
 from schemas.catalog import Catalog
@@ -74,7 +74,7 @@ Verdict = tuple[Command, Claimed, PricedOrder | Rejection | Exception]
 
 
 def sort_out(
-    commands: Sequence[Command], claimed: Mapping[tuple[str, str], Claimed], keys: KeyRing, moment: Moment
+    commands: Sequence[Command], claimed: Mapping[tuple[str, str], Claimed], keys: KeyRing, as_of: AsOf
 ) -> tuple[list[Outcome], list[Pruned], list[ToJudge]]:
     """Tell the requests that were answered before, and of them those whose order alone is left, from those to judge."""
     settled: list[Outcome] = []
@@ -87,7 +87,7 @@ def sort_out(
         same = is_known and keys.is_same(command.request, row.fingerprint, row.fingerprint_version)
         refusal = _refusal(command, claimed, is_repeat=same)
         if refusal is not None:
-            settled.append(outcomes.rejected(reading, Rejection.of([refusal]), moment.now))
+            settled.append(outcomes.rejected(reading, Rejection.of([refusal]), as_of.now))
         elif row.is_placed and answer is None:
             pruned.append((command, row))
         elif answer is None or not same:
@@ -95,7 +95,7 @@ def sort_out(
         elif row.is_placed:
             settled.append(outcomes.repeated(reading, answer))
         elif reading.delivery.is_same_try and reading.delivery.trail.replays == answer.replays:
-            settled.append(outcomes.rejected_again(reading, answer, moment.now))
+            settled.append(outcomes.rejected_again(reading, answer, as_of.now))
         else:
             to_judge.append((command, row))
     return settled, pruned, to_judge
