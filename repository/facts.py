@@ -9,7 +9,7 @@ from typing import Any
 from repository import queries
 from repository.database import Connection
 from schemas.catalog import BillingCycle, Extra
-from schemas.order import Client, Facts, OwnedAddon, OwnedDomain, OwnedService, Totals, Wanted
+from schemas.order import Client, Facts, FactsNeeded, OwnedAddon, OwnedDomain, OwnedService, Totals
 
 SQL = queries.load("facts.sql")
 
@@ -26,24 +26,24 @@ class AsOf:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the database says, at one as_of. What is not there is simply absent."""
+    """What the database says, at one moment. What is not there is simply absent."""
 
     as_of: AsOf
     facts: Facts
     totals: Totals
 
 
-async def lock_clients(connection: Connection, wanted: Wanted) -> None:
+async def lock_clients(connection: Connection, needed: FactsNeeded) -> None:
     """Let clients whose history decides have one order at a time."""
     assert connection.is_in_transaction()
-    await _lock(connection, "lock_clients", wanted.history_clients)
+    await _lock(connection, "lock_clients", needed.history_clients)
 
 
-async def lock_totals(connection: Connection, wanted: Wanted) -> None:
+async def lock_totals(connection: Connection, needed: FactsNeeded) -> None:
     """Let nobody else use up what these requests may: products, then promotions, each by id."""
     assert connection.is_in_transaction()
-    await _lock(connection, "lock_stock", wanted.stock_products)
-    await _lock(connection, "lock_promotion_uses", wanted.limited_promotions)
+    await _lock(connection, "lock_stock", needed.stock_products)
+    await _lock(connection, "lock_promotion_uses", needed.limited_promotions)
 
 
 async def _lock(connection: Connection, query: str, ids: Collection[int]) -> None:
@@ -51,21 +51,21 @@ async def _lock(connection: Connection, query: str, ids: Collection[int]) -> Non
         await connection.fetch(SQL[query], sorted(ids))
 
 
-async def see(connection: Connection, wanted: Wanted) -> Seen:
+async def see(connection: Connection, needed: FactsNeeded) -> Seen:
     """Read everything that the requests name. Of totals, what is not locked may be used up the moment after."""
-    domains = sorted(wanted.domains)
+    domains = sorted(needed.domains)
     row = await connection.fetchrow(
         SQL["see"],
-        sorted(wanted.clients),
-        sorted(wanted.contacts),
-        sorted(wanted.services),
-        sorted(wanted.addons),
+        sorted(needed.clients),
+        sorted(needed.contacts),
+        sorted(needed.services),
+        sorted(needed.addons),
         [client_id for client_id, _ in domains],
         [name for _, name in domains],
-        sorted(wanted.owned_products_clients),
-        sorted(wanted.stock_products),
-        sorted(wanted.limited_promotions),
-        sorted(wanted.history_clients),
+        sorted(needed.owned_products_clients),
+        sorted(needed.stock_products),
+        sorted(needed.limited_promotions),
+        sorted(needed.history_clients),
     )
     assert row is not None, "the migrations make the one row of the catalogue"
     facts = Facts(

@@ -174,8 +174,8 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a batch must know and lock: ids of what its requests name (worker/domain/wanted.py)."""
+class FactsNeeded:
+    """What a batch must know and lock: ids of what its requests name (worker/domain/facts_needed.py)."""
 
     clients: frozenset[int]
     contacts: frozenset[int]

@@ -40,6 +40,7 @@ from schemas.catalog import BillingCycle, Catalog, Extra
 from schemas.order import (
     Client,
     Facts,
+    FactsNeeded,
     OwnedDomain,
     OwnedService,
     PlacedOrder,
@@ -49,14 +50,13 @@ from schemas.order import (
     PricedRenewal,
     PricedService,
     Totals,
-    Wanted,
 )
 from schemas.rejections import Rejection
 from schemas.replies import Reply
 from worker.broker.messages import Delivery, Outgoing, Properties
 from worker.broker.republish import Republisher
 from worker.domain.decide import decide
-from worker.domain.wanted import wanted
+from worker.domain.facts_needed import facts_needed
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge, Reading
 from worker.key_ring import KeyRing
@@ -248,7 +248,7 @@ class Peer:
             return outcomes.repeated(reading, await self._answer(session, request_id))
         now, today, version = (await session.execute(MOMENT)).one()
         assert version == self._catalog.version, "nobody changes the catalogue meanwhile"
-        needed = wanted([request], self._catalog)
+        needed = facts_needed([request], self._catalog)
         totals = await self._lock(session, needed)
         verdict, _ = decide(request, await self._facts(session, needed, today), totals, self._catalog)
         if isinstance(verdict, Rejection):
@@ -274,7 +274,7 @@ class Peer:
         reply = Reply(orjson.dumps(row.reply))
         return Answer(row.request_id, row.outcome, row.replays, reply, tuple(row.events), row.answered_at)
 
-    async def _lock(self, session: AsyncSession, needed: Wanted) -> Totals:
+    async def _lock(self, session: AsyncSession, needed: FactsNeeded) -> Totals:
         assert not needed.limited_promotions
         assert not needed.history_clients
         if not needed.stock_products:
@@ -287,7 +287,7 @@ class Peer:
         )
         return Totals(dict(rows.all()), {}, frozenset(), frozenset())
 
-    async def _facts(self, session: AsyncSession, needed: Wanted, today: date) -> Facts:
+    async def _facts(self, session: AsyncSession, needed: FactsNeeded, today: date) -> Facts:
         """Read what the request names, a statement a table, and none where it names nothing."""
         assert not needed.contacts
         assert not needed.addons

@@ -6,7 +6,7 @@ from typing import Any
 
 from repository import facts
 from repository.database import Connection, Database
-from schemas.order import Wanted
+from schemas.order import FactsNeeded
 
 NOTHING = frozenset[Any]()
 
@@ -20,7 +20,7 @@ async def test_every_column_is_read_into_the_field_of_its_name(shop_url: str) ->
         names = await connection.fetch("SELECT client_id, name FROM domains")
         seen = await facts.see(
             connection,
-            Wanted(
+            FactsNeeded(
                 clients=ids["clients"],
                 contacts=NOTHING,
                 services=ids["services"],

@@ -10,7 +10,7 @@ from schemas import add_order, topology, wire
 from schemas.order import OrderRequest, PricedOrder
 from schemas.rejections import Rejected, Rejection
 from worker.domain.decide import decide
-from worker.domain.wanted import wanted
+from worker.domain.facts_needed import facts_needed
 from worker.intake.edge import check_action, check_size
 
 
@@ -29,6 +29,6 @@ async def quote(request: OrderRequest, database: Database) -> PricedOrder | Reje
     """Decide on a request as a worker would at this moment. Stock and uses may be gone by the time it is sent."""
     async with database.snapshot() as connection:
         catalog = await catalogue.read(connection)
-        seen = await facts.see(connection, wanted([request], catalog))
+        seen = await facts.see(connection, facts_needed([request], catalog))
     verdict, _ = decide(request, seen.facts, seen.totals, catalog)
     return verdict

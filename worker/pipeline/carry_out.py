@@ -28,7 +28,7 @@ from worker import metrics
 from worker.broker.messages import Delivery
 from worker.domain.cart import rows_of
 from worker.domain.decide import decide
-from worker.domain.wanted import wanted
+from worker.domain.facts_needed import facts_needed
 from worker.intake.edge import Reading
 from worker.pipeline import outcomes
 from worker.pipeline.context import CatalogueMoved, Context
@@ -155,7 +155,7 @@ async def _settle(
         async with context.database.transaction() as connection:
             claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]
             claimed = await inbox.claim(connection, claims)
-            needed = wanted([command.request for command in commands], catalog)
+            needed = facts_needed([command.request for command in commands], catalog)
             await facts.lock_clients(connection, needed)
             if is_contended:
                 await facts.lock_totals(connection, needed)
@@ -181,7 +181,7 @@ async def _settle_nothing(catalog: Catalog, context: Context) -> dict[int, Outco
         CatalogueMoved: it was an older one.
     """
     async with context.database.connection() as connection:
-        await context.see(connection, wanted([], catalog), catalog)
+        await context.see(connection, facts_needed([], catalog), catalog)
     return {}
 
 

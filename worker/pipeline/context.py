@@ -12,7 +12,7 @@ from repository.facts import Seen
 from repository.inbox import Mark
 from repository.revisions import check_migrated
 from schemas.catalog import Catalog
-from schemas.order import Wanted
+from schemas.order import FactsNeeded
 from schemas.shop_settings import Given, ShopSettings
 from worker.broker.reply_queues import ReplyQueues
 from worker.intake.edge import Edge
@@ -83,13 +83,13 @@ class Context:
         """The database's time, where it cannot be asked: by how its clock stood to ours when it was asked last."""
         return datetime.now(UTC) + self._ahead
 
-    async def see(self, connection: Connection, wanted: Wanted, catalog: Catalog) -> Seen:
+    async def see(self, connection: Connection, needed: FactsNeeded, catalog: Catalog) -> Seen:
         """Ask the database for facts, for its time, and whether its catalogue and credentials are still these.
 
         Raises:
             CatalogueMoved: they are others.
         """
-        seen = await facts.see(connection, wanted)
+        seen = await facts.see(connection, needed)
         self._ahead = seen.as_of.now - datetime.now(UTC)
         as_of = seen.as_of
         if (as_of.catalogue_version, as_of.credentials_version) != (catalog.version, catalog.credentials_version):

@@ -1,14 +1,14 @@
 """What must be read and locked for a batch."""
 
-from schemas.order import AddonLine, Item, Wanted
-from worker.domain.wanted import wanted
+from schemas.order import AddonLine, FactsNeeded, Item
+from worker.domain.facts_needed import facts_needed
 
 from .builders import a_catalog, a_product, a_promotion, a_request
 
 NOTHING = frozenset[int]()
 
 
-def test_every_fact_that_the_requests_name_is_wanted() -> None:
+def test_every_fact_that_the_requests_name_is_needed() -> None:
     first = a_request(
         Item(key=0, product_id=1),
         contact_id=7,
@@ -18,9 +18,9 @@ def test_every_fact_that_the_requests_name_is_wanted() -> None:
     )
     second = a_request(addon_renewals=(4,))
 
-    found = wanted([first, second], a_catalog(products=[a_product()]))
+    found = facts_needed([first, second], a_catalog(products=[a_product()]))
 
-    assert found == Wanted(
+    assert found == FactsNeeded(
         clients=frozenset({1}),
         contacts=frozenset({7}),
         services=frozenset({3, 10, 19}),
@@ -33,23 +33,23 @@ def test_every_fact_that_the_requests_name_is_wanted() -> None:
     )
 
 
-def test_the_stock_of_controlled_products_is_wanted() -> None:
+def test_the_stock_of_controlled_products_is_needed() -> None:
     catalog = a_catalog(products=[a_product(1, stock_controlled=True), a_product(2)])
     request = a_request(Item(key=0, product_id=1), Item(key=1, product_id=2), Item(key=2, product_id=4242), Item(key=3))
 
-    assert wanted([request], catalog).stock_products == {1}
+    assert facts_needed([request], catalog).stock_products == {1}
 
 
-def ids(found: Wanted) -> tuple[list[int], list[int], list[int]]:
+def ids(found: FactsNeeded) -> tuple[list[int], list[int], list[int]]:
     return list(found.limited_promotions), list(found.history_clients), list(found.owned_products_clients)
 
 
-def test_a_promotions_limit_history_and_required_products_are_wanted() -> None:
+def test_a_promotions_limit_history_and_required_products_are_needed() -> None:
     request = a_request(promo_code="WeLcOmE")
 
-    limited = wanted([request], a_catalog(promotions=[a_promotion(max_uses=5)]))
-    new_only = wanted([request], a_catalog(promotions=[a_promotion(new_signups_only=True)]))
-    requires = wanted([request], a_catalog(promotions=[a_promotion(requires_products=frozenset({24}))]))
+    limited = facts_needed([request], a_catalog(promotions=[a_promotion(max_uses=5)]))
+    new_only = facts_needed([request], a_catalog(promotions=[a_promotion(new_signups_only=True)]))
+    requires = facts_needed([request], a_catalog(promotions=[a_promotion(requires_products=frozenset({24}))]))
 
     assert ids(limited) == ([1], [], [])
     assert ids(new_only) == ([], [1], [])
@@ -57,6 +57,6 @@ def test_a_promotions_limit_history_and_required_products_are_wanted() -> None:
 
 
 def test_an_unknown_or_absent_code_wants_nothing() -> None:
-    found = wanted([a_request(promo_code="NOSUCH"), a_request()], a_catalog(promotions=[a_promotion(max_uses=5)]))
+    found = facts_needed([a_request(promo_code="NOSUCH"), a_request()], a_catalog(promotions=[a_promotion(max_uses=5)]))
 
     assert (found.limited_promotions, found.history_clients) == (NOTHING, NOTHING)

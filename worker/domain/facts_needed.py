@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 
 from schemas.catalog import Catalog, Promotion
 from schemas.domain_names import existing_domain_name
-from schemas.order import OrderRequest, Renewal, Wanted
+from schemas.order import FactsNeeded, OrderRequest, Renewal
 
 
-def wanted(requests: Iterable[OrderRequest], catalog: Catalog) -> Wanted:
+def facts_needed(requests: Iterable[OrderRequest], catalog: Catalog) -> FactsNeeded:
     """Name every fact and every running total that `decide` will look up for these requests."""
     asked = tuple(requests)
     promoted = tuple(_promoted(asked, catalog))
-    return Wanted(
+    return FactsNeeded(
         clients=frozenset(request.client_id for request in asked),
         contacts=frozenset(request.contact_id for request in asked if request.contact_id is not None),
         services=frozenset(service_id for request in asked for service_id in _services(request)),
