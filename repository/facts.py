@@ -25,7 +25,7 @@ class AsOf:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FactsRead:
     """What the database says, at one moment. What is not there is simply absent."""
 
     as_of: AsOf
@@ -51,11 +51,11 @@ async def _lock(connection: Connection, query: str, ids: Collection[int]) -> Non
         await connection.fetch(SQL[query], sorted(ids))
 
 
-async def see(connection: Connection, needed: FactsNeeded) -> Seen:
+async def read(connection: Connection, needed: FactsNeeded) -> FactsRead:
     """Read everything that the requests name. Of totals, what is not locked may be used up the moment after."""
     domains = sorted(needed.domains)
     row = await connection.fetchrow(
-        SQL["see"],
+        SQL["read"],
         sorted(needed.clients),
         sorted(needed.contacts),
         sorted(needed.services),
@@ -85,7 +85,7 @@ async def see(connection: Connection, needed: FactsNeeded) -> Seen:
             (client_id, promotion) for client_id, promotions in row["history"] for promotion in promotions or ()
         ),
     )
-    return Seen(AsOf(row["now"], row["today"], row["version"], row["credentials_version"]), facts, totals)
+    return FactsRead(AsOf(row["now"], row["today"], row["version"], row["credentials_version"]), facts, totals)
 
 
 def _service(columns: tuple[Any, ...]) -> OwnedService:

@@ -1,4 +1,4 @@
--- name: see
+-- name: read
 -- In one round trip: when it is, which versions of the catalogue and of its
 -- credentials count, and all that the requests of a batch name.
 -- $1 clients, $2 contacts, $3 services, $4 addons that exist on a service, $5 clients and $6 ASCII names of domains to

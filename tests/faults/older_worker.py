@@ -13,8 +13,8 @@ from worker import __main__ as program
 from worker.settings import Settings
 
 OTHERWISE = (
-    (facts.SQL, "see", "coalesce(timezone, 'UTC')", "'UTC'"),
-    (facts.SQL, "see", "    credentials_version,", "    1 AS credentials_version,"),
+    (facts.SQL, "read", "coalesce(timezone, 'UTC')", "'UTC'"),
+    (facts.SQL, "read", "    credentials_version,", "    1 AS credentials_version,"),
     (catalog_snapshot.SQL, "versions", "credentials_version", "1 AS credentials_version"),
     (catalog_snapshot.SQL, "catalogue", "credentials_version", "1 AS credentials_version"),
     (catalog_snapshot.SQL, "catalogue", ", tax, invoice_grace_days, nameservers, timezone", ""),

@@ -18,7 +18,7 @@ async def test_every_column_is_read_into_the_field_of_its_name(shop_url: str) ->
             for table in ("clients", "services", "service_addons")
         }
         names = await connection.fetch("SELECT client_id, name FROM domains")
-        seen = await facts.see(
+        seen = await facts.read(
             connection,
             FactsNeeded(
                 clients=ids["clients"],

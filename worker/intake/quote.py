@@ -29,6 +29,6 @@ async def quote(request: OrderRequest, database: Database) -> PricedOrder | Reje
     """Decide on a request as a worker would at this moment. Stock and uses may be gone by the time it is sent."""
     async with database.snapshot() as connection:
         catalog = await catalogue.read(connection)
-        seen = await facts.see(connection, facts_needed([request], catalog))
-    verdict, _ = decide(request, seen.facts, seen.totals, catalog)
+        found = await facts.read(connection, facts_needed([request], catalog))
+    verdict, _ = decide(request, found.facts, found.totals, catalog)
     return verdict

@@ -19,7 +19,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 
 from repository import facts, inbox, orders
 from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection
-from repository.facts import AsOf, Seen
+from repository.facts import AsOf, FactsRead
 from repository.orders import OrderToPlace, UsedUp
 from schemas.catalog import Catalog
 from schemas.order import PricedOrder
@@ -159,12 +159,12 @@ async def _settle(
             await facts.lock_clients(connection, needed)
             if is_contended:
                 await facts.lock_totals(connection, needed)
-            seen = await context.see(connection, needed, catalog)
-            settled, pruned, to_judge = sort_out(commands, claimed, context.keys, seen.as_of)
+            found = await context.read(connection, needed, catalog)
+            settled, pruned, to_judge = sort_out(commands, claimed, context.keys, found.as_of)
             settled += await recall_pruned(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
-            verdicts = _decide(to_judge, seen, catalog)
-            settled += await _place(connection, verdicts, seen.as_of, catalog, context)
+            verdicts = _decide(to_judge, found, catalog)
+            settled += await _place(connection, verdicts, found.as_of, catalog, context)
             await inbox.supersede(connection, superseded_by(verdicts, claimed))
             await inbox.mark_published(connection, marks)
             await orders.use_up(connection, [verdict for *_, verdict in verdicts if isinstance(verdict, PricedOrder)])
@@ -181,17 +181,17 @@ async def _settle_nothing(catalog: Catalog, context: Context) -> dict[int, Outco
         CatalogueMoved: it was an older one.
     """
     async with context.database.connection() as connection:
-        await context.see(connection, facts_needed([], catalog), catalog)
+        await context.read(connection, facts_needed([], catalog), catalog)
     return {}
 
 
-def _decide(to_judge: Sequence[ToJudge], seen: Seen, catalog: Catalog) -> list[Verdict]:
+def _decide(to_judge: Sequence[ToJudge], found: FactsRead, catalog: Catalog) -> list[Verdict]:
     """Judge requests one after the other: each sees what those before it took."""
-    totals = seen.totals
+    totals = found.totals
     verdicts: list[Verdict] = []
     for command, row in to_judge:
         try:
-            verdict, totals = decide(command.request, seen.facts, totals, catalog)
+            verdict, totals = decide(command.request, found.facts, totals, catalog)
         except PASSING_FAULTS:
             raise
         except Exception as error:  # noqa: BLE001  # a bug in a pure rule: the transaction is as it was; the others go on

@@ -8,7 +8,7 @@ import structlog
 from repository import catalog as catalogue
 from repository import facts, shop_settings
 from repository.database import Connection, Database, now
-from repository.facts import Seen
+from repository.facts import FactsRead
 from repository.inbox import Mark
 from repository.revisions import check_migrated
 from schemas.catalog import Catalog
@@ -83,18 +83,18 @@ class Context:
         """The database's time, where it cannot be asked: by how its clock stood to ours when it was asked last."""
         return datetime.now(UTC) + self._ahead
 
-    async def see(self, connection: Connection, needed: FactsNeeded, catalog: Catalog) -> Seen:
+    async def read(self, connection: Connection, needed: FactsNeeded, catalog: Catalog) -> FactsRead:
         """Ask the database for facts, for its time, and whether its catalogue and credentials are still these.
 
         Raises:
             CatalogueMoved: they are others.
         """
-        seen = await facts.see(connection, needed)
-        self._ahead = seen.as_of.now - datetime.now(UTC)
-        as_of = seen.as_of
+        found = await facts.read(connection, needed)
+        self._ahead = found.as_of.now - datetime.now(UTC)
+        as_of = found.as_of
         if (as_of.catalogue_version, as_of.credentials_version) != (catalog.version, catalog.credentials_version):
             raise CatalogueMoved
-        return seen
+        return found
 
     async def reload(self) -> None:
         async with self.database.transaction() as connection:
