@@ -19,7 +19,7 @@ from schemas.events import Cause
 from tests.acceptance.test_cases import CASES, body_of
 from tests.integration.test_commands import orders
 from tests.shop import POLL_SECONDS, SECONDS_MAX, Asked, Shop
-from worker.domain.recall import recall
+from worker.domain.rebuild import rebuild_order
 
 ORDER: dict[str, Any] = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 WRONG = {**ORDER, "paymentmethod": "bitcoin"}
@@ -268,7 +268,7 @@ async def rebuilt_events(
             order = orders_read[row["id"]]
             request = add_order.parse(wire.decode(body_of(cases[name]), cases[name]["content_type"]))
             cause = Cause(row["caller"], name, (cases[name].get("headers") or {}).get("traceparent"), order.placed_at)
-            for event in placed_order.events(*recall(request, order, catalog), cause):
+            for event in placed_order.events(*rebuild_order(request, order, catalog), cause):
                 said[name, event.type] = event.body
     return said
 

@@ -39,7 +39,7 @@ from worker.pipeline.repeats import (
     Verdict,
     command_of,
     last_word,
-    recall_pruned,
+    rebuild_pruned,
     sort_out,
     superseded_by,
     without_copies,
@@ -161,7 +161,7 @@ async def _settle(
                 await facts.lock_totals(connection, needed)
             found = await context.read(connection, needed, catalog)
             settled, pruned, to_judge = sort_out(commands, claimed, context.keys, found.as_of)
-            settled += await recall_pruned(connection, pruned, catalog)
+            settled += await rebuild_pruned(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = _decide(to_judge, found, catalog)
             settled += await _place(connection, verdicts, found.as_of, catalog, context)

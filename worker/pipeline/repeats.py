@@ -13,7 +13,7 @@ from schemas.catalog import Catalog
 from schemas.order import OrderRequest, PricedOrder
 from schemas.rejections import Fault, Rejection
 from worker.broker.messages import is_message_id
-from worker.domain.recall import recall
+from worker.domain.rebuild import rebuild_order
 from worker.intake.authentication import Caller
 from worker.intake.edge import Reading
 from worker.key_ring import KeyRing
@@ -101,14 +101,14 @@ def sort_out(
     return settled, pruned, to_judge
 
 
-async def recall_pruned(connection: Connection, pruned: Sequence[Pruned], catalog: Catalog) -> list[Outcome]:
+async def rebuild_pruned(connection: Connection, pruned: Sequence[Pruned], catalog: Catalog) -> list[Outcome]:
     """Answer requests whose order was placed so long ago that its answer is not kept, from the order's own rows."""
     found = await placed_orders.read(connection, [row.order_id for _, row in pruned if row.order_id is not None])
     said: list[Outcome] = []
     for command, row in pruned:
         assert row.order_id is not None, "what is placed and has no answer has its order"
         order = found[row.order_id]
-        said.append(outcomes.rebuilt(command.reading, *recall(command.request, order, catalog)))
+        said.append(outcomes.rebuilt(command.reading, *rebuild_order(command.request, order, catalog)))
     return said
 
 

@@ -52,7 +52,7 @@ from worker.domain.wording import (
 RecordedItem = RecordedService | RecordedAddon | RecordedDomain | RecordedRenewal
 
 
-def recall(request: OrderRequest, order: RecordedOrder, catalog: Catalog) -> tuple[PricedOrder, PlacedOrder]:
+def rebuild_order(request: OrderRequest, order: RecordedOrder, catalog: Catalog) -> tuple[PricedOrder, PlacedOrder]:
     """Put an order together again, so that its reply and events say what they said, under the ids that they had."""
     digits = catalog.currencies[order.currency].digits
     recorded = tuple(_in_order(request, order))
