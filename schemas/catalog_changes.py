@@ -47,7 +47,7 @@ class EntryChange:
 
 @dataclass(frozen=True, slots=True)
 class ValueChange:
-    """One value of an entry that is another one now. `place` is empty where it is the entry itself that is new or gone.
+    """One value of an entry that is another one now. `path` is empty where it is the entry itself that is new or gone.
 
     None in `before` or `after`: none, not sold, or not there.
     """
@@ -55,7 +55,7 @@ class ValueChange:
     section: str
     key: str
     name: str  # of the entry, for people; empty: it has none but its key
-    place: str  # as in pricing.USD.monthly, or config_options[2].choices[7].name: with ids, not positions
+    path: str  # as in pricing.USD.monthly, or config_options[2].choices[7].name: with ids, not positions
     what: str  # the same, for people
     before: Any
     after: Any
@@ -81,11 +81,11 @@ def in_detail(changes: Iterable[EntryChange]) -> Iterator[ValueChange]:
     for change in changes:
         entry = change.before if change.after is None else change.after
         named = entry.get(_NAMES.get(change.section, "name"), "") if isinstance(entry, Mapping) else ""
-        for place, what, before, after in _differences(change.before, change.after):
-            yield ValueChange(change.section, change.key, named, place, what, before, after)
+        for path, what, before, after in _differences(change.before, change.after):
+            yield ValueChange(change.section, change.key, named, path, what, before, after)
 
 
-Difference = tuple[str, str, Any, Any]  # place, what, before, after
+Difference = tuple[str, str, Any, Any]  # path, what, before, after
 
 
 def _differences(before: Any, after: Any) -> Iterator[Difference]:
@@ -101,21 +101,21 @@ def _differences(before: Any, after: Any) -> Iterator[Difference]:
         elif key in _MEMBERS:
             yield from _in_members(key, was or [], is_ or [])
         elif isinstance(was or is_, Mapping):
-            for place, what, one, other in _differences(was or {}, is_ or {}):
-                yield f"{key}.{place}", f"{key} {what}", one, other
+            for path, what, one, other in _differences(was or {}, is_ or {}):
+                yield f"{key}.{path}", f"{key} {what}", one, other
         else:
             yield key, key, was, is_
 
 
-def _in_table(place: str, path: tuple[str, ...], before: Any, after: Any) -> Iterator[Difference]:
+def _in_table(path: str, keys: tuple[str, ...], before: Any, after: Any) -> Iterator[Difference]:
     """Compare tables of amounts by currency. What has a price and a setup fee is one amount."""
     if _is_amount(before) and _is_amount(after):
-        yield ".".join((place, *path)), " ".join(_words_of(place, *path)), before, after
+        yield ".".join((path, *keys)), " ".join(_words_of(path, *keys)), before, after
         return
     was, is_ = before or {}, after or {}
     for key in {**was, **is_}:
         if was.get(key) != is_.get(key):
-            yield from _in_table(place, (*path, key), was.get(key), is_.get(key))
+            yield from _in_table(path, (*keys, key), was.get(key), is_.get(key))
 
 
 def _words_of(table: str, currency: str, *keys: str) -> Iterator[str]:
@@ -137,8 +137,8 @@ def _in_members(key: str, before: list[Any], after: list[Any]) -> Iterator[Diffe
         if one == other:
             continue
         at, what = f"{key}[{own}]", f"{_MEMBERS[key]} {shown({**(one or {}), **(other or {})}['name'])}"
-        for place, inner, value, other_value in _differences(one, other):
-            yield f"{at}.{place}".removesuffix("."), f"{what}, {inner}".removesuffix(", "), value, other_value
+        for path, inner, value, other_value in _differences(one, other):
+            yield f"{at}.{path}".removesuffix("."), f"{what}, {inner}".removesuffix(", "), value, other_value
     if was.keys() == is_.keys() and list(was) != list(is_):
         yield key, f"order of {key}", list(was), list(is_)
 
@@ -157,7 +157,7 @@ def sentence(change: ValueChange) -> str:
     if any(isinstance(value, Mapping) and not _is_amount(value) for value in pair):  # an entry, or a member of a list
         said = "new" if change.before is None else "gone"
         return ": ".join(part for part in (named(change), change.what, said) if part)
-    absent = "not sold" if _PRICED.search(change.place) else "none"
+    absent = "not sold" if _PRICED.search(change.path) else "none"
     before, after = (absent if value is None else _text(value) for value in pair)
     return f"{named(change)}: {change.what and f'{change.what} '}{before} → {after}"
 

@@ -79,7 +79,7 @@ _OWNER_NOUNS = {
 class Mention:
     """Something that the file describes or refers to. `owner` is set for what belongs to one thing for good."""
 
-    place: str
+    path: str
     section: str
     key: str
     owner: str | None = None
@@ -153,8 +153,8 @@ def _repeats(file: CatalogFile) -> Iterator[str]:
     for mention in _described(file):
         key = (mention.section, mention.key)
         if key in first:
-            yield f"{mention.place}: {shown(mention.key)} is already at {first[key]}"
-        first.setdefault(key, mention.place)
+            yield f"{mention.path}: {shown(mention.key)} is already at {first[key]}"
+        first.setdefault(key, mention.path)
 
 
 def _unknown(file: CatalogFile, known: Known) -> Iterator[str]:
@@ -162,7 +162,7 @@ def _unknown(file: CatalogFile, known: Known) -> Iterator[str]:
     for mention in _references(file):
         key = (mention.section, mention.key)
         if key not in here and key not in known.owners:
-            yield f"{mention.place}: there is no {_NOUNS[mention.section]} {shown(mention.key)}"
+            yield f"{mention.path}: there is no {_NOUNS[mention.section]} {shown(mention.key)}"
     if _need_payment_method(file) and (_ANY_PAYMENT_METHOD.section, _ANY_PAYMENT_METHOD.key) not in known.owners:
         yield "orders: there is no payment method that they could have been placed with"
 
@@ -172,7 +172,7 @@ def _owned_by_others(file: CatalogFile, known: Known) -> Iterator[str]:
         owner = known.owners.get((mention.section, mention.key))
         if owner and owner != mention.owner:
             noun = _OWNER_NOUNS[mention.section]
-            yield f"{mention.place}: {shown(mention.key)} belongs to {noun} {shown(owner)} in the database"
+            yield f"{mention.path}: {shown(mention.key)} belongs to {noun} {shown(owner)} in the database"
 
 
 def _defaults(file: CatalogFile, known: Known, *, may_be_elsewhere: bool) -> Iterator[str]:
@@ -185,10 +185,10 @@ def _defaults(file: CatalogFile, known: Known, *, may_be_elsewhere: bool) -> Ite
 
 def _digits(file: CatalogFile, known: Known) -> Iterator[str]:
     currencies = _currencies(file, known)
-    for place, code, amount in _amounts(file, _default_currency(file, known)):
+    for path, code, amount in _amounts(file, _default_currency(file, known)):
         _, digits = currencies.get(code, (False, 2))
         if amount != round(amount, digits):
-            yield f"{place}: {code} has {digits or 'no'} decimals"
+            yield f"{path}: {code} has {digits or 'no'} decimals"
 
 
 def _currencies(file: CatalogFile, known: Known) -> dict[str, tuple[bool, int]]:
@@ -207,7 +207,7 @@ def _unknown_time_zone(file: CatalogFile, known: Known) -> Iterator[str]:
     """Find what this machine may know and the database does not: today is asked of its clock."""
     for mention in _time_zone(file):
         if (mention.section, mention.key) not in known.owners:
-            yield f"{mention.place}: the database knows no time zone {shown(mention.key)}"
+            yield f"{mention.path}: the database knows no time zone {shown(mention.key)}"
 
 
 def _tax_turned(file: CatalogFile, known: Known) -> Iterator[str]:
@@ -229,25 +229,25 @@ def _need_payment_method(file: CatalogFile) -> bool:
 def _described(file: CatalogFile) -> Iterator[Mention]:
     for section, name in KEYS.items():
         owner = _OWNERS.get(section)
-        for place, entry in _entries(file, section):
-            yield Mention(f"{place}.{name}", section, str(getattr(entry, name)), owner and str(getattr(entry, owner)))
-    for place, product in _entries(file, "products"):
-        yield from _described_by_product(place, product)
-    for place, promotion in _entries(file, "promotions"):
+        for path, entry in _entries(file, section):
+            yield Mention(f"{path}.{name}", section, str(getattr(entry, name)), owner and str(getattr(entry, owner)))
+    for path, product in _entries(file, "products"):
+        yield from _described_by_product(path, product)
+    for path, promotion in _entries(file, "promotions"):
         # Codes are matched without case (addorder.md 5.9).
-        yield Mention(f"{place}.code", "promotion_codes", promotion.code.lower(), str(promotion.id))
-    for place, order in _entries(file, "orders"):
-        yield Mention(f"{place}.ordernum", "order_numbers", order.order_number, str(order.id))
-    for place, tld in _entries(file, "tlds"):
+        yield Mention(f"{path}.code", "promotion_codes", promotion.code.lower(), str(promotion.id))
+    for path, order in _entries(file, "orders"):
+        yield Mention(f"{path}.ordernum", "order_numbers", order.order_number, str(order.id))
+    for path, tld in _entries(file, "tlds"):
         for number, asked in enumerate(tld.fields):
-            yield Mention(f"{place}.fields[{number}].name", f"fields of {tld.tld}", asked.name)
+            yield Mention(f"{path}.fields[{number}].name", f"fields of {tld.tld}", asked.name)
 
 
-def _described_by_product(place: str, product: Any) -> Iterator[Mention]:
+def _described_by_product(path: str, product: Any) -> Iterator[Mention]:
     for number, asked in enumerate(product.custom_fields):
-        yield Mention(f"{place}.custom_fields[{number}].id", "custom_fields", str(asked.id), str(product.id))
+        yield Mention(f"{path}.custom_fields[{number}].id", "custom_fields", str(asked.id), str(product.id))
     for number, option in enumerate(product.config_options):
-        at = f"{place}.config_options[{number}]"
+        at = f"{path}.config_options[{number}]"
         yield Mention(f"{at}.id", "config_options", str(option.id), str(product.id))
         for nth, choice in enumerate(option.choices):
             yield Mention(f"{at}.choices[{nth}].id", "config_choices", str(choice.id), str(option.id))
@@ -255,79 +255,79 @@ def _described_by_product(place: str, product: Any) -> Iterator[Mention]:
 
 def _references(file: CatalogFile) -> Iterator[Mention]:
     for section, name, target in _REFERENCES:
-        for place, entry in _entries(file, section):
+        for path, entry in _entries(file, section):
             if getattr(entry, name) is not None:
                 key = type(entry).model_fields[name].alias or name
-                yield Mention(f"{place}.{key}", target, str(getattr(entry, name)))
+                yield Mention(f"{path}.{key}", target, str(getattr(entry, name)))
     yield from _codes_used(file)
-    for place, table in _price_tables(file):
+    for path, table in _price_tables(file):
         for code in table:
-            yield Mention(f"{place}.{code}", "currencies", code)
-    for place, section, keys in _reference_lists(file):
+            yield Mention(f"{path}.{code}", "currencies", code)
+    for path, section, keys in _reference_lists(file):
         for number, key in enumerate(keys or ()):
-            yield Mention(f"{place}[{number}]", section, str(key))
+            yield Mention(f"{path}[{number}]", section, str(key))
 
 
 def _codes_used(file: CatalogFile) -> Iterator[Mention]:
-    for place, order in _entries(file, "orders"):
+    for path, order in _entries(file, "orders"):
         if order.promotion is not None:
-            yield Mention(f"{place}.promotion", "promotion_codes", order.promotion.lower())
+            yield Mention(f"{path}.promotion", "promotion_codes", order.promotion.lower())
 
 
 def _reference_lists(file: CatalogFile) -> Iterator[tuple[str, str, Any]]:
-    """List every list of keys: its place, whose keys they are, the keys."""
-    for place, product in _entries(file, "products"):
+    """List every list of keys: its path, whose keys they are, the keys."""
+    for path, product in _entries(file, "products"):
         if product.free_domain:
-            yield f"{place}.free_domain.tlds", "tlds", product.free_domain.tlds
-    for place, addon in _entries(file, "addons"):
-        yield f"{place}.products", "products", addon.products
-    for place, promotion in _entries(file, "promotions"):
-        yield f"{place}.requires_products", "products", promotion.requires_products
+            yield f"{path}.free_domain.tlds", "tlds", product.free_domain.tlds
+    for path, addon in _entries(file, "addons"):
+        yield f"{path}.products", "products", addon.products
+    for path, promotion in _entries(file, "promotions"):
+        yield f"{path}.requires_products", "products", promotion.requires_products
         for section in ("products", "addons", "tlds"):
-            yield f"{place}.applies_to.{section}", section, getattr(promotion.applies_to, section)
+            yield f"{path}.applies_to.{section}", section, getattr(promotion.applies_to, section)
 
 
 def _price_tables(file: CatalogFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """List every table of amounts by currency."""
-    for place, product in _entries(file, "products"):
-        yield f"{place}.pricing", product.prices
+    for path, product in _entries(file, "products"):
+        yield f"{path}.pricing", product.prices
         for number, option in enumerate(product.config_options):
             for nth, choice in enumerate(option.choices):
-                yield f"{place}.config_options[{number}].choices[{nth}].pricing", choice.prices
-    for place, addon in _entries(file, "addons"):
-        yield f"{place}.pricing", addon.prices
-    for place, tld in _entries(file, "tlds"):
-        yield f"{place}.pricing", tld.prices
-        yield f"{place}.extras", tld.extras
-    for place, promotion in _entries(file, "promotions"):
-        yield f"{place}.values", promotion.values
+                yield f"{path}.config_options[{number}].choices[{nth}].pricing", choice.prices
+    for path, addon in _entries(file, "addons"):
+        yield f"{path}.pricing", addon.prices
+    for path, tld in _entries(file, "tlds"):
+        yield f"{path}.pricing", tld.prices
+        yield f"{path}.extras", tld.extras
+    for path, promotion in _entries(file, "promotions"):
+        yield f"{path}.values", promotion.values
 
 
 def _amounts(file: CatalogFile, default: str) -> Iterator[tuple[str, str, Decimal]]:
-    """List every amount that is in a currency: its place, the currency, the amount."""
-    for place, table in _price_tables(file):
+    """List every amount that is in a currency: its path, the currency, the amount."""
+    for path, table in _price_tables(file):
         for code, value in table.items():
-            for at, amount in _leaves(f"{place}.{code}", value):
+            for at, amount in _leaves(f"{path}.{code}", value):
                 yield at, code, amount
-    for place, promotion in _entries(file, "promotions"):
+    for path, promotion in _entries(file, "promotions"):
         if promotion.type in (PromotionType.FIXED_AMOUNT, PromotionType.PRICE_OVERRIDE):
-            yield f"{place}.value", default, promotion.value
+            yield f"{path}.value", default, promotion.value
     paid_in = {client.id: client.currency for client in file.clients}
-    for place, client in _entries(file, "clients"):
-        yield f"{place}.credit", client.currency, client.credit
+    for path, client in _entries(file, "clients"):
+        yield f"{path}.credit", client.currency, client.credit
     for section in ("services", "domains"):
-        for place, entry in _entries(file, section):
-            yield f"{place}.recurring", paid_in.get(entry.client_id, ""), entry.recurring
+        for path, entry in _entries(file, section):
+            yield f"{path}.recurring", paid_in.get(entry.client_id, ""), entry.recurring
 
 
-def _leaves(place: str, value: Any) -> Iterator[tuple[str, Decimal]]:
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Decimal]]:
     if isinstance(value, PriceEntry):
         value = dict(value)
     if isinstance(value, Mapping):
         for key, member in value.items():
-            yield from _leaves(f"{place}.{key}", member)
+            yield from _leaves(f"{path}.{key}", member)
     elif value is not None:
-        yield place, value
+        yield path, value
 
 
 def _entries(file: CatalogFile, section: str) -> Iterator[tuple[str, Any]]:

@@ -55,7 +55,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class AddonLine:
-    """An addon for a service that exists. `parameter` and `item` name its place in the request."""
+    """An addon for a service that exists. `parameter` and `item` name its path in the request."""
 
     addon_id: int
     service_id: int
@@ -271,7 +271,7 @@ class PricedService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedAddon:
-    """An addon of a service of this order (`service` is its place in PricedOrder.items), or of one that exists."""
+    """An addon of a service of this order (`service` is its position in PricedOrder.items), or of one that exists."""
 
     kind: ClassVar = "addon"
 
@@ -331,7 +331,7 @@ PricedItem = PricedService | PricedAddon | PricedDomain | PricedRenewal
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One line of an invoice. `item` is the place in PricedOrder.items of what it bills; None: the whole order."""
+    """One line of an invoice. `item` is the position in PricedOrder.items of what it bills; None: the whole order."""
 
     item: int | None
     description: str

@@ -491,10 +491,10 @@ def test_a_script_has_place_code_and_message_of_each_finding() -> None:
     refused_file = check_in_a_shell('{"products": [{"id": 0}], "tlds": 7}', "--json")
     in_order = check_in_a_shell("{}", "--json")
 
-    assert json.loads(hurtful.stdout)[0].keys() == {"place", "code", "message"}
+    assert json.loads(hurtful.stdout)[0].keys() == {"path", "code", "message"}
     assert json.loads(hurtful.stdout)[0]["code"] == "tax_overlap"
     assert json.loads(refused_file.stdout)[0] == {
-        "place": "products[0].id", "code": "refused", "message": "must be at least 1",
+        "path": "products[0].id", "code": "refused", "message": "must be at least 1",
     }  # fmt: skip
     assert (hurtful.returncode, refused_file.returncode) == (1, 1)
     assert (hurtful.stderr, refused_file.stderr) == ("", "")

@@ -368,7 +368,7 @@ async def test_a_person_reads_what_a_load_changed_and_a_script_all_of_it(shop: S
     assert (again["version"], again["moved"], again["dry_run"], again["notes"]) == (4, True, False, [])
     assert again["sections"] == {"products": {"new": 0, "updated": 1, "unchanged": 0}}
     assert again["changes"][1] == {
-        "section": "products", "key": "7", "name": "Licence", "place": "pricing.USD.monthly", "what": "monthly USD",
+        "section": "products", "key": "7", "name": "Licence", "path": "pricing.USD.monthly", "what": "monthly USD",
         "before": {"price": "4.00", "setup": "0.00"}, "after": {"price": "0.40", "setup": "0.00"},
     }  # fmt: skip
 

@@ -120,7 +120,7 @@ def test_a_script_has_the_place_as_a_file_names_it_with_ids() -> None:
     after = {**STARTER, "config_options": [option], "pricing": {"USD": {"monthly": price("0.40")}}}
 
     found = [
-        (value.place, value.before, value.after) for value in in_detail([EntryChange("products", "7", STARTER, after)])
+        (value.path, value.before, value.after) for value in in_detail([EntryChange("products", "7", STARTER, after)])
     ]
 
     assert found == [

@@ -154,7 +154,7 @@ def check(
     file: File,
     *,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON list: place, code and message of each finding.")
+        bool, typer.Option("--json", help="Print one JSON list: path, code and message of each finding.")
     ] = False,
 ) -> None:
     """Check a catalogue file by itself: changes nothing, and needs no database.
@@ -163,7 +163,7 @@ def check(
     must be in it only if it has others of that kind.
     Tells what `load` refuses; if that is nothing, what it takes and what hurts
     later: missing prices, options given away, promotions that never apply, tax
-    rules that overlap. Each with its place in the file, and the mend.
+    rules that overlap. Each with its place in the file, and the fix.
     A price of -1.00 is taken as not offered on purpose.
 
     The status is 1 if anything is found, so that a script may stop there.

@@ -29,14 +29,14 @@ def fail_for(error: CatalogError, *, as_json: bool = False) -> NoReturn:
 
 
 def _refused(fault: str) -> Finding:
-    """Take a line apart: its place, unless the fault is the whole file's, stands before a colon."""
-    place, _, message = fault.partition(": ")
-    return Finding(place, "refused", message) if message else Finding("the file", "refused", fault)
+    """Take a line apart: its path, unless the fault is the whole file's, stands before a colon."""
+    path, _, message = fault.partition(": ")
+    return Finding(path, "refused", message) if message else Finding("the file", "refused", fault)
 
 
 def tell_findings(findings: Sequence[Finding]) -> None:
     for finding in findings[:FAULTS_SHOWN_MAX]:
-        out.print(f"{finding.place}: {finding.message}", markup=False)
+        out.print(f"{finding.path}: {finding.message}", markup=False)
     more = len(findings) - FAULTS_SHOWN_MAX
     if more > 0:
         out.print(f"… and {more} more; --json prints them all")
@@ -94,7 +94,7 @@ def tell_changes(changes: Sequence[EntryChange], *, as_json: bool) -> None:
 
 def _show_changes(changes: Sequence[EntryChange], most: int = CHANGES_SHOWN_MAX, indent: str = "") -> None:
     """Show values that changed, before entries that are new: those are counted above, and seldom a mistake."""
-    values = sorted(in_detail(changes), key=lambda change: change.before is None and not change.place)
+    values = sorted(in_detail(changes), key=lambda change: change.before is None and not change.path)
     for change in values[:most]:
         out.print(f"{indent}{sentence(change)}", markup=False)
     if len(values) > most:

@@ -13,7 +13,7 @@ from worker.domain.wording import addon_text, period_text
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The service that an addon is for: `service` is its place in this order, or `service_id` the one that exists."""
+    """The service that an addon is for: the one at position `service` of this order, or `service_id`, which exists."""
 
     product_id: int
     cycle: BillingCycle

@@ -159,11 +159,11 @@ class _Basket:
     def _put_service(self, item: Item, product: Product, cycle: BillingCycle) -> PricedService | None:
         """Put in one service and its addons; None if the service did not get in."""
         service = None
-        place = len(self.items)
+        position = len(self.items)
         with self.faults:
             service = price_service(item, product, cycle, self.sale)
             self.items.append(service)
-        parent = Parent(product.id, cycle, service.domain if service else None, service=place)
+        parent = Parent(product.id, cycle, service.domain if service else None, service=position)
         for addon in item.addons:
             with self.faults:
                 ordered = AddonOrdered(addon.addon_id, addon.quantity, "addons", item.key)

@@ -54,11 +54,11 @@ def _is_free(item: PricedItem) -> bool:
 
 def _lines(items: tuple[PricedItem, ...], sale: Sale) -> Iterator[InvoiceLine]:
     """List the items, each with its promotion right below it, and the group's discount on all of them last."""
-    for place, item in enumerate(items):
+    for position, item in enumerate(items):
         charge = item.charge
-        yield InvoiceLine(place, item.description, charge.first, charge.taxed)
+        yield InvoiceLine(position, item.description, charge.first, charge.taxed)
         if charge.promotion_discount:
-            yield InvoiceLine(place, charge.promotion_text, -charge.promotion_discount, charge.taxed)
+            yield InvoiceLine(position, charge.promotion_text, -charge.promotion_discount, charge.taxed)
     discounted = [item.charge for item in items if item.charge.group_discount]
     if discounted:
         amount = sum((charge.group_discount for charge in discounted), sale.zero)

@@ -101,12 +101,12 @@ class _Offer:
 def _lower(items: tuple[PricedItem, ...], offer: _Offer, sale: Sale) -> tuple[PricedItem, ...]:
     """Lower each line that qualifies and has something to take off, or the first such line only."""
     lowered = list(items)
-    for place, item in enumerate(items):
+    for position, item in enumerate(items):
         if not _qualifies(item, offer.promotion, sale):
             continue
         charge = _lowered(item, offer, sale)
         if charge is not None:
-            lowered[place] = replace(item, charge=charge)
+            lowered[position] = replace(item, charge=charge)
             if offer.promotion.apply_once:
                 break
     return tuple(lowered)

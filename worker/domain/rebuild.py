@@ -232,10 +232,10 @@ def _bill(order: RecordedOrder, items: tuple[PricedItem, ...], catalog: Catalog,
 
 def _lines(order: RecordedOrder, digits: int) -> Iterator[InvoiceLine]:
     """Tell the lines' items by their order: each item has one, with its promotion right below (invoice.py)."""
-    place = -1
+    position = -1
     for line in order.lines:
-        place += line.kind not in {"promotion", "group_discount"}
-        of_item = None if line.kind == "group_discount" else place
+        position += line.kind not in {"promotion", "group_discount"}
+        of_item = None if line.kind == "group_discount" else position
         # A discount is negative, and rounding half up is for amounts that are not: these are exact already.
         yield InvoiceLine(of_item, line.description, to_minor_unit(line.amount, digits), line.taxed)
 

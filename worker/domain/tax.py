@@ -30,9 +30,9 @@ def tax_amounts(taxed: Decimal, sale: Sale) -> tuple[TaxAmount, ...]:
 def rule_of(client: Client, level: int, rules: Iterable[TaxRule]) -> TaxRule | None:
     """Choose the rule of the client's country and state, else of the country, else the catch-all."""
     of_level = [rule for rule in rules if rule.level == level]
-    for place in ((client.country, client.state), (client.country, None), (None, None)):
+    for where in ((client.country, client.state), (client.country, None), (None, None)):
         for rule in of_level:
-            if (rule.country, rule.state) == place:
+            if (rule.country, rule.state) == where:
                 return rule
     return None
 

@@ -1,6 +1,6 @@
 """What a catalogue file that can be loaded would hurt with later. What can not be loaded: catalog_check.py.
 
-A rule is a small function over one entry: it yields the place in it, and why, what happens to whom, and the fix. Its
+A rule is a small function over one entry: it yields the path in it, and why, what happens to whom, and the fix. Its
 name is the code of what it finds. What is absent may have been forgotten; -1.00 says that it is not offered on purpose,
 and is taken at its word.
 """
@@ -43,14 +43,14 @@ ALL_OFF = 100  # percent
 _MEANT = "give one, or -1.00 if that is meant"
 _NO_USE = "whoever gives it pays the full price"
 
-Found = Iterator[tuple[str, str]]  # place in the entry, message
+Found = Iterator[tuple[str, str]]  # path in the entry, message
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`place` is as in `products[3].pricing.EUR`; `code` stays as it is, so that scripts may go by it."""
+    """`path` is as in `products[3].pricing.EUR`; `code` stays as it is, so that scripts may go by it."""
 
-    place: str
+    path: str
     code: str
     message: str
 
@@ -61,13 +61,13 @@ def advise(file: CatalogFile, today: date) -> list[Finding]:
     findings: list[Finding] = []
     for section, rules in _RULES.items():
         for number, entry in enumerate(getattr(file, section)):
-            place = f"{section}[{number}]"
-            findings += (Finding(place + inside, code, message) for inside, code, message in _judge(entry, rules, shop))
+            path = f"{section}[{number}]"
+            findings += (Finding(path + inside, code, message) for inside, code, message in _judge(entry, rules, shop))
     return findings
 
 
 def _judge(entry: Any, rules: "tuple[_Rule, ...]", shop: Shop) -> Iterator[tuple[str, str, str]]:
-    """Yield place, code and message. Of what nobody can use at all, a section's first rule says so, and that is all."""
+    """Yield path, code and message. Of what nobody can use at all, a section's first rule says so, and that is all."""
     if getattr(entry, "retired", False):
         return
     for rule in rules:
@@ -208,7 +208,7 @@ def _cycles_sold(product: ProductEntry, shop: Shop) -> set[BillingCycle | None]:
 class _Choice(NamedTuple):
     """A choice, in one of the currencies that its product is sold in."""
 
-    place: str
+    path: str
     name: str
     prices: Mapping[BillingCycle, PriceEntry]
     cycles: list[BillingCycle]  # of the product
@@ -218,28 +218,28 @@ class _Choice(NamedTuple):
 def _choices(product: ProductEntry, shop: Shop) -> Iterator[_Choice]:
     for number, option in enumerate(product.config_options):
         for nth, choice in enumerate(option.choices):
-            place = f".config_options[{number}].choices[{nth}].pricing"
+            path = f".config_options[{number}].choices[{nth}].pricing"
             name = f"{shown(option.name)}: {shown(choice.name)}"
             is_default = bool(option.quantity_min) or (option.type in ("dropdown", "radio") and nth == 0)
             for currency, cycles in cycles_of(product, shop.file).items():
-                yield _Choice(f"{place}.{currency}", name, choice.prices.get(currency, {}), cycles, is_default)
+                yield _Choice(f"{path}.{currency}", name, choice.prices.get(currency, {}), cycles, is_default)
 
 
 def default_choice_unpriced(product: ProductEntry, shop: Shop) -> Found:
-    for place, name, prices, cycles, is_default in _choices(product, shop):
+    for path, name, prices, cycles, is_default in _choices(product, shop):
         missing = [cycle for cycle in cycles if cycle not in prices or prices[cycle].price is None]
         if missing and is_default:
             why = f"{name} has no price for {_list(missing)}"
             what = "orders that do not ask get it for 0.00, and those that ask are refused"
-            yield place, f"{why}: {what}; give one, 0.00 if it is free"
+            yield path, f"{why}: {what}; give one, 0.00 if it is free"
 
 
 def choice_unpriced(product: ProductEntry, shop: Shop) -> Found:
-    for place, name, prices, cycles, is_default in _choices(product, shop):
+    for path, name, prices, cycles, is_default in _choices(product, shop):
         missing = [cycle for cycle in cycles if cycle not in prices]
         if missing and not is_default:
             why = f"{name} has no price for {_list(missing)}, and {shown(product.name)} is sold so"
-            yield place, f"{why}: orders that ask for it are refused; {_MEANT}"
+            yield path, f"{why}: orders that ask for it are refused; {_MEANT}"
 
 
 def quantity_none(product: ProductEntry, _: Shop) -> Found:
@@ -334,8 +334,8 @@ def promotion_for_nothing(promotion: PromotionEntry, shop: Shop) -> Found:
     is_told = all(_is_told(getattr(promotion.applies_to, section), section, shop) for section in shop.sales)
     if is_told and not _currencies_for(promotion, shop):
         why = f"nothing that {shown(promotion.code)} is for is sold"
-        place = ".cycles" if any(sales_for(promotion, shop)) else ".applies_to"
-        yield place, f"{why}: {_NO_USE}, save with promooverride; name what is sold"
+        path = ".cycles" if any(sales_for(promotion, shop)) else ".applies_to"
+        yield path, f"{why}: {_NO_USE}, save with promooverride; name what is sold"
 
 
 def _is_told(keys: Iterable[int | str] | None, section: str, shop: Shop) -> bool:

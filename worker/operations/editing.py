@@ -127,17 +127,17 @@ def _shown(value: Any) -> Shown:
     return "" if value is None else str(value)
 
 
-def _back(value: Shown, shown: Shown, original: wire.Value | None, place: str) -> wire.Value:
+def _back(value: Shown, shown: Shown, original: wire.Value | None, path: str) -> wire.Value:
     """Put what was not touched back as it was, secrets too; what was opened to be shown is closed again."""
     if value == shown and original is not None:
         return original
     if value == REDACTED:
-        raise NotEdited(f"{place}: a secret can stay as it is, or be given anew; it can not be moved here")
+        raise NotEdited(f"{path}: a secret can stay as it is, or be given anew; it can not be moved here")
     if isinstance(value, Mapping):
         inside = _opened(original)
         inner = shown if isinstance(shown, Mapping) else {}
         members = {
-            key: _back(member, inner.get(key), inside.get(key), f"{place}[{key}]") for key, member in value.items()
+            key: _back(member, inner.get(key), inside.get(key), f"{path}[{key}]") for key, member in value.items()
         }
         if isinstance(original, str) and isinstance(shown, Mapping):
             return wire.serialize_value(members)

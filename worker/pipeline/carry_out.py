@@ -131,10 +131,10 @@ def _rejected_at_the_edge(readings: Sequence[Reading], now: datetime) -> dict[in
 def _as_many_as_fit(readings: Sequence[Reading], catalog: Catalog) -> Sequence[Reading]:
     """Take what one transaction should hold, from the front, and at least one."""
     rows = 0
-    for place, reading in enumerate(readings):
+    for position, reading in enumerate(readings):
         rows += rows_of(reading.request, catalog) if reading.request else 0
-        if rows > BATCH_ROWS_MAX and place:
-            return readings[:place]
+        if rows > BATCH_ROWS_MAX and position:
+            return readings[:position]
     return readings
 
 

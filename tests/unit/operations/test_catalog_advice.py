@@ -24,7 +24,7 @@ def findings_in(**sections: Any) -> list[Finding]:
 
 def found_in(**sections: Any) -> list[tuple[str, str]]:
     """Places and codes, apart from what a currency without prices is told: most of these files are in dollars."""
-    found = [(finding.place, finding.code) for finding in findings_in(**sections)]
+    found = [(finding.path, finding.code) for finding in findings_in(**sections)]
     return [finding for finding in found if finding[1] != "nothing_sold"]
 
 
@@ -148,7 +148,7 @@ def test_a_part_that_names_what_is_elsewhere_is_not_blamed_for_it(part: dict[str
 def test_what_is_found_in_the_sample_is_true() -> None:
     sample = files("deploy").joinpath("sample", "catalog.json").read_bytes()
 
-    assert [(finding.place, finding.code) for finding in advise(parse(sample), TODAY)] == [
+    assert [(finding.path, finding.code) for finding in advise(parse(sample), TODAY)] == [
         ("products[0].pricing.EUR", "product_price_missing"),  # semiannually is in USD only
         ("products[8].stock_quantity", "product_sold_out"),
         ("tlds[3].extras.EUR", "tld_extra_missing"),  # .eu has DNS management in USD only
@@ -167,7 +167,7 @@ def test_a_currency_in_which_nothing_is_priced_is_found() -> None:
 
     (finding,) = findings_in(products=[product(), free])
 
-    assert (finding.place, finding.code) == ("currencies[1]", "nothing_sold")
+    assert (finding.path, finding.code) == ("currencies[1]", "nothing_sold")
     assert findings_in(products=[product(pricing=IN_BOTH), free]) == []
 
 
