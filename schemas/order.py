@@ -1,6 +1,6 @@
 """Our own frozen values: what was asked, what is known, the priced order, the placed order."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -175,17 +175,22 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactsNeeded:
-    """What a batch must know and lock: ids of what its requests name (worker/domain/facts_needed.py)."""
+    """What a request, or a batch of them, must know and lock: ids of what is named there."""
 
-    clients: frozenset[int]
-    contacts: frozenset[int]
-    services: frozenset[int]
-    addons: frozenset[int]
-    domains: frozenset[tuple[int, str]]  # (client id, ASCII name)
-    stock_products: frozenset[int]
-    limited_promotions: frozenset[int]
-    history_clients: frozenset[int]  # whose earlier orders decide about their promotion code
-    owned_products_clients: frozenset[int]  # whose products decide about it
+    clients: frozenset[int] = frozenset()
+    contacts: frozenset[int] = frozenset()
+    services: frozenset[int] = frozenset()
+    addons: frozenset[int] = frozenset()
+    domains: frozenset[tuple[int, str]] = frozenset()  # (client id, ASCII name)
+    stock_products: frozenset[int] = frozenset()
+    limited_promotions: frozenset[int] = frozenset()
+    history_clients: frozenset[int] = frozenset()  # whose earlier orders decide about their promotion code
+    owned_products_clients: frozenset[int] = frozenset()  # whose products decide about it
+
+    @classmethod
+    def joined(cls, needed: Collection["FactsNeeded"]) -> "FactsNeeded":
+        """Say what all of these need."""
+        return cls(**{kind: frozenset().union(*(getattr(one, kind) for one in needed)) for kind in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)

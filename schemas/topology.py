@@ -13,7 +13,8 @@ EVENTS = "orders.events"
 
 # Routing keys under which commands come in. What is sent again goes under one of them, whatever it came under.
 ADD_ORDER = "order.add"
-COMMAND_KEYS = frozenset({ADD_ORDER})
+ACTIONS = {ADD_ORDER: "addorder"}  # by their keys
+COMMAND_KEYS = frozenset(ACTIONS)
 
 # Bindings that versions of before made: queue, exchange and routing key. Whoever declares the topology takes them away.
 FORMER_BINDINGS = ((REQUESTS, COMMANDS, "order.*"),)

@@ -55,8 +55,6 @@ from schemas.rejections import Rejection
 from schemas.replies import Reply
 from worker.broker.messages import Delivery, Outgoing, Properties
 from worker.broker.republish import Republisher
-from worker.domain.decide import decide
-from worker.domain.facts_needed import facts_needed
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge, Reading
 from worker.key_ring import KeyRing
@@ -229,8 +227,8 @@ class Peer:
         )
 
     async def _carry_out(self, session: AsyncSession, reading: Reading) -> Outcome:
-        request, caller, fingerprint = reading.request, reading.caller, reading.fingerprint
-        assert request is not None, "every request of the load can be read"
+        asked, caller, fingerprint = reading.asked, reading.caller, reading.fingerprint
+        assert asked is not None, "every request of the load can be read"
         assert caller is not None, "its publisher is trusted"
         assert fingerprint is not None, "it was parsed"
         claim = insert(InboxRow).values(
@@ -248,22 +246,25 @@ class Peer:
             return outcomes.repeated(reading, await self._answer(session, request_id))
         now, today, version = (await session.execute(MOMENT)).one()
         assert version == self._catalog.version, "nobody changes the catalogue meanwhile"
-        needed = facts_needed([request], self._catalog)
+        needed = asked.facts_needed(self._catalog)
         totals = await self._lock(session, needed)
-        verdict, _ = decide(request, await self._facts(session, needed, today), totals, self._catalog)
+        verdict, _ = asked.decide(await self._facts(session, needed, today), totals, self._catalog)
         if isinstance(verdict, Rejection):
             ending = outcomes.rejected(reading, verdict, now, request_id)
         else:
-            ending = await self._place(session, reading, OrderToPlace(request_id, caller.asked_by, verdict), now)
+            (order,) = verdict.changes
+            ids = await self._place(session, OrderToPlace(request_id, caller.asked_by, order))
+            said = verdict.say((ids,), outcomes.cause_of(reading, now))
+            ending = outcomes.placed(reading, request_id, said, now)
         assert ending.answer is not None, "a first answer is remembered"
-        said = ending.answer
+        answer = ending.answer
         session.add(
             AnswerRow(
-                request_id=said.request_id,
-                outcome=said.outcome,
-                replays=said.replays,
-                reply=said.reply.members,
-                events=list(said.events),
+                request_id=answer.request_id,
+                outcome=answer.outcome,
+                replays=answer.replays,
+                reply=answer.reply.members,
+                events=list(answer.events),
             )
         )
         await session.flush()
@@ -316,7 +317,7 @@ class Peer:
             owned_products={},
         )
 
-    async def _place(self, session: AsyncSession, reading: Reading, one: OrderToPlace, now: datetime) -> Outcome:
+    async def _place(self, session: AsyncSession, one: OrderToPlace) -> PlacedOrder:
         ids = await self._allocate(session, one.order)
         rows: dict[type[Base], list[Row]] = {table: [] for table in INSERTED}
         rows[OrderRow].append({"status": "Pending", **_order_row(one, ids, self._catalog.version)})
@@ -334,7 +335,7 @@ class Peer:
         for product_id, units in one.order.stock_taken.items():
             taken = update(StockRow).where(StockRow.product_id == product_id)
             await session.execute(taken.values(quantity=StockRow.quantity - units))
-        return outcomes.placed(reading, one.request_id, one.order, ids, now)
+        return ids
 
     async def _allocate(self, session: AsyncSession, order: PricedOrder) -> PlacedOrder:
         """Take all ids in one statement: an order number stands for its id, and invoice lines name items."""

@@ -14,8 +14,8 @@ from typing import Any
 import asyncpg
 
 from worker import __main__ as program
+from worker.actions import add_order
 from worker.domain.decide import decide as decide_rightly
-from worker.pipeline import carry_out
 
 deadlocks: dict[str, int] = {}
 
@@ -37,7 +37,7 @@ def decide_wrongly(request: Any, *others: Any) -> Any:
 
 
 def main() -> None:
-    setattr(carry_out, "decide", decide_wrongly)  # noqa: B010  # not an export of its
+    setattr(add_order, "decide", decide_wrongly)  # noqa: B010  # not an export of its
     sys.argv = ["orders", "worker"]
     program.main()
 

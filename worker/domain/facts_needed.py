@@ -1,35 +1,29 @@
-"""What the rules will ask the database about a batch of requests, so that it is read and locked in one go."""
+"""What the rules will ask the database about a request, so that a batch's is read and locked in one go."""
 
 from collections.abc import Iterable, Iterator
 
-from schemas.catalog import Catalog, Promotion
+from schemas.catalog import Catalog
 from schemas.domain_names import existing_domain_name
 from schemas.order import FactsNeeded, OrderRequest, Renewal
 
+_NOTHING = frozenset[int]()
 
-def facts_needed(requests: Iterable[OrderRequest], catalog: Catalog) -> FactsNeeded:
-    """Name every fact and every running total that `decide` will look up for these requests."""
-    asked = tuple(requests)
-    promoted = tuple(_promoted(asked, catalog))
+
+def facts_needed(request: OrderRequest, catalog: Catalog) -> FactsNeeded:
+    """Name every fact and every running total that `decide` will look up for this request."""
+    client = frozenset({request.client_id})
+    promotion = catalog.promotions.get(request.promo_code.lower()) if request.promo_code else None
     return FactsNeeded(
-        clients=frozenset(request.client_id for request in asked),
-        contacts=frozenset(request.contact_id for request in asked if request.contact_id is not None),
-        services=frozenset(service_id for request in asked for service_id in _services(request)),
-        addons=frozenset(addon_id for request in asked for addon_id in _ids(request.addon_renewals)),
-        domains=frozenset(domain for request in asked for domain in _domains(request)),
-        stock_products=frozenset(product_id for request in asked for product_id in _stock_products(request, catalog)),
-        limited_promotions=frozenset(promotion.id for _, promotion in promoted if promotion.max_uses),
-        history_clients=frozenset(client_id for client_id, promotion in promoted if promotion.depends_on_history),
-        owned_products_clients=frozenset(client_id for client_id, promotion in promoted if promotion.requires_products),
+        clients=client,
+        contacts=_NOTHING if request.contact_id is None else frozenset({request.contact_id}),
+        services=frozenset(_services(request)),
+        addons=frozenset(_ids(request.addon_renewals)),
+        domains=frozenset(_domains(request)),
+        stock_products=frozenset(_stock_products(request, catalog)),
+        limited_promotions=frozenset({promotion.id}) if promotion and promotion.max_uses else _NOTHING,
+        history_clients=client if promotion and promotion.depends_on_history else _NOTHING,
+        owned_products_clients=client if promotion and promotion.requires_products else _NOTHING,
     )
-
-
-def _promoted(requests: Iterable[OrderRequest], catalog: Catalog) -> Iterator[tuple[int, Promotion]]:
-    """Name each client with the promotion whose code it gave."""
-    for request in requests:
-        promotion = catalog.promotions.get(request.promo_code.lower()) if request.promo_code else None
-        if promotion is not None:
-            yield request.client_id, promotion
 
 
 def _services(request: OrderRequest) -> Iterator[int]:

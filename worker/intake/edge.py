@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas import add_order, rejections, topology, wire
+from schemas import add_order, rejections, wire
 from schemas.catalog import Catalog
-from schemas.order import OrderRequest
 from schemas.rejections import Rejected, Rejection
 from schemas.replies import ResponseType
+from worker.actions.asked import Asked
+from worker.actions.parsers import PARSERS, action_of
 from worker.broker.messages import MESSAGE_ID_CHARS_MAX, UNREADABLE, Delivery, is_message_id
 from worker.intake.authentication import Authenticator, Caller, Stranger
 from worker.key_ring import Fingerprint, KeyRing
 
-ACTION = "addorder"
 # What a content_encoding may say of a body that is not encoded: MIME's words for that, and charsets. Celery's kombu has
 # "binary" and "utf-8" there, .NET clients the name of the charset.
 PLAIN = frozenset({"", "identity", "binary", "8bit", "7bit", "utf-8", "utf8", "us-ascii", "ascii"})
@@ -25,13 +25,13 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What can be told of a delivery without the database. Either `request` or `rejection` is set."""
+    """What can be told of a delivery without the database. Either `asked` or `rejection` is set."""
 
     delivery: Delivery
     response_type: ResponseType = ResponseType.JSON
     unknown_names: tuple[str, ...] = ()
     caller: Caller | None = None
-    request: OrderRequest | None = None
+    asked: Asked | None = None
     fingerprint: Fingerprint | None = None
     rejection: Rejection | None = None
 
@@ -78,16 +78,17 @@ class Edge:
     def _read(self, opened: _Opened, asking: Caller | Stranger | None) -> Reading:
         delivery, tree = opened.delivery, opened.tree
         response_type = ResponseType.of(tree.get("responsetype")) or ResponseType.JSON
-        unknown = tuple(add_order.unknown_names(tree))
+        unknown = _unknown_names(tree, delivery.came_under)
         if asking is None:
             return Reading(delivery, response_type, unknown, rejection=opened.rejection)
         caller = asking if isinstance(asking, Caller) else None
         try:
-            request = _request(tree, delivery.came_under, asking if delivery.body else Stranger("an empty body"))
+            asked = _asked(tree, delivery.came_under, asking if delivery.body else Stranger("an empty body"))
         except Rejected as rejected:
             rejection = Rejection.of(rejected.faults, rejected.note)
             return Reading(delivery, response_type, unknown, caller, rejection=rejection)
-        return Reading(delivery, response_type, unknown, caller, request, self.keys.fingerprint(request))
+        fingerprint = self.keys.fingerprint(asked.content, asked.action)
+        return Reading(delivery, response_type, unknown, caller, asked, fingerprint)
 
     def _decode(self, delivery: Delivery) -> wire.Tree:
         check_size(delivery.body, self.request_bytes_max)
@@ -117,21 +118,22 @@ def check_size(body: bytes, bytes_max: int) -> None:
         raise Rejected(rejections.request_too_large(bytes_max))
 
 
-def check_action(tree: wire.Tree, routing_key: str) -> None:
-    """See that the body, or else the routing key, asks for what this queue does (addorder.md 3, `action`)."""
-    action = tree.get("action") or (ACTION if routing_key == topology.ADD_ORDER else "")
-    if not isinstance(action, str) or action.strip().lower() != ACTION:
-        raise Rejected(rejections.unknown_action())
-
-
-def _request(tree: wire.Tree, routing_key: str, caller: Caller | Stranger) -> OrderRequest:
+def _asked(tree: wire.Tree, routing_key: str, caller: Caller | Stranger) -> Asked:
     """Let the caller ask only what they may (addorder.md 2), then read what they ask (addorder.md 3)."""
     if isinstance(caller, Stranger):
         raise Rejected(rejections.authentication_failed(), note=caller.why)
-    check_action(tree, routing_key)
-    if not caller.may(ACTION):
-        raise Rejected(rejections.permission_denied(ACTION))
-    return add_order.parse(tree)
+    action = action_of(tree, routing_key)
+    if not caller.may(action):
+        raise Rejected(rejections.permission_denied(action))
+    return PARSERS[action].parse(tree)
+
+
+def _unknown_names(tree: wire.Tree, routing_key: str) -> tuple[str, ...]:
+    """Name what the action that is asked does not know; where that is none, there is nothing to compare with."""
+    try:
+        return tuple(PARSERS[action_of(tree, routing_key)].unknown_names(tree))
+    except Rejected:
+        return ()
 
 
 def content_hash(body: bytes) -> str:

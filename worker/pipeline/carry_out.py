@@ -1,18 +1,19 @@
-"""One batch, one straight line: read, claim, lock, facts, decide, place, remember, use up. Start reading here.
+"""One batch, one straight line: read, claim, lock, facts, decide, write, remember, use up. Start reading here.
 
 collect ─ decode ─ authenticate ─ parse      consumer.py, edge.py
 claim     whose ids are new?                 repository/inbox.py
 lock      clients whose history decides      repository/facts.py
 facts     what must we know?                 repository/facts.py
-decide    a priced order, or a rejection     domain/decide.py, pure
-place     orders and all born with them      repository/orders.py
-remember  replies and events                 repository/orders.py, in one statement with place
+decide    changes, or a rejection            actions/, pure
+write     changes, and all born with them    repository/orders.py
+remember  replies and events                 repository/orders.py, in the same statement
 use up    stock, limited promotions          repository/orders.py
 publish ─ ack                                consumer.py
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -20,15 +21,14 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from repository import facts, inbox, orders
 from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection
 from repository.facts import AsOf, FactsRead
+from repository.inbox import Claimed
 from repository.orders import OrderToPlace, UsedUp
 from schemas.catalog import Catalog
-from schemas.order import PricedOrder
+from schemas.order import FactsNeeded
 from schemas.rejections import Rejection
 from worker import metrics
+from worker.actions.asked import Change, Decided
 from worker.broker.messages import Delivery
-from worker.domain.cart import rows_of
-from worker.domain.decide import decide
-from worker.domain.facts_needed import facts_needed
 from worker.intake.edge import Reading
 from worker.pipeline import outcomes
 from worker.pipeline.context import CatalogueMoved, Context
@@ -132,7 +132,7 @@ def _as_many_as_fit(readings: Sequence[Reading], catalog: Catalog) -> Sequence[R
     """Take what one transaction should hold, from the front, and at least one."""
     rows = 0
     for position, reading in enumerate(readings):
-        rows += rows_of(reading.request, catalog) if reading.request else 0
+        rows += reading.asked.rows(catalog) if reading.asked else 0
         if rows > BATCH_ROWS_MAX and position:
             return readings[:position]
     return readings
@@ -155,7 +155,7 @@ async def _settle(
         async with context.database.transaction() as connection:
             claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]
             claimed = await inbox.claim(connection, claims)
-            needed = facts_needed([command.request for command in commands], catalog)
+            needed = FactsNeeded.joined([command.asked.facts_needed(catalog) for command in commands])
             await facts.lock_clients(connection, needed)
             if is_contended:
                 await facts.lock_totals(connection, needed)
@@ -164,10 +164,10 @@ async def _settle(
             settled += await rebuild_pruned(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = _decide(to_judge, found, catalog)
-            settled += await _place(connection, verdicts, found.as_of, catalog, context)
+            settled += await _write(connection, verdicts, found.as_of, catalog, context)
             await inbox.supersede(connection, superseded_by(verdicts, claimed))
             await inbox.mark_published(connection, marks)
-            await orders.use_up(connection, [verdict for *_, verdict in verdicts if isinstance(verdict, PricedOrder)])
+            await orders.use_up(connection, list(_changes(verdicts)))
     except BaseException:
         context.published += marks
         raise
@@ -181,7 +181,7 @@ async def _settle_nothing(catalog: Catalog, context: Context) -> dict[int, Outco
         CatalogueMoved: it was an older one.
     """
     async with context.database.connection() as connection:
-        await context.read(connection, facts_needed([], catalog), catalog)
+        await context.read(connection, FactsNeeded(), catalog)
     return {}
 
 
@@ -191,7 +191,7 @@ def _decide(to_judge: Sequence[ToJudge], found: FactsRead, catalog: Catalog) -> 
     verdicts: list[Verdict] = []
     for command, row in to_judge:
         try:
-            verdict, totals = decide(command.request, found.facts, totals, catalog)
+            verdict, totals = command.asked.decide(found.facts, totals, catalog)
         except PASSING_FAULTS:
             raise
         except Exception as error:  # noqa: BLE001  # a bug in a pure rule: the transaction is as it was; the others go on
@@ -201,24 +201,36 @@ def _decide(to_judge: Sequence[ToJudge], found: FactsRead, catalog: Catalog) -> 
     return verdicts
 
 
-async def _place(
+async def _write(
     connection: Connection, verdicts: Sequence[Verdict], as_of: AsOf, catalog: Catalog, context: Context
 ) -> list[Outcome]:
-    """Write the priced orders; say no to the others; remember what was said."""
+    """Write what was decided; reject the others; remember what was said."""
     said: list[Outcome] = []
-    to_place: list[tuple[Reading, OrderToPlace]] = []
+    decided: list[tuple[Command, Claimed, Decided]] = []
     for command, row, verdict in verdicts:
         if isinstance(verdict, Exception):
             said.append(await _crashed(connection, command.reading, verdict, as_of.now))
         elif isinstance(verdict, Rejection):
             said.append(outcomes.rejected(command.reading, verdict, as_of.now, row.request_id))
         else:
-            to_place.append((command.reading, OrderToPlace(row.request_id, command.caller.asked_by, verdict)))
-    orders_to_place = [one for _, one in to_place]
-    placed = await orders.allocate(connection, orders_to_place, catalog.order_number_key)
-    for (reading, one), ids in zip(to_place, placed, strict=True):
-        said.append(outcomes.placed(reading, one.request_id, one.order, ids, as_of.now))
-    pairs = list(zip(orders_to_place, placed, strict=True))
+            decided.append((command, row, verdict))
+    to_place = [
+        OrderToPlace(row.request_id, command.caller.asked_by, change)
+        for command, row, one in decided
+        for change in one.changes
+    ]
+    written = await orders.allocate(connection, to_place, catalog.order_number_key)
+    ids = iter(written)
+    for command, row, one in decided:
+        told = one.say(tuple(islice(ids, len(one.changes))), outcomes.cause_of(command.reading, as_of.now))
+        said.append(outcomes.placed(command.reading, row.request_id, told, as_of.now))
     answers = [outcome.answer for outcome in said if outcome.answer]
+    pairs = list(zip(to_place, written, strict=True))
     await orders.place(connection, pairs, answers, catalog=catalog, encrypt=context.keys.encrypt)
     return said
+
+
+def _changes(verdicts: Sequence[Verdict]) -> Iterator[Change]:
+    for *_, verdict in verdicts:
+        if isinstance(verdict, Decided):
+            yield from verdict.changes

@@ -1,6 +1,6 @@
 """How a request ends, and what the world then hears: a reply, events, and where the message goes (messages.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -9,12 +9,12 @@ from typing import Any
 import structlog
 
 from repository.inbox import Answer, Mark
-from schemas import events, placed_order, replies
+from schemas import events, replies
 from schemas.events import Cause, Event
-from schemas.order import PlacedOrder, PricedOrder
 from schemas.rejections import Code, Reason, Rejection
 from schemas.replies import Reply
 from worker import metrics, redaction
+from worker.actions.asked import Said
 from worker.broker import republish
 from worker.broker.republish import CauseOfDeath, Moved
 from worker.intake.edge import Reading, content_hash, trace_of
@@ -49,7 +49,7 @@ class Outcome:
     moved: Moved | None = None  # where the message itself goes on, or is set aside
     mark: Mark | None = None  # of the answer whose events these are
     answer: Answer | None = None
-    log_fields: dict[str, Any] = field(default_factory=dict)
+    log_fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 def cause_of(reading: Reading, now: datetime) -> Cause:
@@ -63,24 +63,23 @@ def cause_of(reading: Reading, now: datetime) -> Cause:
     )
 
 
-def placed(reading: Reading, request_id: int, order: PricedOrder, ids: PlacedOrder, now: datetime) -> Outcome:
-    said = placed_order.events(order, ids, cause_of(reading, now))
+def placed(reading: Reading, request_id: int, said: Said, now: datetime) -> Outcome:
     answer = Answer(
         request_id=request_id,
         outcome="placed",
         replays=reading.delivery.trail.replays,
-        reply=placed_order.reply(order, ids),
-        events=_bodies(said),
+        reply=said.reply,
+        events=_bodies(said.events),
         answered_at=now,
     )
     return Outcome(
         reading=reading,
         kind=OutcomeKind.PLACED,
         reply=answer.reply,
-        events=said,
+        events=said.events,
         mark=answer.mark,
         answer=answer,
-        log_fields={"order_id": ids.order_id, "client_id": order.client.id, "amount": str(order.bill.total)},
+        log_fields=said.log_fields,
     )
 
 
@@ -96,21 +95,16 @@ def repeated(reading: Reading, answer: Answer) -> Outcome:
     )
 
 
-def rebuilt(reading: Reading, order: PricedOrder, ids: PlacedOrder) -> Outcome:
-    """Say again what was said of an order whose answer is not kept any more. Its events were confirmed before that."""
-    return Outcome(
-        reading=reading,
-        kind=OutcomeKind.REPEATED,
-        reply=placed_order.reply(order, ids),
-        log_fields={"order_id": ids.order_id},
-    )
+def rebuilt(reading: Reading, said: Said) -> Outcome:
+    """Say again what was said of a request whose answer is not kept any more."""
+    return Outcome(reading=reading, kind=OutcomeKind.REPEATED, reply=said.reply, log_fields=said.log_fields)
 
 
 def rejected(reading: Reading, rejection: Rejection, now: datetime, request_id: int | None = None) -> Outcome:
     """Say no. With a `request_id` the answer is remembered, so that another copy of the same try repeats it."""
     delivery, fingerprint = reading.delivery, reading.fingerprint
     content = fingerprint.digest.hex() if fingerprint else content_hash(delivery.body)
-    client_id = reading.request.client_id if reading.request else None
+    client_id = reading.asked.client_id if reading.asked else None
     event = events.rejected_event(rejection, cause_of(reading, now), content, delivery.trail.replays, client_id)
     reply = replies.error(rejection)
     answer = None

@@ -10,10 +10,9 @@ from repository.facts import AsOf
 from repository.inbox import Claim, Claimed
 from schemas import rejections
 from schemas.catalog import Catalog
-from schemas.order import OrderRequest, PricedOrder
 from schemas.rejections import Fault, Rejection
+from worker.actions.asked import Asked, Decided
 from worker.broker.messages import is_message_id
-from worker.domain.rebuild import rebuild_order
 from worker.intake.authentication import Caller
 from worker.intake.edge import Reading
 from worker.key_ring import KeyRing
@@ -27,19 +26,19 @@ class Command:
 
     reading: Reading
     caller: Caller
-    request: OrderRequest
+    asked: Asked
     claim: Claim
     supersedes: tuple[Claim, ...] = ()  # requests that an operator made this one of
 
 
 def command_of(reading: Reading) -> Command | None:
     message_id, fingerprint = reading.delivery.properties.message_id, reading.fingerprint
-    if reading.request is None or reading.caller is None or fingerprint is None or message_id is None:
+    if reading.asked is None or reading.caller is None or fingerprint is None or message_id is None:
         return None
     claim = Claim(reading.caller.name, message_id, fingerprint.digest, fingerprint.version)
     superseded = reading.delivery.trail.supersedes
     supersedes = tuple(replace(claim, message_id=one, deliveries=0) for one in superseded if one != message_id)
-    return Command(reading, reading.caller, reading.request, claim, supersedes)
+    return Command(reading, reading.caller, reading.asked, claim, supersedes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def without_copies(commands: Sequence[Command]) -> tuple[list[Command], Copies]:
 
 ToJudge = tuple[Command, Claimed]
 Pruned = tuple[Command, Claimed]
-Verdict = tuple[Command, Claimed, PricedOrder | Rejection | Exception]
+Verdict = tuple[Command, Claimed, Decided | Rejection | Exception]
 
 
 def sort_out(
@@ -84,7 +83,7 @@ def sort_out(
         row, reading = claimed[command.claim.key], command.reading
         answer = row.answer
         is_known = row.is_placed or answer is not None
-        same = is_known and keys.is_same(command.request, row.fingerprint, row.fingerprint_version)
+        same = is_known and _is_same(command, row, keys)
         refusal = _refusal(command, claimed, is_repeat=same)
         if refusal is not None:
             settled.append(outcomes.rejected(reading, Rejection.of([refusal]), as_of.now))
@@ -101,14 +100,18 @@ def sort_out(
     return settled, pruned, to_judge
 
 
+def _is_same(command: Command, row: Claimed, keys: KeyRing) -> bool:
+    asked = command.asked
+    return keys.is_same(asked.content, row.fingerprint, row.fingerprint_version, asked.action)
+
+
 async def rebuild_pruned(connection: Connection, pruned: Sequence[Pruned], catalog: Catalog) -> list[Outcome]:
     """Answer requests whose order was placed so long ago that its answer is not kept, from the order's own rows."""
     found = await placed_orders.read(connection, [row.order_id for _, row in pruned if row.order_id is not None])
     said: list[Outcome] = []
     for command, row in pruned:
         assert row.order_id is not None, "what is placed and has no answer has its order"
-        order = found[row.order_id]
-        said.append(outcomes.rebuilt(command.reading, *rebuild_order(command.request, order, catalog)))
+        said.append(outcomes.rebuilt(command.reading, command.asked.say_again(found[row.order_id], catalog)))
     return said
 
 
@@ -130,7 +133,7 @@ def _refusal(command: Command, claimed: Mapping[tuple[str, str], Claimed], *, is
 def superseded_by(verdicts: Sequence[Verdict], claimed: Mapping[tuple[str, str], Claimed]) -> Iterator[tuple[int, int]]:
     """Pair the requests that were edited with those that were placed in their stead, by inbox row."""
     for command, row, verdict in verdicts:
-        if isinstance(verdict, PricedOrder):
+        if isinstance(verdict, Decided):
             for claim in command.supersedes:
                 yield claimed[claim.key].request_id, row.request_id
 

@@ -1,4 +1,4 @@
-"""What must be read and locked for a batch."""
+"""What must be read and locked for a request, and for a batch."""
 
 from schemas.order import AddonLine, FactsNeeded, Item
 from worker.domain.facts_needed import facts_needed
@@ -18,7 +18,8 @@ def test_every_fact_that_the_requests_name_is_needed() -> None:
     )
     second = a_request(addon_renewals=(4,))
 
-    found = facts_needed([first, second], a_catalog(products=[a_product()]))
+    catalog = a_catalog(products=[a_product()])
+    found = FactsNeeded.joined([facts_needed(one, catalog) for one in (first, second)])
 
     assert found == FactsNeeded(
         clients=frozenset({1}),
@@ -37,7 +38,7 @@ def test_the_stock_of_controlled_products_is_needed() -> None:
     catalog = a_catalog(products=[a_product(1, stock_controlled=True), a_product(2)])
     request = a_request(Item(key=0, product_id=1), Item(key=1, product_id=2), Item(key=2, product_id=4242), Item(key=3))
 
-    assert facts_needed([request], catalog).stock_products == {1}
+    assert facts_needed(request, catalog).stock_products == {1}
 
 
 def ids(found: FactsNeeded) -> tuple[list[int], list[int], list[int]]:
@@ -47,9 +48,9 @@ def ids(found: FactsNeeded) -> tuple[list[int], list[int], list[int]]:
 def test_a_promotions_limit_history_and_required_products_are_needed() -> None:
     request = a_request(promo_code="WeLcOmE")
 
-    limited = facts_needed([request], a_catalog(promotions=[a_promotion(max_uses=5)]))
-    new_only = facts_needed([request], a_catalog(promotions=[a_promotion(new_signups_only=True)]))
-    requires = facts_needed([request], a_catalog(promotions=[a_promotion(requires_products=frozenset({24}))]))
+    limited = facts_needed(request, a_catalog(promotions=[a_promotion(max_uses=5)]))
+    new_only = facts_needed(request, a_catalog(promotions=[a_promotion(new_signups_only=True)]))
+    requires = facts_needed(request, a_catalog(promotions=[a_promotion(requires_products=frozenset({24}))]))
 
     assert ids(limited) == ([1], [], [])
     assert ids(new_only) == ([], [1], [])
@@ -57,6 +58,7 @@ def test_a_promotions_limit_history_and_required_products_are_needed() -> None:
 
 
 def test_an_unknown_or_absent_code_wants_nothing() -> None:
-    found = facts_needed([a_request(promo_code="NOSUCH"), a_request()], a_catalog(promotions=[a_promotion(max_uses=5)]))
+    catalog = a_catalog(promotions=[a_promotion(max_uses=5)])
 
-    assert (found.limited_promotions, found.history_clients) == (NOTHING, NOTHING)
+    assert ids(facts_needed(a_request(promo_code="NOSUCH"), catalog)) == ([], [], [])
+    assert ids(facts_needed(a_request(), catalog)) == ([], [], [])

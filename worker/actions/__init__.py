@@ -1,0 +1,1 @@
+"""Reads and judges a request without carrying it out: who asks, and what."""
