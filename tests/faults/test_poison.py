@@ -29,6 +29,7 @@ TRIES_AT_ONCE = 3  # of each attempt, where the fault is a passing one
 TRY_WAIT_SECONDS = (0.05, 0.1)  # after the first and the second try, at most; with jitter
 SHARE_MIN = 0.9  # of their throughput, for the good ones with poison among them
 ROUNDS_MAX = 20  # enough of them that each kind has one that nothing else slowed down
+KILLER_SECONDS_MAX = 20.0  # for all that one kills to be started again
 ALONE_KILLS = 3  # in orders.suspects
 KILLS_MAX = (
     2 + 1 + ALONE_KILLS + 1
@@ -60,9 +61,9 @@ async def publish(shop: Shop, ledger: PoisonedLedger, message_ids: Sequence[str]
     ledger.confirmed.update(message_ids)
 
 
-async def until_ended(shop: Shop, message_ids: Sequence[str]) -> None:
+async def until_ended(shop: Shop, message_ids: Sequence[str], seconds_max: float = SECONDS_MAX) -> None:
     wanted = set(message_ids)
-    async with asyncio.timeout(SECONDS_MAX):
+    async with asyncio.timeout(seconds_max):
         while not wanted <= {event.data["request_id"] for event in shop.events if event.type.startswith("order.")}:
             await asyncio.sleep(0.02)
 
@@ -179,7 +180,7 @@ async def be_killed(shop: Shop, chance: random.Random, orders: int, killers: int
         await publish(shop, ledger, message_ids, poison)
         keeping = [asyncio.create_task(keep_running(place)) for place in range(WORKERS)]
         try:
-            await until_ended(shop, message_ids)
+            await until_ended(shop, message_ids, SECONDS_MAX + KILLER_SECONDS_MAX * killers)
         finally:
             for task in keeping:
                 task.cancel()

@@ -44,6 +44,8 @@ from worker.pipeline.repeats import (
     superseded_by,
     without_copies,
 )
+from worker.pipeline.trial import Sample
+from worker.pipeline.trouble import DatabaseTrouble
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
 # Services, addons, domains and renewals in one transaction: a fraction of a second. Orders that are larger go alone.
@@ -65,12 +67,15 @@ async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome
 
     Raises:
         AWAY_FAULTS: the database is away. Nothing is known to have happened, and no attempt is counted.
+        DatabaseTrouble: no request would fare better. Likewise.
     """
     try:
         return await _at_once_again(batch, context)
-    except AWAY_FAULTS:
+    except (*AWAY_FAULTS, DatabaseTrouble):
         raise
-    except Exception as error:  # noqa: BLE001  # where a bug becomes an outcome, and is logged
+    except Exception as error:  # where a bug becomes an outcome, and is logged
+        if await context.trial.is_the_servers(error, context.catalog):
+            raise DatabaseTrouble from error
         if len(batch) > 1:
             return [outcome for delivery in batch for outcome in await carry_out([delivery], context)]
         async with context.database.connection() as connection:
@@ -171,6 +176,7 @@ async def _settle(
     except BaseException:
         context.published += marks
         raise
+    context.trial.sample = _sample(verdicts, catalog) or context.trial.sample
     return {outcome.reading.delivery.tag: outcome for outcome in settled}
 
 
@@ -228,6 +234,14 @@ async def _write(
     pairs = list(zip(to_place, written, strict=True))
     await orders.place(connection, pairs, answers, catalog=catalog, encrypt=context.keys.encrypt)
     return said
+
+
+def _sample(verdicts: Sequence[Verdict], catalog: Catalog) -> Sample | None:
+    """Take one of the orders that were placed, for a trial."""
+    for command, _, verdict in verdicts:
+        if isinstance(verdict, Decided):
+            return Sample(command.asked.facts_needed(catalog), command.caller.asked_by, verdict.changes)
+    return None
 
 
 def _changes(verdicts: Sequence[Verdict]) -> Iterator[Change]:

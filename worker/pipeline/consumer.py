@@ -10,8 +10,7 @@ import structlog
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    retry_if_exception_type,
-    retry_if_not_exception_type,
+    retry_if_exception,
     wait_random_exponential,
 )
 
@@ -38,6 +37,7 @@ class Consumer:
         self._settings = settings
         self._context = context
         self._nodes = deque(nodes_of(settings.require("amqp_url")))
+        self._has_worked = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set, then finish what is in hand within the drain time.
@@ -48,12 +48,12 @@ class Consumer:
             Stuck: messages wait, and the broker hands none of them over.
             TopologyError: queues or exchanges are missing, or differ.
             NotMigrated: the database's tables are missing, or older than this program.
-            LOCKED_OUT: the database lets nobody in who comes as the URL says.
+            LOCKED_OUT: the database never let us in: it takes nobody who comes as the URL says.
         """
         metrics.consuming(is_so=False)
         while not stopping.is_set():
             async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type(AWAY) & retry_if_not_exception_type(LOCKED_OUT),
+                retry=retry_if_exception(self._is_waited_for),
                 wait=wait_random_exponential(multiplier=PAUSE_SECONDS, max=PAUSE_SECONDS_MAX),
                 stop=lambda _: stopping.is_set(),
                 retry_error_callback=lambda _: None,
@@ -64,10 +64,15 @@ class Consumer:
                     await self._probe_and_consume(stopping)
         log.info("worker.stopped")
 
+    def _is_waited_for(self, error: BaseException) -> bool:
+        """Whether a fault may pass while we wait. A URL that never let us in is wrong: whoever starts us reads why."""
+        return isinstance(error, AWAY) and (self._has_worked or not isinstance(error, LOCKED_OUT))
+
     async def _probe_and_consume(self, stopping: asyncio.Event) -> None:
         began = time.monotonic()
         try:
             await self._context.open()
+            self._has_worked = True
             async with Session.open(self._settings, self._context, ",".join(self._nodes)) as session:
                 await session.run(stopping)
         except REFUSALS as error:

@@ -17,6 +17,7 @@ from schemas.shop_settings import Given, ShopSettings
 from worker.broker.reply_queues import ReplyQueues
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
+from worker.pipeline.trial import Trial
 from worker.settings import SettingsError
 from worker.shop_settings import overruled
 
@@ -39,17 +40,21 @@ class Context:
     first_values: Given  # of the shop's settings: what this worker's environment says
     run_by: str  # the user of the operating system
     reply_queues: ReplyQueues
+    trial: Trial = field(init=False)
     catalog: Catalog = field(init=False)
     published: list[Mark] = field(default_factory=list)  # answers to mark with the next transaction
     arrived: list[str] = field(default_factory=list)  # ids of events that are kept, and were confirmed after all
     _ahead: timedelta = timedelta()  # how far the database's clock is ahead of this machine's
     _told: ShopSettings | None = None  # the settings that the log told last; None: not opened yet
 
+    def __post_init__(self) -> None:
+        self.trial = Trial(self.database, self.keys.encrypt)
+
     async def open(self) -> None:
         """See that the database is there, takes work and has the tables that this program knows.
 
         Raises:
-            AWAY_FAULTS: it does not answer, or takes no work.
+            POSTGRES_FAULTS: it does not answer, or takes no work.
             NotMigrated: the tables are missing, or older than this program.
             SettingsError: at the start, this worker's environment says otherwise than the shop.
         """
@@ -60,6 +65,7 @@ class Context:
         if self._told is None:
             await self._agree_on_settings()
         await self.reload()
+        await self.trial.check(self.catalog)
 
     async def _agree_on_settings(self) -> None:
         """Set what nobody has set yet, and see that the environment says what the shop says.

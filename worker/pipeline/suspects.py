@@ -14,6 +14,7 @@ from worker.pipeline.carry_out import carry_out
 from worker.pipeline.context import Context
 from worker.pipeline.outcomes import Outcome
 from worker.pipeline.repeats import last_word
+from worker.pipeline.trouble import DatabaseTrouble
 
 # Handed over so often without an end, a message is moved to orders.suspects; there, so often again, it is what kills
 # its worker. The second number is larger, because there a broker that dies counts as well.
@@ -48,7 +49,7 @@ async def carry_out_suspect(suspect: Delivery, context: Context) -> tuple[Outcom
     if suspect.deliveries_before < SUSPECT_DELIVERIES_MAX:
         try:
             [outcome] = await carry_out([suspect], context)
-        except AWAY_FAULTS as error:
+        except (*AWAY_FAULTS, DatabaseTrouble) as error:
             return outcomes.suspected(Reading(suspect), context.now()), error
         return outcome, None
     async with context.database.connection() as connection:

@@ -2,16 +2,29 @@
 
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
-from repository.database import PASSING_FAULTS
+from repository.faults import POSTGRES_FAULTS, fix_of, says, sqlstate_of
 from worker.broker.connection import BROKER_FAULTS
 
+
+class DatabaseTrouble(Exception):
+    """What went wrong with a request goes wrong with any: its cause says what it is."""
+
+
 # Whatever of this comes out of a lane, the sweep or a probe: better to pause than to guess.
-AWAY = (*PASSING_FAULTS, *BROKER_FAULTS)
+AWAY = (DatabaseTrouble, *POSTGRES_FAULTS, *BROKER_FAULTS)
 # Whatever the broker's connections raise is told as one of these; a fault of the bare network is then one of Postgres.
 BROKERS_OWN_FAULTS = (AMQPError, ChannelInvalidStateError)
 
 
 def fault_fields(fault: BaseException | None) -> dict[str, str]:
-    """Tell which server is away, and of what kind the fault is. Not its text: that may quote what was to be written."""
-    server = "RabbitMQ" if isinstance(fault, BROKERS_OWN_FAULTS) else "Postgres"
-    return {"server": server, "fault": type(fault).__name__}
+    """Tell which server is in trouble, of what kind the fault is, what the server says to it, and what mends it."""
+    if isinstance(fault, DatabaseTrouble):
+        fault = fault.__cause__
+    told = {
+        "server": "RabbitMQ" if isinstance(fault, BROKERS_OWN_FAULTS) else "Postgres",
+        "fault": type(fault).__name__,
+    }
+    if fault is None:
+        return told
+    more = {"sqlstate": sqlstate_of(fault), "says": says(fault), "fix": fix_of(fault)}
+    return told | {name: text for name, text in more.items() if text}
