@@ -22,7 +22,8 @@ Connection = asyncpg.Connection | PoolConnectionProxy
 
 # Every wait has a bound, in seconds. The server gives up on a statement before we give up on the server.
 CONNECT_SECONDS_MAX = 5
-LOCK_SECONDS_MAX = 5
+LOCK_SECONDS_MAX = 2
+HASTY_LOCK_SECONDS_MAX = 0.2  # while somebody is known to hold something
 STATEMENT_SECONDS_MAX = 10
 ANSWER_SECONDS_MAX = 15
 
@@ -87,11 +88,14 @@ AWAY_FAULTS = (
     *LOCKED_OUT,
 )
 
+# Somebody holds what is needed, and does not let it go in time.
+LOCK_FAULTS = (asyncpg.LockNotAvailableError,)
+
 # Faults of the moment, not of the message: the same message may well succeed later.
 PASSING_FAULTS = (
     *AWAY_FAULTS,
     asyncpg.TransactionRollbackError,  # deadlock, serialization failure
-    asyncpg.LockNotAvailableError,
+    *LOCK_FAULTS,
     asyncpg.QueryCanceledError,  # statement_timeout
     asyncpg.OutOfMemoryError,
     asyncpg.IdleInTransactionSessionTimeoutError,
@@ -171,8 +175,8 @@ class Database:
         pool.terminate() if error else await pool.close()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Commit on a clean exit, roll back on any exception.
+    async def transaction(self, *, is_hasty: bool = False) -> AsyncIterator[Connection]:
+        """Commit on a clean exit, roll back on any exception. A hasty one waits for no lock.
 
         Raises:
             ConnectionLost: the server went away meanwhile; the outcome is unknown.
@@ -180,6 +184,8 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             try:
                 with _given_up_in_time(connection):
+                    if is_hasty:
+                        await connection.execute(SQL["be_hasty"], f"{HASTY_LOCK_SECONDS_MAX}s")
                     yield connection
             except asyncpg.IntegrityConstraintViolationError as error:
                 error.detail = None  # it quotes the row that was refused, and errors are logged

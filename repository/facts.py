@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from repository import queries
 from repository.database import Connection
@@ -33,6 +33,21 @@ class FactsRead:
     totals: Totals
 
 
+class Holder(NamedTuple):
+    """A session of the database that has something locked. `pid` is of the server's process."""
+
+    pid: int
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What others hold, and who perhaps does."""
+
+    things: FactsNeeded
+    holders: frozenset[Holder]
+
+
 async def lock_clients(connection: Connection, needed: FactsNeeded) -> None:
     """Let clients whose history decides have one order at a time."""
     assert connection.is_in_transaction()
@@ -44,6 +59,29 @@ async def lock_totals(connection: Connection, needed: FactsNeeded) -> None:
     assert connection.is_in_transaction()
     await _lock(connection, "lock_stock", needed.stock_products)
     await _lock(connection, "lock_promotion_uses", needed.limited_promotions)
+
+
+async def held(connection: Connection, needed: FactsNeeded) -> Held:
+    """Look what of all this somebody else holds now; nothing is waited for. What is free is ours until the commit."""
+    assert connection.is_in_transaction()
+    domains = sorted(needed.domains)
+    row = await connection.fetchrow(
+        SQL["held"],
+        sorted(needed.clients),
+        sorted(needed.history_clients),
+        sorted(needed.services),
+        sorted(needed.addons),
+        [client_id for client_id, _ in domains],
+        [name for _, name in domains],
+        sorted(needed.stock_products),
+        sorted(needed.limited_promotions),
+    )
+    assert row is not None, "a SELECT without FROM has one row"
+    kinds = ("clients", "history_clients", "services", "addons", "stock_products", "limited_promotions")
+    things = FactsNeeded(
+        **{kind: frozenset(row[kind]) for kind in kinds}, domains=frozenset(map(tuple, row["domains"]))
+    )
+    return Held(things, frozenset(map(Holder._make, row["holders"])))
 
 
 async def _lock(connection: Connection, query: str, ids: Collection[int]) -> None:

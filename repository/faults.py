@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 import asyncpg
 
-from repository.database import AWAY_FAULTS, PASSING_FAULTS
+from repository.database import AWAY_FAULTS, LOCK_FAULTS, PASSING_FAULTS
 
 SAYS_CHARS_MAX = 300
 
@@ -55,7 +55,7 @@ def blame_of(error: BaseException) -> Blame:
     """Say whose fault it is, as far as the fault alone tells it. A bug of ours is the request's that it came with."""
     if isinstance(error, AWAY_FAULTS):
         return Blame.SERVER
-    if isinstance(error, asyncpg.LockNotAvailableError):
+    if isinstance(error, LOCK_FAULTS):
         return Blame.LOCK
     state = sqlstate_of(error)
     if not isinstance(error, POSTGRES_FAULTS) or (state.startswith(_REQUESTS) and state not in _NOT_REQUESTS):

@@ -192,6 +192,13 @@ class FactsNeeded:
         """Say what all of these need."""
         return cls(**{kind: frozenset().union(*(getattr(one, kind) for one in needed)) for kind in cls.__slots__})
 
+    def common(self, other: "FactsNeeded") -> "FactsNeeded":
+        """Say what both need."""
+        return FactsNeeded(**{kind: getattr(self, kind) & getattr(other, kind) for kind in self.__slots__})
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, kind) for kind in self.__slots__)
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:

@@ -15,3 +15,7 @@ SELECT clock_timestamp()
 -- name: pid
 -- no parameters
 SELECT pg_backend_pid()
+
+-- name: be_hasty
+-- For this transaction alone. $1 how long to wait for a lock
+SELECT set_config('lock_timeout', $1::text, true)

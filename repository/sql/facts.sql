@@ -82,3 +82,78 @@ FROM clients
 WHERE id = ANY ($1::bigint[])
 ORDER BY id
 FOR NO KEY UPDATE
+
+-- name: held
+-- Of what the requests of a batch need, what somebody else holds at this moment, and who perhaps does.
+-- $1 clients, $2 clients whose history decides, $3 services, $4 addons, $5 clients and $6 ASCII names of domains,
+-- $7 products with stock, $8 promotions with a limit. What is free is locked as the line would lock it, and let go with
+-- the transaction.
+WITH free_clients AS MATERIALIZED (
+    SELECT id FROM clients WHERE id = ANY ($1::bigint[]) FOR KEY SHARE SKIP LOCKED
+),
+free_history AS MATERIALIZED (
+    SELECT id FROM clients WHERE id = ANY ($2::bigint[]) FOR NO KEY UPDATE SKIP LOCKED
+),
+free_services AS MATERIALIZED (
+    SELECT id FROM services WHERE id = ANY ($3::bigint[]) FOR KEY SHARE SKIP LOCKED
+),
+free_addons AS MATERIALIZED (
+    SELECT id FROM service_addons WHERE id = ANY ($4::bigint[]) FOR KEY SHARE SKIP LOCKED
+),
+free_domains AS MATERIALIZED (
+    SELECT domains.client_id, domains.name
+    FROM domains
+    JOIN unnest($5::bigint[], $6::text[]) AS wanted (client_id, name)
+        ON wanted.client_id = domains.client_id AND wanted.name = domains.name
+    FOR KEY SHARE OF domains SKIP LOCKED
+),
+free_stock AS MATERIALIZED (
+    SELECT product_id FROM product_stock WHERE product_id = ANY ($7::bigint[]) FOR NO KEY UPDATE SKIP LOCKED
+),
+free_uses AS MATERIALIZED (
+    SELECT promotion_id FROM promotion_uses WHERE promotion_id = ANY ($8::bigint[]) FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT
+    ARRAY(
+        SELECT id FROM clients WHERE id = ANY ($1::bigint[]) AND id NOT IN (SELECT id FROM free_clients)
+    ) AS clients,
+    ARRAY(
+        SELECT id FROM clients WHERE id = ANY ($2::bigint[]) AND id NOT IN (SELECT id FROM free_history)
+    ) AS history_clients,
+    ARRAY(
+        SELECT id FROM services WHERE id = ANY ($3::bigint[]) AND id NOT IN (SELECT id FROM free_services)
+    ) AS services,
+    ARRAY(
+        SELECT id FROM service_addons WHERE id = ANY ($4::bigint[]) AND id NOT IN (SELECT id FROM free_addons)
+    ) AS addons,
+    ARRAY(
+        SELECT ROW(domains.client_id, domains.name)
+        FROM domains
+        JOIN unnest($5::bigint[], $6::text[]) AS wanted (client_id, name)
+            ON wanted.client_id = domains.client_id AND wanted.name = domains.name
+        WHERE (domains.client_id, domains.name) NOT IN (SELECT client_id, name FROM free_domains)
+    ) AS domains,
+    ARRAY(
+        SELECT product_id
+        FROM product_stock
+        WHERE product_id = ANY ($7::bigint[]) AND product_id NOT IN (SELECT product_id FROM free_stock)
+    ) AS stock_products,
+    ARRAY(
+        SELECT promotion_id
+        FROM promotion_uses
+        WHERE promotion_id = ANY ($8::bigint[]) AND promotion_id NOT IN (SELECT promotion_id FROM free_uses)
+    ) AS limited_promotions,
+    ARRAY(
+        -- Whoever may have locked a row of these has its table locked in one of these modes.
+        SELECT DISTINCT ROW(pg_locks.pid, coalesce(pg_stat_activity.usename::text, ''))
+        FROM pg_locks
+        JOIN pg_stat_activity ON pg_stat_activity.pid = pg_locks.pid
+        WHERE
+            pg_locks.granted
+            AND pg_locks.pid <> pg_backend_pid()
+            AND pg_locks.mode IN ('RowShareLock', 'RowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+            AND pg_locks.relation IN (
+                'clients'::regclass, 'services'::regclass, 'service_addons'::regclass, 'domains'::regclass,
+                'product_stock'::regclass, 'promotion_uses'::regclass
+            )
+    ) AS holders

@@ -19,7 +19,7 @@ import structlog
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from repository import facts, inbox, orders
-from repository.database import AWAY_FAULTS, PASSING_FAULTS, Connection
+from repository.database import AWAY_FAULTS, LOCK_FAULTS, PASSING_FAULTS, Connection
 from repository.facts import AsOf, FactsRead
 from repository.inbox import Claimed
 from repository.orders import OrderToPlace, UsedUp
@@ -32,6 +32,7 @@ from worker.broker.messages import Delivery
 from worker.intake.edge import Reading
 from worker.pipeline import outcomes
 from worker.pipeline.context import CatalogueMoved, Context
+from worker.pipeline.locks import Locked
 from worker.pipeline.outcomes import DELAYS, Outcome
 from worker.pipeline.repeats import (
     Command,
@@ -76,6 +77,8 @@ async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome
     except Exception as error:  # where a bug becomes an outcome, and is logged
         if await context.trial.is_the_servers(error, context.catalog):
             raise DatabaseTrouble from error
+        if isinstance(error, Locked) and len(batch) == 1:
+            return [outcomes.locked(Reading(batch[0]), context.now())]
         if len(batch) > 1:
             return [outcome for delivery in batch for outcome in await carry_out([delivery], context)]
         async with context.database.connection() as connection:
@@ -101,7 +104,13 @@ async def _at_once_again(batch: Sequence[Delivery], context: Context) -> list[Ou
         reraise=True,
     ):
         with attempt:
-            return await _carry_out_together(batch, context)
+            try:
+                return await _carry_out_together(batch, context)
+            except LOCK_FAULTS as error:
+                if context.locks.are_expected:
+                    raise Locked from error  # without those that a look could tell: one by one
+                context.locks.expect()
+                raise
     raise AssertionError("the retrying above returns or raises")
 
 
@@ -112,6 +121,9 @@ async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> li
         readings = _as_many_as_fit(await context.edge.read(batch, catalog, context.now()), catalog)
         commands, copies = without_copies([command for reading in readings if (command := command_of(reading))])
         try:
+            waiting: list[Command] = []
+            if context.locks.are_expected and commands:
+                commands, waiting = await context.locks.apart(commands, catalog, context.database)
             if commands:
                 settled = await _settle(commands, catalog, context, is_contended=is_contended)
             else:
@@ -122,6 +134,7 @@ async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> li
         except UsedUp:
             is_contended = True
             continue
+        settled |= {one.reading.delivery.tag: outcomes.locked(one.reading, context.now()) for one in waiting}
         settled |= copies.outcomes(settled)
         settled |= _rejected_at_the_edge(readings, context.now())
         return [settled[reading.delivery.tag] for reading in readings if reading.delivery.tag in settled]
@@ -157,7 +170,7 @@ async def _settle(
     """
     marks = context.take_marks()
     try:
-        async with context.database.transaction() as connection:
+        async with context.database.transaction(is_hasty=context.locks.are_expected) as connection:
             claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]
             claimed = await inbox.claim(connection, claims)
             needed = FactsNeeded.joined([command.asked.facts_needed(catalog) for command in commands])

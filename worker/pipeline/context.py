@@ -17,6 +17,7 @@ from schemas.shop_settings import Given, ShopSettings
 from worker.broker.reply_queues import ReplyQueues
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
+from worker.pipeline.locks import Locks
 from worker.pipeline.trial import Trial
 from worker.settings import SettingsError
 from worker.shop_settings import overruled
@@ -41,6 +42,7 @@ class Context:
     run_by: str  # the user of the operating system
     reply_queues: ReplyQueues
     trial: Trial = field(init=False)
+    locks: Locks = field(default_factory=Locks)
     catalog: Catalog = field(init=False)
     published: list[Mark] = field(default_factory=list)  # answers to mark with the next transaction
     arrived: list[str] = field(default_factory=list)  # ids of events that are kept, and were confirmed after all

@@ -175,6 +175,17 @@ def retried(reading: Reading, reason: str, attempts: int, now: datetime) -> Outc
     )
 
 
+def locked(reading: Reading, now: datetime) -> Outcome:
+    """Let a message wait for what somebody holds. That is no fault of its own: no attempt is counted."""
+    delay, attempts = DELAYS[0], reading.delivery.trail.attempts
+    return Outcome(
+        reading=reading,
+        kind=OutcomeKind.RETRIED,
+        moved=republish.delayed(reading.delivery, now, delay, attempts),
+        log_fields={"reason": "locked", "attempts": attempts, "delay": delay},
+    )
+
+
 def failed(reading: Reading, reason: str, attempts: int, now: datetime) -> Outcome:
     """Set aside what is nobody's fault but ours: the traceback is in the log, the kind of error in the headers."""
     delivery = reading.delivery
