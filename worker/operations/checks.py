@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from repository import revisions, sealed, shop_settings
 from repository import show as archive
-from repository.database import PASSING_FAULTS, Connection, Database, Refused
+from repository.database import Connection, Database, Refused
+from repository.faults import POSTGRES_FAULTS, fix_of
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from repository.show import Collation, Condition
 from schemas import topology
@@ -165,9 +166,10 @@ async def _postgres(settings: Settings, role: Role) -> AsyncIterator[Finding]:
     except Refused as error:
         says, _, fix = str(error).partition("; fix: ")
         yield Finding("Postgres", Level.WRONG, says, f"{fix[:1].upper()}{fix[1:]}." if fix else "")
-    except (*PASSING_FAULTS, *REFUSALS) as error:
+    except (*POSTGRES_FAULTS, *REFUSALS) as error:
+        fix = fix_of(error) or "start it, or fix ORDERS_POSTGRES_URL"
         says = f"does not answer or refuses ({words_of(error)})"
-        yield Finding("Postgres", Level.WRONG, says, "Start it, or fix ORDERS_POSTGRES_URL.")
+        yield Finding("Postgres", Level.WRONG, says, f"{fix[:1].upper()}{fix[1:]}.")
 
 
 async def _database(database: Database, settings: Settings) -> AsyncIterator[Finding]:

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from repository.database import PASSING_FAULTS, Connection, Database, Refused
+from repository.database import Connection, Database, Refused
+from repository.faults import POSTGRES_FAULTS, fix_of, says, sqlstate_of
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from worker.broker.connection import (
     BROKER_FAULTS,
@@ -61,7 +62,7 @@ def postgres_in_words() -> Iterator[None]:
         yield
     except NotMigrated as error:
         raise OperationFault(str(error)) from error
-    except (*PASSING_FAULTS, *REFUSALS) as error:
+    except (*POSTGRES_FAULTS, *REFUSALS) as error:
         raise Unavailable(postgres_says(error)) from error
 
 
@@ -82,7 +83,9 @@ def rabbitmq_in_words() -> Iterator[None]:
 
 
 def postgres_says(error: BaseException) -> str:
-    return f"Postgres at ORDERS_POSTGRES_URL does not answer or refuses ({words_of(error)})"
+    fix = fix_of(error)
+    told = f"Postgres at ORDERS_POSTGRES_URL does not answer or refuses ({words_of(error)})"
+    return f"{told}; fix: {fix}" if fix else told
 
 
 def rabbitmq_says(error: BaseException) -> str:
@@ -93,8 +96,10 @@ def words_of(error: BaseException) -> str:
     """Name a fault, and say what it says. Of a time that is over it says nothing; ours say all by themselves."""
     if isinstance(error, Refused | TakesNothing | Untrusted | Unwelcome):
         return str(error)
-    says = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "it does not say why")
-    return f"{type(error).__name__}: {says}"
+    if state := sqlstate_of(error):
+        return f"{says(error) or type(error).__name__}, SQLSTATE {state}"
+    text = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "it does not say why")
+    return f"{type(error).__name__}: {text}"
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
