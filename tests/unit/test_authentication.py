@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 
 from schemas.catalog import Catalog, Credential
 from schemas.wire import Tree
-from tests.unit.domain.builders import a_catalog
+from tests.builders import a_catalog
 from worker.intake.authentication import Asking, Authenticator, Caller, Pair, Stranger, Verdict
 from worker.key_ring import KeyRing
 

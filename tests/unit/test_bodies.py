@@ -66,13 +66,14 @@ def test_under_dev_mode_values_are_frozen_and_slotted_indeed_and_the_bytes_are_t
     code = """
 import dataclasses
 from pathlib import Path
-from tests.unit import said, test_events, test_replies
+from tests import samples
+from tests.unit import test_events, test_replies
 
 for name, event in test_events.EVENTS.items():
     assert event.body == (test_events.BODIES / f"{name}.json").read_bytes(), name
 for name, reply in test_replies.REPLIES.items():
     assert reply.body == (test_replies.BODIES / f"{name}.reply.json").read_bytes(), name
-line = said.placed_order.lines(said.EVERYTHING)[0]
+line = samples.placed_order.lines(samples.EVERYTHING)[0]
 assert not hasattr(line, "__dict__")
 try:
     line.amount = None

@@ -1,16 +1,13 @@
 """The same request is the same order, however it is written down (addorder.md 1)."""
 
-import base64
-import json
 from typing import Any
-from urllib.parse import quote_plus
 
-import phpserialize
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import add_order, wire
 from schemas.order import OrderRequest
+from tests.encodings import as_form, as_json, as_php
 
 # What a parameter may hold, as a caller thinks of it. Text is without surrogates and U+0000, which no encoding takes.
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
@@ -47,7 +44,6 @@ OF_THE_ORDER: dict[str, st.SearchStrategy[Any]] = {
     "addonid": ids,
     "clientip": st.ip_addresses().map(str),
 }
-MAPS = {"customfields", "configoptions"}
 
 
 @st.composite
@@ -67,29 +63,6 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
         if chosen:
             request[name] = {key: draw(values) for key in chosen}
     return request
-
-
-def packed(value: dict[str, Any]) -> str:
-    return base64.b64encode(phpserialize.dumps(value)).decode()
-
-
-def as_form(request: dict[str, Any]) -> bytes:
-    pairs: list[tuple[str, Any]] = []
-    for name, value in request.items():
-        elements = (
-            [(f"{name}[{key}]", one) for key, one in value.items()] if isinstance(value, dict) else [(name, value)]
-        )
-        pairs += [(place, packed(one) if isinstance(one, dict) else one) for place, one in elements]
-    return "&".join(f"{quote_plus(name)}={quote_plus(str(value))}" for name, value in pairs).encode()
-
-
-def as_json(request: dict[str, Any]) -> bytes:
-    return json.dumps(request).encode()
-
-
-def as_php(request: dict[str, Any]) -> bytes:
-    maps = {name: {key: packed(one) for key, one in request[name].items()} for name in MAPS & request.keys()}
-    return bytes(phpserialize.dumps({**request, **maps}))
 
 
 def read(body: bytes, content_type: str) -> OrderRequest:

@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from schemas import topology
 from schemas.events import CloudEvent, Event, EventData, EventType, OrderAdded, event_id
-from tests.unit import said
+from tests import samples
 
 BODIES = Path(__file__).parent / "bodies"
-EVENTS = dict(said.said_events())
+EVENTS = dict(samples.said_events())
 TYPES: dict[EventType, type] = {data.TYPE: data for data in get_args(EventData)}
 
 

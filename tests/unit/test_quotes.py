@@ -8,13 +8,13 @@ import pytest
 from schemas.order import PricedOrder
 from schemas.quotes import quote
 from schemas.rejections import Rejection
-from tests.unit import said
+from tests import samples
 
 BODIES = Path(__file__).parent / "bodies"
 VERDICTS: dict[str, PricedOrder | Rejection] = {
-    "everything": said.EVERYTHING,
-    "bare": said.BARE,
-    "faults": said.REJECTION,
+    "everything": samples.EVERYTHING,
+    "bare": samples.BARE,
+    "faults": samples.REJECTION,
 }
 
 

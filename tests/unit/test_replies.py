@@ -10,14 +10,14 @@ from pydantic import TypeAdapter
 
 from schemas import placed_order, replies
 from schemas.replies import OrderPlaced, Refused, Reply, ReplyData, ResponseType
-from tests.unit import said
+from tests import samples
 
 BODIES = Path(__file__).parent / "bodies"
 REPLIES = {
-    "everything": placed_order.reply(said.EVERYTHING, said.PLACED),
-    "bare": placed_order.reply(said.BARE, said.PLACED_BARE),
-    "faults": replies.error(said.REJECTION),
-    "unreadable": replies.error(said.UNREADABLE),
+    "everything": placed_order.reply(samples.EVERYTHING, samples.PLACED),
+    "bare": placed_order.reply(samples.BARE, samples.PLACED_BARE),
+    "faults": replies.error(samples.REJECTION),
+    "unreadable": replies.error(samples.UNREADABLE),
 }
 
 REPLY = Reply(b'{"result":"success","orderid":17,"serviceids":"21","warnings":["a < b; c","d"]}')

@@ -7,9 +7,7 @@ import pytest
 
 from schemas.catalog import Prorata, QuantityRule
 from schemas.order import AddonAsked, Item, OptionAsked, PricedService
-from worker.domain.dates import add_months, last_day
-
-from .builders import (
+from tests.builders import (
     ANNUALLY,
     MONTHLY,
     a_catalog,
@@ -23,6 +21,7 @@ from .builders import (
     recurrings,
     some_facts,
 )
+from worker.domain.dates import add_months, last_day
 
 
 @pytest.mark.parametrize(

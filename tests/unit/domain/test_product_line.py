@@ -6,8 +6,7 @@ import pytest
 
 from schemas.catalog import BillingCycle
 from schemas.order import AddonAsked, Item, PricedService
-
-from .builders import (
+from tests.builders import (
     ANNUALLY,
     FREE,
     MONTHLY,

@@ -22,9 +22,7 @@ from schemas.catalog import (
 )
 from schemas.order import AddonAsked, InvoiceLine, Item, OptionAsked, PricedOrder
 from schemas.shop_settings import ShopSettings, Tax
-from worker.domain.money import to_minor_unit
-
-from .builders import (
+from tests.builders import (
     ANNUALLY,
     MONTHLY,
     ONETIME,
@@ -41,6 +39,7 @@ from .builders import (
     ordered,
     some_facts,
 )
+from worker.domain.money import to_minor_unit
 
 CENT = Decimal("0.01")
 DNS = Extra.DNS_MANAGEMENT

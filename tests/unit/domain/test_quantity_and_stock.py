@@ -16,9 +16,7 @@ from schemas.order import (
     Totals,
 )
 from schemas.rejections import Rejection
-from worker.domain.decide import decide
-
-from .builders import (
+from tests.builders import (
     MONTHLY,
     a_catalog,
     a_choice,
@@ -35,6 +33,7 @@ from .builders import (
     refused,
     some_facts,
 )
+from worker.domain.decide import decide
 
 MULTIPLE, SCALING = QuantityRule.MULTIPLE, QuantityRule.SCALING
 

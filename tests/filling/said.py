@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from schemas.events import event_id
-from tests.benchmarks.pattern import WORD
+from tests.filling.pattern import WORD
 
 # Around the name of what is to be put in, in texts of JSON; no text of ours has these characters. A number is quoted
 # until then.

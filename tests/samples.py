@@ -28,7 +28,7 @@ from schemas.order import (
     TaxAmount,
 )
 from schemas.rejections import Code, Rejection
-from tests.unit.domain.builders import a_promotion
+from tests.builders import a_promotion
 
 TODAY = date(2026, 11, 23)
 USD = Currency("USD", "$", " USD", 2, is_default=True)

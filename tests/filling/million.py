@@ -1,4 +1,4 @@
-"""A database as it is after a million orders: `python -m tests.benchmarks.million --orders N [URL]`.
+"""A database as it is after a million orders: `python -m tests.filling.million --orders N [URL]`.
 
 Fifty orders are placed by the worker's own line (carry_out.py): they are the pattern. Their rows are then multiplied,
 with new keys, set by set. So every table has the shape that the worker gives it, and the tables agree: a request that
@@ -28,9 +28,10 @@ import asyncpg
 
 from repository.database import Connection, Database
 from repository.order_numbers import order_number
-from tests.benchmarks import pattern
-from tests.benchmarks.pattern import FIRST, PLACED, PUBLISHER, WORD
-from tests.benchmarks.said import Ranks, Said
+from tests.deliveries import PUBLISHER
+from tests.filling import pattern
+from tests.filling.pattern import FIRST, PLACED, WORD
+from tests.filling.said import Ranks, Said
 
 CALLER = f"publisher:{PUBLISHER}"
 SPREAD = timedelta(days=365)  # the orders were placed over a year, evenly, up to now
