@@ -67,7 +67,7 @@ def test_under_dev_mode_values_are_frozen_and_slotted_indeed_and_the_bytes_are_t
 import dataclasses
 from pathlib import Path
 from tests import samples
-from tests.unit import test_events, test_replies
+from tests.unit.schemas import test_events, test_replies
 
 for name, event in test_events.EVENTS.items():
     assert event.body == (test_events.BODIES / f"{name}.json").read_bytes(), name

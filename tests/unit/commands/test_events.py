@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.unit.test_events import EVENTS
+from tests.unit.schemas.test_events import EVENTS
 from worker.commands.events import line_of
 
 REQUEST = "(request cart-4711)"
