@@ -1,16 +1,4 @@
-import asyncio
-from itertools import islice
-
-import pytest
-
 from tests.benchmarks.figures import Aim, Figure, regressions
-from tests.benchmarks.link import Link
-from tests.benchmarks.load import Order, mixed
-
-
-@pytest.fixture
-def orders() -> list[Order]:
-    return list(islice(mixed(), 1_000))
 
 
 def figure(*rounds: float, more_is_better: bool = True, is_compared: bool = True) -> Figure:
@@ -39,53 +27,3 @@ def test_what_is_not_compared_or_was_not_measured_is_never_worse() -> None:
     assert not regressions([figure()], [figure(1, 2)])
     assert not regressions([figure(8, 9)], [figure()])
     assert not regressions([], [figure(1, 2)])
-
-
-def test_of_a_hundred_orders_two_are_rejected_and_one_is_a_repeat(orders: list[Order]) -> None:
-    rejected = [order for order in orders if order.kind == "rejected"]
-
-    assert len(rejected) == 20
-    assert len(orders) - len({order.message_id for order in orders}) == 10
-
-
-def test_a_repeat_is_the_very_same_request_as_before(orders: list[Order]) -> None:
-    number = next(number for number, order in enumerate(orders) if order in orders[:number])
-
-    assert orders.index(orders[number]) == number - 31
-
-
-def test_the_five_kinds_of_the_seed_are_as_many(orders: list[Order]) -> None:
-    counts = [
-        sum(order.kind == kind for order in orders)
-        for kind in ("product", "three products", "domains", "addon", "renewal")
-    ]
-
-    assert sum(counts) == 980
-    assert max(counts) - min(counts) <= 12
-
-
-class Socket:
-    """Stands in for a transport: it keeps nothing."""
-
-    def write(self, data: bytes) -> None: ...
-
-
-def ack(tag: int, *, multiple: bool) -> bytes:
-    payload = b"\x00\x3c\x00\x50" + tag.to_bytes(8) + bytes([multiple])
-    return b"\x01\x00\x01" + len(payload).to_bytes(4) + payload + b"\xce"
-
-
-async def test_a_run_of_messages_is_confirmed_when_every_one_is() -> None:
-    link = Link()
-    link.connection_made(Socket())  # type: ignore[arg-type]  # enough of a transport
-    publishing = asyncio.ensure_future(link.publish([b"one", b"two", b"three"]))
-    await asyncio.sleep(0)
-
-    link.data_received(ack(3, multiple=False) + ack(1, multiple=True)[:5])
-    await asyncio.sleep(0)
-    assert not publishing.done()
-    link.data_received(ack(1, multiple=True)[5:])
-    await asyncio.sleep(0)
-    assert not publishing.done()
-    link.data_received(ack(2, multiple=True))
-    await publishing

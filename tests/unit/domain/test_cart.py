@@ -1,118 +1,29 @@
-"""Quantities, the limit of rows, and stock (addorder.md 5.3 and 1)."""
-
-from decimal import Decimal
+"""The limit of rows, and stock (addorder.md 1 and 5.3)."""
 
 import pytest
 
-from schemas.catalog import CustomField, DomainType, QuantityRule
+from schemas.catalog import DomainType, QuantityRule
 from schemas.order import (
     AddonAsked,
     AddonLine,
     Item,
-    OptionAsked,
-    PricedAddon,
-    PricedDomain,
-    PricedService,
     Totals,
 )
 from schemas.rejections import Rejection
 from tests.builders import (
-    MONTHLY,
     a_catalog,
-    a_choice,
     a_product,
     a_request,
     a_tld,
     an_addon,
-    an_option,
     an_owned_service,
-    firsts,
-    only_item,
     ordered,
-    recurrings,
     refused,
     some_facts,
 )
 from worker.domain.decide import decide
 
 MULTIPLE, SCALING = QuantityRule.MULTIPLE, QuantityRule.SCALING
-
-
-def test_multiple_services_are_n_services_each_with_options_fields_and_addons() -> None:
-    product = a_product(
-        quantity_rule=MULTIPLE,
-        prices={MONTHLY: ("4.00", "6.00")},
-        custom_fields=(CustomField(7, "Site", "text", required=True, options=()),),
-        config_options=(an_option(5, "yesno", a_choice(50, "1.00")),),
-    )
-    item = Item(
-        key=0,
-        product_id=1,
-        quantity=2,
-        custom_fields={"7": "Blog"},
-        config_options={"5": OptionAsked("1")},
-        addons=(AddonAsked(1),),
-    )
-
-    order = ordered(a_request(item), a_catalog(products=[product], addons=[an_addon()]))
-
-    assert firsts(order) == ["11.00", "2.00", "11.00", "2.00"]  # 4.00 + setup 6.00 + option 1.00; addon 2.00
-    services = [item for item in order.items if isinstance(item, PricedService)]
-    assert [(service.quantity, service.custom_fields) for service in services] == [(1, {7: "Blog"}), (1, {7: "Blog"})]
-    assert [item.service for item in order.items if isinstance(item, PricedAddon)] == [0, 2]
-
-
-def test_of_multiple_services_the_first_has_the_domain_which_is_ordered_once() -> None:
-    item = Item(key=0, product_id=1, quantity=3, domain="whmcs.com", domain_type=DomainType.REGISTER)
-    catalog = a_catalog(products=[a_product(quantity_rule=MULTIPLE)], tlds=[a_tld()])
-
-    order = ordered(a_request(item), catalog)
-
-    services = [item for item in order.items if isinstance(item, PricedService)]
-    assert [service.domain for service in services] == ["whmcs.com", None, None]
-    assert [item.name.ascii for item in order.items if isinstance(item, PricedDomain)] == ["whmcs.com"]
-
-
-def test_scaling_is_one_service_with_price_times_n_and_setup_once() -> None:
-    catalog = a_catalog(products=[a_product(quantity_rule=SCALING, prices={MONTHLY: ("5.00", "20.00")})])
-
-    order = ordered(a_request(Item(key=0, product_id=1, quantity=3)), catalog)
-
-    service = only_item(order)
-    assert isinstance(service, PricedService)
-    assert service.quantity == 3
-    assert firsts(order) == ["35.00"]  # 3 x 5.00 + 20.00
-    assert recurrings(order) == ["15.00"]
-
-
-def test_scaling_multiplies_an_override_too() -> None:
-    catalog = a_catalog(products=[a_product(quantity_rule=SCALING, prices={MONTHLY: ("5.00", "20.00")})])
-
-    order = ordered(a_request(Item(key=0, product_id=1, quantity=3, price_override=Decimal("4.00"))), catalog)
-
-    assert firsts(order) == ["12.00"]  # 3 x 4.00, setup waived
-
-
-def test_scaling_has_its_options_once() -> None:
-    option = an_option(5, "yesno", a_choice(50, "1.00"))
-    catalog = a_catalog(products=[a_product(quantity_rule=SCALING, config_options=(option,))])
-    item = Item(key=0, product_id=1, quantity=3, config_options={"5": OptionAsked("1")})
-
-    assert recurrings(ordered(a_request(item), catalog)) == ["31.00"]  # 3 x 10.00 + 1.00
-
-
-def test_a_quantity_of_one_is_always_allowed() -> None:
-    order = ordered(a_request(Item(key=0, product_id=1, quantity=1)), a_catalog(products=[a_product()]))
-
-    assert firsts(order) == ["10.00"]
-
-
-def test_a_quantity_of_a_product_that_allows_only_one_is_refused() -> None:
-    rejection = refused(a_request(Item(key=0, product_id=1, quantity=2)), a_catalog(products=[a_product()]))
-
-    assert rejection.code == "quantity_not_allowed"
-    assert rejection.message == "qty[0]: this product can be ordered once only"
-
 
 # ---------------------------------------------------------------- rows
 

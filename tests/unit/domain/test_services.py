@@ -1,11 +1,18 @@
-"""Product lines: cycle, price, setup fee, override (addorder.md 5.1), and which product may be ordered at all."""
+"""Product lines (addorder.md 5.1): cycle, price, setup fee, override, what may be ordered at all; quantities (5.3)."""
 
 from decimal import Decimal
 
 import pytest
 
-from schemas.catalog import BillingCycle
-from schemas.order import AddonAsked, Item, PricedService
+from schemas.catalog import BillingCycle, CustomField, DomainType, QuantityRule
+from schemas.order import (
+    AddonAsked,
+    Item,
+    OptionAsked,
+    PricedAddon,
+    PricedDomain,
+    PricedService,
+)
 from tests.builders import (
     ANNUALLY,
     FREE,
@@ -17,6 +24,7 @@ from tests.builders import (
     a_client,
     a_product,
     a_request,
+    a_tld,
     an_addon,
     an_option,
     firsts,
@@ -213,3 +221,82 @@ def test_a_service_name_with_spaces_is_refused(parameter: str, name: str) -> Non
 
     assert rejection.code == "domain_invalid"
     assert rejection.message == f"{parameter}[2]: not a valid domain name"
+
+
+MULTIPLE, SCALING = QuantityRule.MULTIPLE, QuantityRule.SCALING
+
+
+def test_multiple_services_are_n_services_each_with_options_fields_and_addons() -> None:
+    product = a_product(
+        quantity_rule=MULTIPLE,
+        prices={MONTHLY: ("4.00", "6.00")},
+        custom_fields=(CustomField(7, "Site", "text", required=True, options=()),),
+        config_options=(an_option(5, "yesno", a_choice(50, "1.00")),),
+    )
+    item = Item(
+        key=0,
+        product_id=1,
+        quantity=2,
+        custom_fields={"7": "Blog"},
+        config_options={"5": OptionAsked("1")},
+        addons=(AddonAsked(1),),
+    )
+
+    order = ordered(a_request(item), a_catalog(products=[product], addons=[an_addon()]))
+
+    assert firsts(order) == ["11.00", "2.00", "11.00", "2.00"]  # 4.00 + setup 6.00 + option 1.00; addon 2.00
+    services = [item for item in order.items if isinstance(item, PricedService)]
+    assert [(service.quantity, service.custom_fields) for service in services] == [(1, {7: "Blog"}), (1, {7: "Blog"})]
+    assert [item.service for item in order.items if isinstance(item, PricedAddon)] == [0, 2]
+
+
+def test_of_multiple_services_the_first_has_the_domain_which_is_ordered_once() -> None:
+    item = Item(key=0, product_id=1, quantity=3, domain="whmcs.com", domain_type=DomainType.REGISTER)
+    catalog = a_catalog(products=[a_product(quantity_rule=MULTIPLE)], tlds=[a_tld()])
+
+    order = ordered(a_request(item), catalog)
+
+    services = [item for item in order.items if isinstance(item, PricedService)]
+    assert [service.domain for service in services] == ["whmcs.com", None, None]
+    assert [item.name.ascii for item in order.items if isinstance(item, PricedDomain)] == ["whmcs.com"]
+
+
+def test_scaling_is_one_service_with_price_times_n_and_setup_once() -> None:
+    catalog = a_catalog(products=[a_product(quantity_rule=SCALING, prices={MONTHLY: ("5.00", "20.00")})])
+
+    order = ordered(a_request(Item(key=0, product_id=1, quantity=3)), catalog)
+
+    service = only_item(order)
+    assert isinstance(service, PricedService)
+    assert service.quantity == 3
+    assert firsts(order) == ["35.00"]  # 3 x 5.00 + 20.00
+    assert recurrings(order) == ["15.00"]
+
+
+def test_scaling_multiplies_an_override_too() -> None:
+    catalog = a_catalog(products=[a_product(quantity_rule=SCALING, prices={MONTHLY: ("5.00", "20.00")})])
+
+    order = ordered(a_request(Item(key=0, product_id=1, quantity=3, price_override=Decimal("4.00"))), catalog)
+
+    assert firsts(order) == ["12.00"]  # 3 x 4.00, setup waived
+
+
+def test_scaling_has_its_options_once() -> None:
+    option = an_option(5, "yesno", a_choice(50, "1.00"))
+    catalog = a_catalog(products=[a_product(quantity_rule=SCALING, config_options=(option,))])
+    item = Item(key=0, product_id=1, quantity=3, config_options={"5": OptionAsked("1")})
+
+    assert recurrings(ordered(a_request(item), catalog)) == ["31.00"]  # 3 x 10.00 + 1.00
+
+
+def test_a_quantity_of_one_is_always_allowed() -> None:
+    order = ordered(a_request(Item(key=0, product_id=1, quantity=1)), a_catalog(products=[a_product()]))
+
+    assert firsts(order) == ["10.00"]
+
+
+def test_a_quantity_of_a_product_that_allows_only_one_is_refused() -> None:
+    rejection = refused(a_request(Item(key=0, product_id=1, quantity=2)), a_catalog(products=[a_product()]))
+
+    assert rejection.code == "quantity_not_allowed"
+    assert rejection.message == "qty[0]: this product can be ordered once only"

@@ -1,71 +1,14 @@
-"""Order numbers, fingerprints, settings, copies of messages."""
+"""Settings come from an environment: what is wrong in it is told by name, and no secret is shown. And env.example."""
 
-import os
-import subprocess
-import sys
-from dataclasses import replace
-from datetime import UTC, datetime
-from decimal import Decimal
-from importlib import metadata
+import re
+from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from repository.order_numbers import ORDERS_MAX, order_number
-from schemas.order import Item, OrderRequest
-from worker.__main__ import COMMANDS, app_of
-from worker.broker.addresses import nodes_of, user_of
-from worker.key_ring import KeyRing
+from schemas.shop_settings import Tax
 from worker.settings import Settings, SettingsError
 
-KEY = b"an order-number key of a database"
-NEW, OLD = b"new" * 11, b"old" * 11
-
-NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-
-
-def test_order_numbers_have_ten_digits_and_never_collide() -> None:
-    numbers = {order_number(order_id, KEY) for order_id in range(1, 20_001)}
-
-    assert len(numbers) == 20_000
-    assert {len(number) for number in numbers} == {10}
-    assert {number[0] for number in numbers} == set("123456789")
-
-
-def test_the_last_order_number_is_one_too() -> None:
-    assert len(order_number(ORDERS_MAX, KEY)) == 10
-
-
-def test_neighbours_have_numbers_far_apart_and_another_key_gives_others() -> None:
-    assert abs(int(order_number(1, KEY)) - int(order_number(2, KEY))) > 1_000
-    assert order_number(1, KEY) != order_number(1, b"another")
-
-
-def test_a_fingerprint_is_of_content_and_key() -> None:
-    request = OrderRequest(client_id=1, items=(Item(key=0, product_id=1, price_override=Decimal("5.00")),))
-    keys = KeyRing([NEW])
-    fingerprint = keys.fingerprint(request)
-
-    assert keys.is_same(request, fingerprint.digest, fingerprint.version)
-    assert not keys.is_same(replace(request, client_id=2), fingerprint.digest, fingerprint.version)
-    assert KeyRing([OLD]).fingerprint(request).digest != fingerprint.digest
-
-
-def test_fingerprints_outlive_a_rotation_and_those_of_a_lost_key_count_as_the_same() -> None:
-    request, other = OrderRequest(client_id=1), OrderRequest(client_id=2)
-    before = KeyRing([OLD]).fingerprint(request)
-    rotated, lost = KeyRing([NEW, OLD]), KeyRing([NEW])
-
-    assert rotated.is_same(request, before.digest, before.version)
-    assert not rotated.is_same(other, before.digest, before.version)
-    assert lost.is_same(other, before.digest, before.version)
-
-
-def test_secrets_at_rest_outlive_a_rotation() -> None:
-    sealed = KeyRing([OLD]).encrypt("Ab#1+2&3=")
-
-    assert b"Ab#1" not in sealed
-    assert KeyRing([NEW, OLD]).decrypt(sealed) == "Ab#1+2&3="
+FIELDS = Settings.model_fields
 
 
 def test_settings_come_from_the_environment_alone() -> None:
@@ -113,15 +56,9 @@ def test_a_setting_never_shows_its_secret() -> None:
     assert shown["reply_queues"] == [r"*=reply\..*"]
 
 
-@pytest.mark.parametrize(
-    ("url", "nodes", "user"),
-    [
-        ("amqp://host", ["amqp://host"], "guest"),
-        ("amqp://me%40x:p@a/v,amqps://me%40x:p,q@b/v", ["amqp://me%40x:p@a/v", "amqps://me%40x:p,q@b/v"], "me@x"),
-    ],
-)
-def test_the_url_of_a_broker_may_name_several_nodes(url: str, nodes: list[str], user: str) -> None:
-    assert (nodes_of(url), user_of(url)) == (nodes, user)
+def test_the_url_of_a_broker_may_name_several_nodes() -> None:
+    url = "amqp://me%40x:p@a/v,amqps://me%40x:p,q@b/v"
+
     assert Settings.read({"ORDERS_AMQP_URL": url}).require("amqp_url") == url
 
 
@@ -130,22 +67,54 @@ def test_each_node_must_be_one_that_can_be_read() -> None:
         Settings.read({"ORDERS_AMQP_URL": "amqp://a/v,amqp://me:p/x@b/v"})
 
 
-@pytest.mark.parametrize("log_format", ["json", "console"])
-def test_a_log_line_is_one_write_so_that_processes_that_share_a_pipe_do_not_mix_theirs(log_format: str) -> None:
-    code = (
-        f"import structlog; from worker import logs; logs.configure('{log_format}'); structlog.get_logger().info('hi')"
-    )
-    read, write = os.pipe2(os.O_DIRECT)  # a pipe that keeps each write apart
-    with os.fdopen(read, "rb", buffering=0) as packets:
-        with os.fdopen(write, "wb") as pipe:
-            subprocess.run([sys.executable, "-c", code], stderr=pipe, check=True)
-        line = packets.read(4096)
-
-    assert b"hi" in line
-    assert line.endswith(b"\n")
+# ---------------------------------------------------------------- env.example
 
 
-def test_the_program_tells_its_version() -> None:
-    said = CliRunner().invoke(app_of(COMMANDS), ["--version"])
+def test_env_example_names_every_setting_and_nothing_else() -> None:
+    text = Path("deploy/env.example").read_text(encoding="utf-8")
+    compose = Path("deploy/compose.yaml").read_text(encoding="utf-8")
 
-    assert (said.exit_code, said.output) == (0, f"{metadata.version('order-processor')}\n")
+    named = re.findall(r"^#?(ORDERS_\w+)=", text, re.MULTILINE)
+    settings = {f"ORDERS_{name.upper()}" for name in FIELDS} | {"ORDERS_ENV_FILE"}
+    of_compose = set(re.findall(r"\$\{(ORDERS_\w+)", compose))
+    assert len(named) == len(set(named))
+    assert set(named) == settings | of_compose
+
+
+def test_env_example_shows_the_defaults() -> None:
+    text = Path("deploy/env.example").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^#(ORDERS_\w+)=(.+)$", text, re.MULTILINE))
+
+    settings = {name: value for name, value in shown.items() if name.removeprefix("ORDERS_").lower() in FIELDS}
+    # Whom to trust is the deployment's choice, not the program's.
+    assert settings.pop("ORDERS_TRUSTED_PUBLISHERS") == "storefront,operator=*,console=*"
+    assert Settings.read(settings) == Settings.read({})
+
+
+# ---------------------------------------------------------------- the shop's own settings
+
+
+def test_an_environment_gives_those_that_are_set_in_it() -> None:
+    environment = {"ORDERS_TAX": "inclusive", "ORDERS_NAMESERVERS": "ns1.shop.com, ns2.shop.com"}
+
+    assert Settings.read({}).first_values == {}
+    assert Settings.read(environment).first_values == {
+        "tax": Tax.INCLUSIVE, "nameservers": ("ns1.shop.com", "ns2.shop.com"),
+    }  # fmt: skip
+
+
+def test_an_empty_variable_is_not_set_and_zero_is() -> None:
+    environment = {"ORDERS_TAX": "", "ORDERS_NAMESERVERS": "", "ORDERS_INVOICE_GRACE_DAYS": "0"}
+
+    assert Settings.read(environment).first_values == {"invoice_grace_days": 0}
+
+
+def test_a_variable_that_is_no_setting_is_told() -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.read({"ORDERS_TAX": "included", "ORDERS_NAMESERVERS": "ns1.a.b ns2.a.b", "ORDERS_TIMEZONE": "UTC"})
+
+    assert str(raised.value).splitlines() == [
+        "ORDERS_TAX: Input should be 'exclusive' or 'inclusive'",
+        "ORDERS_NAMESERVERS: must be the name of a host such as ns1.example.com",
+        "ORDERS_TIMEZONE: there is no such setting",
+    ]
