@@ -15,6 +15,8 @@ SET_UP := .venv/set-up-$(shell { cat pyproject.toml constraints.txt; pwd; } | ck
 SET_UP_BENCH := $(SET_UP)-bench
 # Of the last version, by `make bench ARGUMENTS="--quick --json $(BENCH_BEFORE)"`.
 BENCH_BEFORE := tests/benchmarks/quick.json
+# In as many processes as tests/running.py says, a file in one of them; in this one: ARGUMENTS="-n 0 …".
+PYTEST := $(IN_VENV)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 VENV_PACKAGE := $(notdir $(PYTHON))-venv
 
 help: ## list the targets
@@ -25,15 +27,15 @@ setup: $(SET_UP) ## make .venv with everything pinned; done by the others when n
 demo: $(SET_UP) ## start servers and a worker, send five requests, show what came back
 	@$(IN_VENV)/orders demo $(ARGUMENTS)
 
-test: $(SET_UP) ## run every test, against a real Postgres and a real RabbitMQ
-	@$(IN_VENV)/python -m pytest $(ARGUMENTS)
+test: $(SET_UP) ## run every test, against real servers: ten minutes; ARGUMENTS="-k price", ARGUMENTS=tests/unit
+	@$(PYTEST) $(ARGUMENTS)
 
 soak: $(SET_UP) ## play every fault for long, at random moments: half an hour; SECONDS=600 SEED=N
 	@$(IN_VENV)/python -m pytest -v -m soak -o log_cli=true tests/faults \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)
 
 nightly: test ## every test, the same on RabbitMQ 4, and a soak on both: three hours
-	@$(IN_VENV)/python -m pytest --rabbitmq=4 tests/acceptance tests/integration tests/faults
+	@$(PYTEST) --rabbitmq=4 tests/acceptance tests/integration tests/faults
 	@$(MAKE) --no-print-directory soak
 	@$(MAKE) --no-print-directory soak ARGUMENTS=--rabbitmq=4
 

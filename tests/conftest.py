@@ -22,6 +22,7 @@ from repository import catalog as catalogue
 from repository import migrate, scratch
 from repository.database import Database
 from schemas import catalog_file, topology
+from tests.running import FailuresAtOnce, Running, processes
 from tests.shop import Shop, make_vhost, vhost_of
 from worker.broker.connection import connect
 from worker.broker.topology import apply_topology
@@ -41,11 +42,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seconds", type=float, default=60.0, help="how long each scene of a soak is under load")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    return processes()
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     return f"seed: {config.getoption('--seed')}"
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(trylast=True)  # after the terminal is there
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Running(config))
+    if terminal := config.pluginmanager.get_plugin("terminalreporter"):
+        config.pluginmanager.register(FailuresAtOnce(terminal))
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # it tells of each try to connect to a broker that is killed
     logging.getLogger("aio_pika").setLevel(logging.WARNING)
 

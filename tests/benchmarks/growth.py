@@ -13,7 +13,7 @@ from tests.benchmarks.load import mixed, of_items
 from tests.benchmarks.measuring import Measured, carry_out_all, fed, watched
 from tests.benchmarks.servers import OURS, Bench, Watch, tell
 
-MILLION = "tests.benchmarks.million"
+MILLION = "tests.filling.million"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
+
 from tests.faults import hasty_worker
 from tests.faults.load import Storefront
 from tests.faults.oracle import Oracle
 from tests.faults.proxy import Proxy, Wire
 from tests.shop import DIRECT_REPLY, Shop, Worker
+
+pytestmark = pytest.mark.alone  # pauses are timed
 
 HASTY = ("tests.faults.hasty_worker",)
 POLL_SECONDS = 0.05

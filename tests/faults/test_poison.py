@@ -18,6 +18,8 @@ from tests.faults.load import Ledger
 from tests.faults.oracle import Oracle
 from tests.shop import Shop, Worker
 
+pytestmark = pytest.mark.alone  # how much slower poison makes the others is measured
+
 FAULTY = "tests.faults.faulty_worker"
 ORDER = {"clientid": 1, "pid": [7], "paymentmethod": "paypal"}
 WORKERS = 3

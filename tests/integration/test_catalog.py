@@ -39,7 +39,7 @@ from schemas.catalog import (
 )
 from schemas.catalog_file import parse
 from schemas.order import Item, Totals
-from tests.unit.domain.builders import a_client, a_request, only_item, ordered, refused, some_facts
+from tests.builders import a_client, a_request, only_item, ordered, refused, some_facts
 from worker.operations.catalog_advice import advise
 
 SAMPLE: dict[str, Any] = json.loads(files("deploy").joinpath("sample", "catalog.json").read_bytes())

@@ -18,10 +18,10 @@ from schemas.catalog_changes import in_detail, sentence
 from schemas.catalog_file import parse
 from schemas.order import Item
 from schemas.shop_settings import Tax
+from tests.builders import a_client, a_request, ordered, refused, some_facts
 from tests.integration.test_catalog import SAMPLE, changed
 from tests.integration.test_commands import orders
 from tests.shop import Shop
-from tests.unit.domain.builders import a_client, a_request, ordered, refused, some_facts
 
 
 @pytest.fixture

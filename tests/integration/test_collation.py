@@ -23,7 +23,7 @@ from repository import migrate
 from repository.database import Database
 from repository.revisions import REVISIONS
 from schemas import catalog_file
-from tests.benchmarks import pattern
+from tests.deliveries import PUBLISHER, context_of, delivery
 from tests.integration.test_migrations import execute, migrate_to
 from tests.shop import POLL_SECONDS, SECONDS_MAX
 from worker.pipeline.carry_out import carry_out
@@ -31,7 +31,7 @@ from worker.pipeline.outcomes import OutcomeKind
 
 REVISION = "0007"
 BEFORE = REVISIONS[REVISIONS.index(REVISION) - 1]
-CALLER = f"publisher:{pattern.PUBLISHER}"
+CALLER = f"publisher:{PUBLISHER}"
 REQUESTS = 1_000
 AT_ONCE = 100
 LIVES = ("orders", "services", "service_addons", "domains")  # of the sample's: the ids are given
@@ -132,11 +132,11 @@ async def ask(url: str, message_ids: Sequence[str]) -> dict[str, tuple[OutcomeKi
     async with Database(url) as database:
         async with database.transaction() as connection:
             await catalogue.load(connection, catalog_file.parse(json.dumps(for_sale)), by="a test")
-        context = pattern.context_of(database)
+        context = context_of(database)
         await context.open()
         for begin in range(0, len(message_ids), AT_ONCE):
             batch = message_ids[begin : begin + AT_ONCE]
-            deliveries = [pattern.delivery(tag, one, {"pid": [7]}) for tag, one in enumerate(batch)]
+            deliveries = [delivery(tag, one, {"pid": [7]}) for tag, one in enumerate(batch)]
             for outcome in await carry_out(deliveries, context):
                 name = str(outcome.reading.delivery.properties.message_id)
                 found[name] = (outcome.kind, int(outcome.log_fields["order_id"]))

@@ -16,8 +16,8 @@ from repository.audit import Line
 from repository.database import Connection, Database
 from repository.find import Criteria
 from repository.kept_events import kept_events
-from tests.benchmarks import million, pattern
-from tests.benchmarks.pattern import delivery
+from tests.deliveries import context_of, delivery
+from tests.filling import million
 from tests.integration.test_commands import orders
 from tests.integration.test_prune import told
 from tests.shop import Shop
@@ -201,7 +201,7 @@ async def work(database: Database) -> None:
         *({"clientid": client, "pid": [7]} for client in clients),
         {"paymentmethod": "bitcoin", "pid": [7]},
     ]
-    context = pattern.context_of(database)
+    context = context_of(database)
     await context.open()
     ended = await carry_out([delivery(tag, f"plans-{tag}", body) for tag, body in enumerate(bodies)], context)
     ended += await carry_out(
@@ -310,7 +310,7 @@ async def test_a_session_that_began_on_empty_tables_reads_none_of_them_through(s
             await connection.execute(
                 "VACUUM (ANALYZE)"
             )  # of a table without rows Postgres else guesses that it has some
-        context = pattern.context_of(database)
+        context = context_of(database)
         await context.open()
         deliveries = [delivery(tag, f"first-{tag}", {"pid": [1], "addons": ["1"]}) for tag in range(20)]
         ended = await carry_out(deliveries, context)

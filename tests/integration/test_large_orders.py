@@ -5,8 +5,7 @@ import json
 from typing import Any
 
 from repository.database import Database
-from tests.benchmarks import pattern
-from tests.benchmarks.pattern import delivery
+from tests.deliveries import context_of, delivery
 from tests.shop import Shop
 from worker.pipeline.carry_out import carry_out
 from worker.pipeline.outcomes import OutcomeKind
@@ -23,7 +22,7 @@ async def test_a_batch_takes_as_many_large_orders_as_a_transaction_should_hold(s
     batch = [delivery(tag, f"large-{tag}", MANY_ITEMS) for tag in range(4)]
 
     async with Database(shop_url) as database:
-        context = pattern.context_of(database)
+        context = context_of(database)
         await context.open()
         ended = await carry_out(batch, context)
         others = await carry_out(batch[len(ended) :], context)
@@ -37,7 +36,7 @@ async def test_a_batch_takes_as_many_large_orders_as_a_transaction_should_hold(s
 
 async def test_what_is_large_is_counted_by_the_rows_that_it_makes(shop_url: str) -> None:
     async with Database(shop_url) as database:
-        context = pattern.context_of(database)
+        context = context_of(database)
         await context.open()
         ended = await carry_out(
             [delivery(tag, f"large-{tag}", body) for tag, body in enumerate((MANY_COPIES, MANY_ADDONS, MANY_COPIES))],

@@ -24,9 +24,9 @@ from deploy.local.servers import Servers
 from repository import credentials, scratch
 from repository.database import Database
 from schemas import wire
+from tests.encodings import as_form, as_json, as_php
 from tests.integration.test_operator_commands import administrator
 from tests.shop import PASSWORD, SECONDS_MAX, Shop, Worker
-from tests.unit.test_encodings import as_form, as_json, as_php
 from worker.broker.headers import OURS
 from worker.commands.events import line_of
 from worker.key_ring import KeyRing

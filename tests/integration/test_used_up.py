@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from repository import queries
 from repository.database import Database
-from tests.benchmarks import pattern
-from tests.benchmarks.pattern import delivery
+from tests.deliveries import context_of, delivery
 from worker.pipeline.carry_out import carry_out
 from worker.pipeline.outcomes import Outcome, OutcomeKind
 
@@ -48,7 +47,7 @@ async def carried_out_beside(
     rival: str, bodies: Sequence[Mapping[str, object]], database: Database
 ) -> tuple[list[Outcome], str]:
     """Let another transaction take all between the decision and the commit. Returns what was waited for, too."""
-    context = pattern.context_of(database)
+    context = context_of(database)
     await context.open()
     async with database.transaction() as rivals:
         await rivals.execute(rival)

@@ -7,7 +7,7 @@ import orjson
 from schemas.events import Cause
 from schemas.order import FactsNeeded, PlacedOrder, Totals
 from schemas.rejections import Rejection
-from tests.unit.domain.builders import a_catalog, a_product, some_facts
+from tests.builders import a_catalog, a_product, some_facts
 from worker.actions.add_order import AskedAddOrder
 from worker.actions.asked import Decided
 

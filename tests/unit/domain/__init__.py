@@ -1,1 +1,1 @@
-"""The rules of worker/domain, one file a rule of addorder.md 5."""
+"""The rules of worker/domain, each by what it makes of an order: through `decide`, which is where all of them meet."""

@@ -4,8 +4,7 @@ import pytest
 
 from schemas.catalog import BillingCycle
 from schemas.order import AddonAsked, AddonLine, Item, PricedAddon
-
-from .builders import (
+from tests.builders import (
     ANNUALLY,
     FREE,
     MONTHLY,

@@ -7,9 +7,7 @@ import pytest
 from schemas.catalog import CustomField, DomainType
 from schemas.order import AddonAsked, AddonLine, Client, Item, OptionAsked, Renewal, Totals
 from schemas.rejections import FAULTS_MAX, Rejection
-from worker.domain.decide import decide
-
-from .builders import (
+from tests.builders import (
     ANNUALLY,
     a_catalog,
     a_client,
@@ -22,6 +20,7 @@ from .builders import (
     refused,
     some_facts,
 )
+from worker.domain.decide import decide
 
 VALID_METHODS = "Invalid Payment Method. Valid options include paypal, mailin"
 

@@ -3,9 +3,8 @@
 import pytest
 
 from schemas.order import DomainName
+from tests.builders import a_tld
 from worker.domain.domain_names import tld_of
-
-from .builders import a_tld
 
 
 @pytest.mark.parametrize(

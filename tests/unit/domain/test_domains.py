@@ -8,8 +8,7 @@ import pytest
 from schemas.catalog import DomainType, Extra, FreeDomain
 from schemas.order import AddonAsked, Item, PricedDomain, PricedOrder
 from schemas.shop_settings import ShopSettings
-
-from .builders import (
+from tests.builders import (
     ANNUALLY,
     MONTHLY,
     a_catalog,

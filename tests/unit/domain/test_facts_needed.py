@@ -1,9 +1,8 @@
 """What must be read and locked for a request, and for a batch."""
 
 from schemas.order import AddonLine, FactsNeeded, Item
+from tests.builders import a_catalog, a_product, a_promotion, a_request
 from worker.domain.facts_needed import facts_needed
-
-from .builders import a_catalog, a_product, a_promotion, a_request
 
 NOTHING = frozenset[int]()
 

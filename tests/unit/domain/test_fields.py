@@ -4,8 +4,7 @@ import pytest
 
 from schemas.catalog import CustomField, DomainField, DomainType
 from schemas.order import Item, PricedDomain, PricedService
-
-from .builders import a_catalog, a_product, a_request, a_tld, only_item, ordered, refused
+from tests.builders import a_catalog, a_product, a_request, a_tld, only_item, ordered, refused
 
 SITE = CustomField(201, "Site name", "text", required=True, options=())
 REGION = CustomField(202, "Region", "dropdown", required=False, options=("EU", "US"))

@@ -3,8 +3,7 @@
 import pytest
 
 from schemas.order import Item, PricedOrder
-
-from .builders import (
+from tests.builders import (
     MONTHLY,
     a_catalog,
     a_client,

@@ -8,8 +8,7 @@ import pytest
 from schemas.catalog import DomainType, Extra, QuantityRule
 from schemas.order import AddonAsked, AddonLine, Item
 from schemas.shop_settings import ShopSettings
-
-from .builders import (
+from tests.builders import (
     ANNUALLY,
     FREE,
     MONTHLY,

@@ -7,8 +7,7 @@ import pytest
 from schemas.catalog import ConfigOption
 from schemas.order import ChosenOption, Item, OptionAsked, PricedOrder, PricedService
 from schemas.rejections import Rejection
-
-from .builders import (
+from tests.builders import (
     ANNUALLY,
     MONTHLY,
     a_catalog,

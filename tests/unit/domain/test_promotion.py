@@ -9,9 +9,7 @@ import pytest
 from schemas.catalog import BillingCycle, DomainType, Extra, Promotion, PromotionType, Prorata, QuantityRule
 from schemas.order import AddonAsked, AddonLine, Item, OptionAsked, PricedOrder, Totals
 from schemas.rejections import Rejection
-from worker.domain.decide import decide
-
-from .builders import (
+from tests.builders import (
     ANNUALLY,
     MONTHLY,
     a_catalog,
@@ -30,6 +28,7 @@ from .builders import (
     recurrings,
     some_facts,
 )
+from worker.domain.decide import decide
 
 PERCENTAGE, FIXED = PromotionType.PERCENTAGE, PromotionType.FIXED_AMOUNT
 OVERRIDE, FREE_SETUP = PromotionType.PRICE_OVERRIDE, PromotionType.FREE_SETUP

@@ -7,8 +7,7 @@ import pytest
 
 from schemas.catalog import Extra
 from schemas.order import Facts, PricedRenewal, RenewalKind
-
-from .builders import (
+from tests.builders import (
     FREE,
     MONTHLY,
     ONETIME,

@@ -8,8 +8,7 @@ import pytest
 from schemas.catalog import DomainType, TaxRule
 from schemas.order import AddonAsked, Bill, Client, Item
 from schemas.shop_settings import ShopSettings, Tax
-
-from .builders import (
+from tests.builders import (
     MONTHLY,
     a_catalog,
     a_client,

@@ -1,5 +1,6 @@
 """worker/pipeline/delivery_buffer.py: what is handed out together, and what is acknowledged when."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -62,6 +63,17 @@ async def test_a_batch_of_large_requests_is_a_small_one(buffer: DeliveryBuffer) 
     assert tags(await buffer.take(100)) == [3]
 
 
+async def test_a_batch_is_waited_for_until_something_comes_and_not_until_it_is_full(buffer: DeliveryBuffer) -> None:
+    taking = asyncio.ensure_future(buffer.take(100))
+    await asyncio.sleep(0)
+    assert not taking.done()
+
+    await filled(buffer, [delivery(1)])
+
+    async with asyncio.timeout(1):
+        assert tags(await taking) == [1]
+
+
 async def test_publishers_take_turns(buffer: DeliveryBuffer) -> None:
     await filled(buffer, [*(delivery(tag, publisher="pile") for tag in range(1, 9)), delivery(9, publisher="other")])
 
@@ -92,6 +104,26 @@ async def test_a_request_and_what_it_was_edited_from_are_never_in_one_batch(buff
     assert tags(first) == [1]
     await buffer.finish(first)
     assert tags(await buffer.take(10)) == [2]
+
+
+async def test_what_supersedes_a_request_that_another_batch_is_at_waits_for_that(buffer: DeliveryBuffer) -> None:
+    await filled(buffer, [delivery(1, "original")])
+    first = await buffer.take(10)
+    await filled(buffer, [delivery(2, "edited", trail=Trail(supersedes=("original",))), delivery(3)])
+
+    assert tags(await buffer.take(10)) == [3]
+    await buffer.finish(first)
+    assert tags(await buffer.take(10)) == [2]
+
+
+async def test_what_is_put_back_is_in_nobodys_way(buffer: DeliveryBuffer) -> None:
+    [first] = await filled(buffer, [delivery(1, "same")])
+    await buffer.take(1)
+
+    buffer.put_back([first])
+    await filled(buffer, [delivery(2, "same")])
+
+    assert tags(await buffer.take(10)) == [1, 2]
 
 
 async def test_what_is_put_back_is_first_in_the_next_batch(buffer: DeliveryBuffer) -> None:
@@ -131,6 +163,30 @@ async def test_nothing_waits_for_what_was_set_apart_and_nothing_takes_it_along(
     await buffer.finish([second])
     assert channel.acknowledged[3:] == [(2, False)]
     assert len(buffer) == 0
+
+
+async def test_a_buffer_that_is_paused_hands_out_nothing_until_it_goes_on(buffer: DeliveryBuffer) -> None:
+    buffer.pause()
+    await filled(buffer, [delivery(1)])
+    taking = asyncio.ensure_future(buffer.take(10))
+    await asyncio.sleep(0)
+    assert not taking.done()
+
+    buffer.resume()
+
+    async with asyncio.timeout(1):
+        assert tags(await taking) == [1]
+
+
+async def test_a_buffer_that_drains_waits_no_longer_for_what_is_paused(buffer: DeliveryBuffer) -> None:
+    buffer.pause()
+    await filled(buffer, [delivery(1)])
+
+    buffer.drain()
+
+    async with asyncio.timeout(1):
+        assert tags(await buffer.take(10)) == [1]
+        assert await buffer.take(10) == []
 
 
 async def test_a_buffer_that_drains_hands_out_what_has_and_then_ends(buffer: DeliveryBuffer) -> None:

@@ -1,0 +1,1 @@
+"""A database as it is after very many orders: a pattern that the worker has placed, multiplied."""

@@ -1,6 +1,0 @@
-"""Hypothesis for these rules: no time limit that a busy machine could miss, nothing written beside the code."""
-
-from hypothesis import settings
-
-settings.register_profile("domain", deadline=None, database=None)
-settings.load_profile("domain")

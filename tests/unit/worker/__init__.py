@@ -1,0 +1,1 @@
+"""Mirrors worker/, of what lies in none of its rooms."""
