@@ -15,7 +15,8 @@ import pytest
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel
 
-from repository import migrate, revisions
+from repository import migrate, revisions, unsent
+from repository.unsent import Kind, Unsent
 from schemas import topology, wire
 from tests.shop import SECRET_KEY, Shop, form
 from tests.terminal import at_terminal
@@ -326,6 +327,55 @@ async def test_status_counts_queues_consumers_unfinished_answers_and_orders(shop
     assert "2 answers not published yet, the oldest for " in shown.stdout
 
 
+async def keep_unsent(shop: Shop) -> None:
+    """Let the broker not have taken two events of a type and a dead letter."""
+    kept = [Unsent(f"e-{n}", Kind.EVENT, "order.added", b"{}") for n in range(2)]
+    async with shop.database.acquire() as connection:
+        await unsent.keep(connection, [*kept, Unsent("l-1", Kind.LETTER, topology.DEAD, b"x")])
+    await shop.database.execute("UPDATE unsent SET since = now() - interval '3 minutes', tried_at = now(), tries = 9")
+
+
+async def test_status_names_what_the_broker_does_not_take_and_how_many(shop: Shop) -> None:
+    await keep_unsent(shop)
+
+    state, shown = await told(shop, "status"), await orders(shop, "status")
+
+    kept = [(one["kind"], one["destination"], one["count"]) for one in state["postgres"]["unsent"]]
+    assert kept == [("event", "order.added", 2), ("letter", "orders.dead", 1)]
+    assert all(180 <= one["oldest_seconds"] < 240 for one in state["postgres"]["unsent"])
+    assert "not taken   2 events order.added, the oldest for 3 min\n" in shown.stdout
+    assert "            1 dead letter for orders.dead, the oldest for 3 min\n" in shown.stdout
+
+
+async def test_the_doctor_names_what_the_broker_does_not_take_and_how_many(shop: Shop) -> None:
+    takes = "is full, refuses or confirms nothing"
+    well = await told(shop, "doctor")
+    await keep_unsent(shop)
+
+    findings = await told(shop, "doctor")
+
+    assert level_of(well, "unsent") == {"ok"}
+    assert level_of(findings, "unsent") == {"warning", "wrong"}
+    assert says_of(findings, "unsent").splitlines() == [
+        f"2 events order.added are kept, the oldest for 3 min: a queue that is bound to orders.events under it {takes}",
+        f"1 dead letter for orders.dead is kept, the oldest for 3 min: the queue {takes}",
+    ]
+
+
+async def test_the_doctor_names_publishers_whose_replies_go_nowhere(shop: Shop) -> None:
+    await shop.start_worker()
+    for reply_to in ("answers.of.mine", "reply.mine"):
+        asked = await shop.publish(UNKNOWN_METHOD, reply_to=reply_to)
+        await shop.until_events(asked.message_id or "", "order.rejected")
+    await shop.dead_letters(2)
+
+    findings = await told(shop, "doctor", "--as", "operator")
+
+    assert level_of(findings, "replies") == {"warning"}
+    says = f"{shop.user} asks for replies to answers.of.mine, where ORDERS_REPLY_QUEUES lets none go: nobody hears them"
+    assert says_of(findings, "replies") == says
+
+
 async def test_status_of_a_shop_without_orders_has_no_last_one(shop: Shop) -> None:
     state, shown = await told(shop, "status"), await orders(shop, "status")
 
@@ -376,7 +426,7 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     assert findings["ok"], findings
     assert {finding["check"] for finding in findings["checks"]} == {
         "settings", "publishers", "Postgres", "clock", "durability", "collation", "schema", "catalogue", "RabbitMQ",
-        "topology", "rights", "consumers",
+        "topology", "rights", "consumers", "unsent",
     }  # fmt: skip
     assert shop.events == []
     assert [await shop.waiting(queue.name) for queue in topology.QUEUES] == [0] * len(topology.QUEUES)
@@ -537,10 +587,10 @@ async def test_the_doctor_suspects_a_misspelt_publisher(shop: Shop) -> None:
     findings = await told(shop, "doctor", "--as", "operator", **misspelt)
     right = await told(shop, "doctor", "--as", "operator")
 
-    assert level_of(findings, "publishers") == {"warning"}
+    assert level_of(findings, "trust") == {"warning"}
     says = f"requests of {shop.user} were refused; ORDERS_TRUSTED_PUBLISHERS names {shop.user}s: one is misspelt"
-    assert says_of(findings, "publishers") == says
-    assert level_of(right, "publishers") == set()
+    assert says_of(findings, "trust") == says
+    assert level_of(right, "trust") == set()
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(0, "ok"), (5, "ok"), (-5, "ok"), (6, "warning"), (-86_400, "warning")])
