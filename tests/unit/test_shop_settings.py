@@ -86,7 +86,7 @@ def test_a_variable_that_is_no_setting_is_told() -> None:
         Settings.read({"ORDERS_TAX": "included", "ORDERS_NAMESERVERS": "ns1.a.b ns2.a.b", "ORDERS_TIMEZONE": "UTC"})
 
     assert str(raised.value).splitlines() == [
-        "ORDERS_TAX: Input should be 'exclusive' or 'inclusive'",
+        "ORDERS_TAX: must be 'exclusive' or 'inclusive'",
         "ORDERS_NAMESERVERS: must be the name of a host such as ns1.example.com",
         "ORDERS_TIMEZONE: there is no such setting",
     ]

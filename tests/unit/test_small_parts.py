@@ -81,7 +81,7 @@ def test_every_wrong_setting_is_named_at_once_and_none_is_shown() -> None:
 
     assert str(error.value).splitlines() == [
         "ORDERS_SECRET_KEYS: every key must have at least 32 characters",
-        "ORDERS_BATCH_SIZE: Input should be greater than or equal to 1",
+        "ORDERS_BATCH_SIZE: must be at least 1",
         "ORDERS_PREFTECH: there is no such setting; did you mean ORDERS_PREFETCH?",
     ]
 
