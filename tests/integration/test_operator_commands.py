@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -294,6 +295,51 @@ async def test_who_may_not_read_the_dead_letters_is_told_so(shop: Shop) -> None:
 
     assert ended.returncode == 0
     assert "note: orders.dead was not looked into: this user may not read it\n" in ended.stderr
+
+
+async def test_an_identifier_is_shown_only_where_it_is_a_credentials_in_force(shop: Shop) -> None:
+    await shop.start_worker()
+    for identifier in ("IDENT", SECRET):
+        body = {"identifier": identifier, "secret": "no", **ONE_SERVICE}
+        await shop.ask(body, message_id=f"of-{len(identifier)}")
+    await shop.dead_letters(2)
+
+    of_known, of_unknown = await orders(shop, "dead", "show", "of-5"), await orders(shop, "dead", "show", "of-15")
+    traced = await told(shop, "show", "of-15")
+    without = await orders(shop, "dead", "show", "of-5", without="ORDERS_POSTGRES_URL")
+
+    assert re.search(r"identifier +IDENT\n", of_known.stdout)
+    assert re.search(r"identifier +•••\n", of_unknown.stdout)
+    assert re.search(r"identifier +•••\n", without.stdout)
+    assert SECRET not in of_unknown.stdout + json.dumps(traced)
+
+
+async def test_show_names_every_fault_of_a_dead_letter(shop: Shop) -> None:
+    await shop.start_worker()
+    faulty = {"clientid": 1, "pid": [7], "paymentmethod": "paypal", "billingcycle": ["often"], "regperiod": ["x"]}
+    await shop.ask(faulty, message_id="faulty")
+    await shop.dead_letters(1)
+
+    shown, as_json = await orders(shop, "show", "faulty"), await told(shop, "show", "faulty")
+
+    [letter] = as_json["dead_letters"]
+    codes = [fault["code"] for fault in letter["faults"]]
+    assert sorted(codes) == ["cycle_invalid", "number_invalid"]
+    assert all(f"{code}: " in shown.stdout for code in codes)
+
+
+async def test_a_list_as_json_is_no_longer_than_what_is_asked_for(shop: Shop) -> None:
+    for number in range(3):
+        await put(shop, ONE_SERVICE, message_id=f"m-{number}", headers={"x-orders-died-at": f"2026-01-0{number + 1}"})
+    await shop.dead_letters(3)
+
+    oldest, every = (
+        await orders(shop, "dead", "list", "--json", "--limit", "1"),
+        await orders(shop, "dead", "list", "--json"),
+    )
+
+    assert [json.loads(line)["message_id"] for line in oldest.stdout.splitlines()] == ["m-0"]
+    assert len(every.stdout.splitlines()) == 3
 
 
 # ---------------------------------------------------------------- status
