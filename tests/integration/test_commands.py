@@ -95,6 +95,7 @@ def test_a_shell_completes_what_was_begun(written: str, offered: set[str]) -> No
     [
         (["worker"], {}, 2, "ORDERS_SECRET_KEYS is not set"),
         (["migrate"], {"ORDERS_POSTGRES_ULR": "x"}, 2, "did you mean ORDERS_POSTGRES_URL"),
+        (["credentials", "add", "--action", "addordr"], {}, 2, "addordr is no action; did you mean addorder?"),
         (["migrate"], {"ORDERS_POSTGRES_URL": "postgresql://127.0.0.1:1/x"}, 1, "does not answer"),
         (["topology", "check"], {"ORDERS_AMQP_URL": "amqp://127.0.0.1:1/"}, 1, "does not answer"),
         (["migrate"], {"ORDERS_ENV_FILE": "no-such-file"}, 2, "there is no file no-such-file"),

@@ -12,6 +12,7 @@ from rich.markup import escape
 from repository import credentials
 from repository.credentials import CredentialError, ListedCredential, NewCredential
 from repository.database import Database
+from worker import publishers
 from worker.commands import AsJson, display, err, fail, out
 from worker.commands.database import with_database
 from worker.commands.layout import Column, Table
@@ -35,6 +36,13 @@ def overlap_of(written: str) -> timedelta:
     return overlap
 
 
+def action_of(written: str) -> str:
+    """Read an action. One that this version does not know is taken, unless it is nearly one that it does."""
+    if meant := publishers.misspelt(written):
+        raise typer.BadParameter(f"{written} is no action; did you mean {meant}?")
+    return written
+
+
 @app.command()
 def add(
     *,
@@ -54,6 +62,7 @@ def add(
         list[str] | None,
         typer.Option(
             metavar="ACTION",
+            parser=action_of,
             help="What it may call; may be repeated. Unless given, addorder.",
             show_default=False,
         ),
