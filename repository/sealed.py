@@ -21,12 +21,14 @@ async def rotate(database: Database, encrypt_anew: EncryptAnew) -> AsyncIterator
 
     It may be interrupted and run again: what is under the new key already is encrypted under it once more.
     """
-    for kind, anew in (
-        ("root_passwords", encrypt_anew),
-        ("epp_codes", encrypt_anew),
-        ("custom_fields", lambda fields: _fields(fields, encrypt_anew)),
-    ):
-        last = 0
+    kinds: tuple[tuple[str, int | str, EncryptAnew], ...] = (
+        ("root_passwords", 0, encrypt_anew),
+        ("epp_codes", 0, encrypt_anew),
+        ("custom_fields", 0, lambda fields: _fields(fields, encrypt_anew)),
+        ("letters", "", encrypt_anew),
+    )
+    for kind, first, anew in kinds:
+        last = first  # an id, behind which all of them are
         while True:
             async with database.transaction() as connection:
                 rows = await connection.fetch(SQL[kind], last, AT_ONCE)

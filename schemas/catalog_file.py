@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from schemas.catalog_entries import CatalogFile
+from schemas.validation import in_words
 
 FILE_BYTES_MAX = 32 * 2**20
 FAULTS_SHOWN_MAX = 100
@@ -112,32 +113,11 @@ def _yaml(text: str) -> Any:
 # ---------------------------------------------------------------- wording
 
 
-# Pydantic's kinds of error, in words for whoever wrote the file.
-_SENTENCES = {
-    "missing": "is missing",
-    "literal_error": "must be {expected}",
-    "enum": "must be {expected}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "string_too_short": "must not be empty",
-    "string_too_long": "must not be longer than {max_length} characters",
-    "string_type": "must be text",
-    "string_unicode": "must be text",
-    "too_long": "must not have more than {max_length} entries",
-    "invalid_key": "a key must be text",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be a list",
-    "model_type": "must be an object",
-    "dict_type": "must be an object",
-}
-
-
 def _sentence(error: ErrorDetails) -> str:
     path = error["loc"]
     if error["type"] == "extra_forbidden":
         return f"{_place(path)}: there is no such key{_did_you_mean(path)}"
-    template = _SENTENCES.get(error["type"])
-    return f"{_place(path)}: {template.format(**error.get('ctx', {})) if template else error['msg']}"
+    return f"{_place(path)}: {in_words(error)}"
 
 
 def _place(path: Iterable[int | str]) -> str:

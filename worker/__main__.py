@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
+from typer._click import Context, HelpFormatter  # its own copy of click, with which it calls us
+from typer.core import TyperArgument, TyperCommand
 
 from worker.commands import err, fail, out
 from worker.commands.output import OutputFault, forget_output, guarded_output
@@ -52,6 +54,24 @@ COMPLETING = "_ORDERS_COMPLETE"  # set by shells that complete a line
 READER_GONE = 128 + signal.SIGPIPE  # as a shell shows whoever ends so
 
 
+class Worded(TyperCommand):
+    """A command whose help names an argument alone: the type that Python gives it tells a person nothing."""
+
+    def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
+        arguments, options = [], []
+        for parameter in self.get_params(ctx):
+            if (record := parameter.get_help_record(ctx)) is None:
+                continue
+            if isinstance(parameter, TyperArgument):
+                arguments.append((str(parameter.metavar), record[1]))
+            else:
+                options.append(record)
+        for title, records in (("Arguments", arguments), ("Options", options)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
 def _show_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
     if asked:
         out.print(metadata.version("order-processor"))
@@ -84,9 +104,11 @@ def app_of(names: Iterable[str]) -> typer.Typer:
         command = getattr(import_module(f"worker.commands.{module}"), attribute)
         epilog = f"Settings: {COMMANDS[name].settings}."
         if isinstance(command, typer.Typer):
+            for member in command.registered_commands:
+                member.cls, member.epilog = Worded, epilog
             app.add_typer(command, name=name, epilog=epilog)
         else:
-            app.command(name, epilog=epilog)(command)
+            app.command(name, cls=Worded, epilog=epilog)(command)
     return app
 
 

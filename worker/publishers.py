@@ -40,12 +40,17 @@ def _actions(user: str, rights: str) -> Actions:
     if "*" in names:
         raise ValueError(f"{user}={rights} makes no sense: * is everything by itself, {user}=*")
     for name in names:
-        close = difflib.get_close_matches(name, ORDINARY - {name}, n=1, cutoff=_ALIKE)
-        if close and name not in ORDINARY:
-            raise ValueError(f"{user}={rights}: there is no action {name}; did you mean {close[0]}?")
+        if meant := misspelt(name):
+            raise ValueError(f"{user}={rights}: there is no action {name}; did you mean {meant}?")
         if not _ACTION.fullmatch(name):
             raise ValueError(f"{user}={rights} makes no sense: {_FORMS}")
     return frozenset(names)
+
+
+def misspelt(name: str) -> str | None:
+    """Tell which action somebody meant who wrote one that is none; None: it is one, or like none."""
+    close = difflib.get_close_matches(name, ORDINARY, n=1, cutoff=_ALIKE)
+    return close[0] if close and name not in ORDINARY else None
 
 
 def names(entries: Iterable[str], known: Mapping[str, Actions]) -> dict[str, str]:

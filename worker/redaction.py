@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,13 +21,16 @@ SERIALIZED_NAMES = frozenset({"customfields", "configoptions", "domainfields"})
 # Which of a product's fields are passwords is known to the catalogue only, so of all of them none is shown.
 UNKNOWN_FIELDS = "customfields"
 
+# By which a credential is found. People type their passwords there, so only one that is in force is shown.
+IDENTIFIERS = frozenset({"identifier", "username"})
+
 HEAD_CHARS_MAX = 500  # shown of a text that could not be decoded
 HEAD_BYTES = 8  # shown of what is no text: enough to tell gzip or a byte order mark by
 
 _ANY_NAME = "|".join(SECRET_NAMES)  # in any case
 # As a word of its own, such as `old_password` or `rootpw[0`; but a domain may be called secretgarden.com.
 _NAMED = re.compile(rf"(?<![^\W_])(?:{_ANY_NAME})(?![a-z.])|(?:{_ANY_NAME})$", re.IGNORECASE)
-_MENTIONED = re.compile(_ANY_NAME.encode())
+_MENTIONED = re.compile("|".join((*SECRET_NAMES, *sorted(IDENTIFIERS))).encode())
 # A name and what gives it a value: password=x, "secret": "x", rootpw[0]=x, <eppcode>, PHP's s:6:"rootpw";s:1:"x".
 _ASSIGNED = re.compile(rf"(?:{_ANY_NAME})[^a-z=:>]{{0,12}}(?:[=:>]|s:)".encode())
 _ESCAPED = re.compile(rb"\\u00([0-9a-f]{2})", re.IGNORECASE)
@@ -47,15 +50,20 @@ class ReadableBody:
     note: str = ""
 
 
-def readable(body: bytes, content_type: str | None, *, bytes_max: int) -> ReadableBody:
-    """Decode a request's body for a person. What does not decode is shown only where it names no secret."""
+def readable(
+    body: bytes, content_type: str | None, *, bytes_max: int, identifiers: Collection[str] = ()
+) -> ReadableBody:
+    """Decode a request's body for a person, who may see these identifiers of credentials.
+
+    What does not decode is shown only where it names no secret.
+    """
     size, digest = len(body), hashlib.sha256(body).hexdigest()
     if size > bytes_max:
         return ReadableBody(
             size, digest, note=f"not decoded: larger than the {bytes_max} bytes that a request may have"
         )
     try:
-        return ReadableBody(size, digest, parameters=redacted(wire.decode(body, content_type)))
+        return ReadableBody(size, digest, parameters=redacted(wire.decode(body, content_type), identifiers))
     except Rejected as rejected:
         why = str(rejected)
     if _occurs(_MENTIONED, body):
@@ -63,9 +71,13 @@ def readable(body: bytes, content_type: str | None, *, bytes_max: int) -> Readab
     return ReadableBody(size, digest, head=_head(body), note=why)
 
 
-def redacted(tree: Mapping[str, Any]) -> dict[str, Shown]:
-    """Write names and values, at whatever depth, without the values of secrets."""
-    return _map(tree, serialized=False)
+def redacted(tree: Mapping[str, Any], identifiers: Collection[str] = ()) -> dict[str, Shown]:
+    """Write names and values, at whatever depth, without the values of secrets; of identifiers only these are shown."""
+    shown = _map(tree, serialized=False)
+    for name, value in shown.items():
+        if name.lower() in IDENTIFIERS and value not in ("", None) and value not in identifiers:
+            shown[name] = REDACTED
+    return shown
 
 
 def is_secret(name: str) -> bool:

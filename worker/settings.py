@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.shop_settings import GRACE_DAYS_MAX, NAMES, Given, Nameservers, Tax
+from schemas.validation import in_words
 from worker import publishers
 from worker.broker.addresses import nodes_of
 from worker.broker.reply_queues import ReplyQueues
@@ -117,8 +118,10 @@ class Settings(BaseSettings):
         try:
             return cls.model_validate({name.removeprefix(PREFIX).lower(): value for name, value in named.items()})
         except ValidationError as error:
-            faults = error.errors(include_url=False, include_input=False, include_context=False)
-            raise SettingsError("\n".join(_sentence(str(fault["loc"][0]), fault["msg"]) for fault in faults)) from None
+            faults = error.errors(include_url=False, include_input=False)
+            raise SettingsError(
+                "\n".join(_sentence(str(fault["loc"][0]), in_words(fault)) for fault in faults)
+            ) from None
 
     def require(self, name: Literal["amqp_url", "postgres_url"]) -> str:
         """Return a URL that the command at hand cannot do without."""
@@ -205,6 +208,6 @@ def _all(environ: Mapping[str, str]) -> dict[str, str]:
 def _sentence(field: str, message: str) -> str:
     name = PREFIX + field.upper()
     if field in Settings.model_fields:
-        return f"{name}: {message.removeprefix('Value error, ')}"
+        return f"{name}: {message}"
     close = difflib.get_close_matches(field, Settings.model_fields, n=1)
     return f"{name}: there is no such setting" + (f"; did you mean {PREFIX}{close[0].upper()}?" if close else "")

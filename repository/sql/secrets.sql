@@ -46,9 +46,25 @@ SET custom_fields = convert_from(anew.fields, 'UTF8')::jsonb
 FROM unnest($1::bigint[], $2::bytea[]) AS anew (id, fields)
 WHERE services.id = anew.id
 
+-- name: letters
+-- A stretch of the dead letters that their queue did not take, locked. $1 id behind which to go on, $2 how many at most
+SELECT id, body AS sealed
+FROM unsent
+WHERE id > $1 AND kind = 'letter'
+ORDER BY id
+LIMIT $2
+FOR NO KEY UPDATE
+
+-- name: replace_letters
+-- $1 ids, $2 what is encrypted anew
+UPDATE unsent
+SET body = anew.sealed
+FROM unnest($1::text[], $2::bytea[]) AS anew (id, sealed)
+WHERE unsent.id = anew.id
+
 -- name: sample
--- Some of what is encrypted, of the first and of the last services and domains: old keys and new. $1 how many rows are
--- looked at on each side, $2 how many are taken of each kind
+-- Some of what is encrypted, of the first and of the last services and domains, and of kept dead letters: old keys and
+-- new. $1 how many rows are looked at on each side, $2 how many are taken of each kind
 WITH services_there AS (
     (SELECT root_password_encrypted, custom_fields FROM services ORDER BY id LIMIT $1)
     UNION ALL
@@ -69,6 +85,8 @@ UNION
     WHERE custom_fields @? '$.*.sealed'
     LIMIT $2
 )
+UNION
+(SELECT body FROM unsent WHERE kind = 'letter' LIMIT $2)
 
 -- name: newest_signature
 -- Under which format and key the newest request was signed. No parameters

@@ -10,7 +10,6 @@ import sys
 import pytest
 
 from tests.shop import Shop
-from worker.__main__ import COMMANDS
 
 EVERY_COMMAND = [
     "", "demo", "worker", "migrate", "price", "publish", "events",
@@ -50,13 +49,28 @@ def test_every_command_explains_itself(command: str) -> None:
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("command", EVERY_COMMAND)
 def test_help_names_the_settings_and_has_room_for_words_at_80_columns(command: str) -> None:
     ended = run(*command.split(), "--help", COLUMNS="80")
 
     assert "ORDERS_" in ended.stdout
-    assert "<bool>" not in ended.stdout
+    assert set(re.findall("<.*?>", ended.stdout)) <= {"<dead|unrouted>"}
+    assert re.findall(r"\w+\.\.\.", ended.stdout) == []
     assert max(map(len, ended.stdout.splitlines())) <= 80
+
+
+def test_settings_that_are_wrong_are_told_in_words() -> None:
+    wrong = {"PREFETCH": "abc", "BATCH_SIZE": "0", "TOPOLOGY": "yes", "HTTP_PORT": "70000", "DRAIN_SECONDS": "long"}
+
+    ended = run("status", **{f"ORDERS_{name}": value for name, value in wrong.items()})
+
+    assert sorted(ended.stderr.removeprefix("settings: ").splitlines()) == [
+        "ORDERS_BATCH_SIZE: must be at least 1",
+        "ORDERS_DRAIN_SECONDS: must be a number such as 7.5",
+        "ORDERS_HTTP_PORT: must be at most 65535",
+        "ORDERS_PREFETCH: must be a whole number such as 7",
+        "ORDERS_TOPOLOGY: must be 'check' or 'apply'",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -81,6 +95,7 @@ def test_a_shell_completes_what_was_begun(written: str, offered: set[str]) -> No
     [
         (["worker"], {}, 2, "ORDERS_SECRET_KEYS is not set"),
         (["migrate"], {"ORDERS_POSTGRES_ULR": "x"}, 2, "did you mean ORDERS_POSTGRES_URL"),
+        (["credentials", "add", "--action", "addordr"], {}, 2, "addordr is no action; did you mean addorder?"),
         (["migrate"], {"ORDERS_POSTGRES_URL": "postgresql://127.0.0.1:1/x"}, 1, "does not answer"),
         (["topology", "check"], {"ORDERS_AMQP_URL": "amqp://127.0.0.1:1/"}, 1, "does not answer"),
         (["migrate"], {"ORDERS_ENV_FILE": "no-such-file"}, 2, "there is no file no-such-file"),

@@ -446,11 +446,11 @@ async def test_an_edit_is_shown_both_ways_with_what_it_was_placed_as(shop: Shop)
     of_old, of_new, of_gone = [await orders(shop, "show", name) for name in ("mine", new_id, "gone")]
 
     sentence = (
-        rf"mine was edited into {new_id} 20\S+ \S+ UTC by \S+ by operator, placed as order {added.data['orderid']}"
+        rf"mine was edited into {new_id} 20\S+ \S+ UTC by \S+ as operator, placed as order {added.data['orderid']}"
     )
     for shown in (of_old, of_new):
         assert re.search(f"{sentence}, because: renamed", shown.stdout), shown.stdout
-    assert re.search(r"gone was discarded 20\S+ \S+ UTC by \S+ by operator, because: asked again", of_gone.stdout)
+    assert re.search(r"gone was discarded 20\S+ \S+ UTC by \S+ as operator, because: asked again", of_gone.stdout)
 
 
 async def test_all_that_was_wrong_with_a_request_is_named(shop: Shop) -> None:

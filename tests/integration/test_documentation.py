@@ -5,12 +5,14 @@ import difflib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aio_pika
 import pytest
@@ -31,6 +33,7 @@ PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 FAULTY = "tests.faults.faulty_worker"
+IN_VAIN_SECONDS_MAX = 10  # to hear that a password is wrong; with its pauses it would be 18 s and more
 FOLLOW_UPS = ("email.invoice-created", "email.order-confirmation")
 
 BLOCKS = examples_of(MESSAGES)
@@ -209,6 +212,22 @@ async def test_the_example_publisher_tries_again_under_the_same_key(shop: Shop) 
     assert await shop.orders_placed() == 1
 
 
+@pytest.mark.parametrize("what", ["password", "vhost"])
+async def test_the_example_publisher_ends_at_once_where_trying_again_is_in_vain(shop: Shop, what: str) -> None:
+    storefront = urlsplit(shop.logins.storefront)
+    wrong = {
+        "password": storefront._replace(netloc=f"storefront:wrong@{storefront.netloc.rpartition('@')[2]}"),
+        "vhost": storefront._replace(path="/nowhere"),
+    }[what]
+    command = (sys.executable, EXAMPLES / "publish.py", "cart-4711")
+
+    async with running(*command, ORDERS_AMQP_URL=wrong.geturl()) as example:
+        output, errors = await asyncio.wait_for(example.communicate(), IN_VAIN_SECONDS_MAX)
+
+    assert (example.returncode, output) == (1, b"")
+    assert errors.decode().splitlines()[-1].startswith("the broker refuses: ")
+
+
 async def _until_waiting(shop: Shop, count: int) -> None:
     async with asyncio.timeout(SECONDS_MAX):
         while await shop.waiting() < count:
@@ -255,6 +274,32 @@ async def test_the_example_listener_handles_every_event_once_and_misses_none(
         ["order.added", added.id],
         ["order.rejected", rejected.id],
     ]
+
+
+async def test_the_example_listener_sets_aside_what_is_no_event_and_ends_quietly(
+    shop: Shop, listeners_queue: str, tmp_path: Path
+) -> None:
+    await shop.start_worker()
+    settings = {"ORDERS_AMQP_URL": shop.logins.administrator, "DATABASE": str(tmp_path / "events.sqlite")}
+    reply = b'{"result":"success","orderid":17}'
+    foreign = (b"\xff", b"7", reply, b'{"specversion":"1.0","source":"/orders","id":7,"type":"order.added","data":{}}')
+
+    async with running(sys.executable, EXAMPLES / "listen.py", **settings) as listener:
+        assert listener.stdout
+        await _until_bound(shop, listeners_queue)
+        async with await aio_pika.connect(shop.logins.administrator) as connection, connection.channel() as channel:
+            for body in foreign:
+                await channel.default_exchange.publish(aio_pika.Message(body), listeners_queue)
+        await shop.ask({"clientid": 1, "pid": 7, "paymentmethod": "paypal"}, message_id="cart-1")
+        lines = [
+            (await asyncio.wait_for(listener.stdout.readline(), SECONDS_MAX)).decode() for _ in (*foreign, "the event")
+        ]
+        listener.send_signal(signal.SIGINT)
+        _, errors = await asyncio.wait_for(listener.communicate(), SECONDS_MAX)
+
+    assert [line.split(":")[0] for line in lines[:-1]] == ["set aside"] * len(foreign)
+    assert lines[-1].split() == ["order.added", shop.events_of("cart-1")[0].id]
+    assert (listener.returncode, errors) == (0, b"")
 
 
 async def _until_bound(shop: Shop, queue: str) -> None:

@@ -50,7 +50,7 @@ async def test_while_somebody_replays_others_look_at_what_they_have_not_in_hand_
     note = "note: somebody works on the dead letters: what they have in hand is not shown\n"
     assert (listed.returncode, listed.stderr, counted.stderr) == (0, note, note)
     assert acting.returncode == 1
-    assert " by operator (replay, since 20" in acting.stderr
+    assert " as operator (replay, since 20" in acting.stderr
     assert sent < 400
 
 

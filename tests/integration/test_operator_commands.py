@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +16,8 @@ import pytest
 from aio_pika import Message
 from aio_pika.abc import AbstractChannel
 
-from repository import migrate, revisions
+from repository import migrate, revisions, unsent
+from repository.unsent import Kind, Unsent
 from schemas import topology, wire
 from tests.shop import SECRET_KEY, Shop, form
 from tests.terminal import at_terminal
@@ -295,6 +297,51 @@ async def test_who_may_not_read_the_dead_letters_is_told_so(shop: Shop) -> None:
     assert "note: orders.dead was not looked into: this user may not read it\n" in ended.stderr
 
 
+async def test_an_identifier_is_shown_only_where_it_is_a_credentials_in_force(shop: Shop) -> None:
+    await shop.start_worker()
+    for identifier in ("IDENT", SECRET):
+        body = {"identifier": identifier, "secret": "no", **ONE_SERVICE}
+        await shop.ask(body, message_id=f"of-{len(identifier)}")
+    await shop.dead_letters(2)
+
+    of_known, of_unknown = await orders(shop, "dead", "show", "of-5"), await orders(shop, "dead", "show", "of-15")
+    traced = await told(shop, "show", "of-15")
+    without = await orders(shop, "dead", "show", "of-5", without="ORDERS_POSTGRES_URL")
+
+    assert re.search(r"identifier +IDENT\n", of_known.stdout)
+    assert re.search(r"identifier +•••\n", of_unknown.stdout)
+    assert re.search(r"identifier +•••\n", without.stdout)
+    assert SECRET not in of_unknown.stdout + json.dumps(traced)
+
+
+async def test_show_names_every_fault_of_a_dead_letter(shop: Shop) -> None:
+    await shop.start_worker()
+    faulty = {"clientid": 1, "pid": [7], "paymentmethod": "paypal", "billingcycle": ["often"], "regperiod": ["x"]}
+    await shop.ask(faulty, message_id="faulty")
+    await shop.dead_letters(1)
+
+    shown, as_json = await orders(shop, "show", "faulty"), await told(shop, "show", "faulty")
+
+    [letter] = as_json["dead_letters"]
+    codes = [fault["code"] for fault in letter["faults"]]
+    assert sorted(codes) == ["cycle_invalid", "number_invalid"]
+    assert all(f"{code}: " in shown.stdout for code in codes)
+
+
+async def test_a_list_as_json_is_no_longer_than_what_is_asked_for(shop: Shop) -> None:
+    for number in range(3):
+        await put(shop, ONE_SERVICE, message_id=f"m-{number}", headers={"x-orders-died-at": f"2026-01-0{number + 1}"})
+    await shop.dead_letters(3)
+
+    oldest, every = (
+        await orders(shop, "dead", "list", "--json", "--limit", "1"),
+        await orders(shop, "dead", "list", "--json"),
+    )
+
+    assert [json.loads(line)["message_id"] for line in oldest.stdout.splitlines()] == ["m-0"]
+    assert len(every.stdout.splitlines()) == 3
+
+
 # ---------------------------------------------------------------- status
 
 
@@ -324,6 +371,55 @@ async def test_status_counts_queues_consumers_unfinished_answers_and_orders(shop
     assert max(map(len, await at_80_columns(shop, "status"))) <= COLUMNS
     assert "nobody: start a worker" in shown.stdout
     assert "2 answers not published yet, the oldest for " in shown.stdout
+
+
+async def keep_unsent(shop: Shop) -> None:
+    """Let the broker not have taken two events of a type and a dead letter."""
+    kept = [Unsent(f"e-{n}", Kind.EVENT, "order.added", b"{}") for n in range(2)]
+    async with shop.database.acquire() as connection:
+        await unsent.keep(connection, [*kept, Unsent("l-1", Kind.LETTER, topology.DEAD, b"x")])
+    await shop.database.execute("UPDATE unsent SET since = now() - interval '3 minutes', tried_at = now(), tries = 9")
+
+
+async def test_status_names_what_the_broker_does_not_take_and_how_many(shop: Shop) -> None:
+    await keep_unsent(shop)
+
+    state, shown = await told(shop, "status"), await orders(shop, "status")
+
+    kept = [(one["kind"], one["destination"], one["count"]) for one in state["postgres"]["unsent"]]
+    assert kept == [("event", "order.added", 2), ("letter", "orders.dead", 1)]
+    assert all(180 <= one["oldest_seconds"] < 240 for one in state["postgres"]["unsent"])
+    assert "not taken   2 events order.added, the oldest for 3 min\n" in shown.stdout
+    assert "            1 dead letter for orders.dead, the oldest for 3 min\n" in shown.stdout
+
+
+async def test_the_doctor_names_what_the_broker_does_not_take_and_how_many(shop: Shop) -> None:
+    takes = "is full, refuses or confirms nothing"
+    well = await told(shop, "doctor")
+    await keep_unsent(shop)
+
+    findings = await told(shop, "doctor")
+
+    assert level_of(well, "unsent") == {"ok"}
+    assert level_of(findings, "unsent") == {"warning", "wrong"}
+    assert says_of(findings, "unsent").splitlines() == [
+        f"2 events order.added are kept, the oldest for 3 min: a queue that is bound to orders.events under it {takes}",
+        f"1 dead letter for orders.dead is kept, the oldest for 3 min: the queue {takes}",
+    ]
+
+
+async def test_the_doctor_names_publishers_whose_replies_go_nowhere(shop: Shop) -> None:
+    await shop.start_worker()
+    for reply_to in ("answers.of.mine", "reply.mine"):
+        asked = await shop.publish(UNKNOWN_METHOD, reply_to=reply_to)
+        await shop.until_events(asked.message_id or "", "order.rejected")
+    await shop.dead_letters(2)
+
+    findings = await told(shop, "doctor", "--as", "operator")
+
+    assert level_of(findings, "replies") == {"warning"}
+    says = f"{shop.user} asks for replies to answers.of.mine, where ORDERS_REPLY_QUEUES lets none go: nobody hears them"
+    assert says_of(findings, "replies") == says
 
 
 async def test_status_of_a_shop_without_orders_has_no_last_one(shop: Shop) -> None:
@@ -376,7 +472,7 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     assert findings["ok"], findings
     assert {finding["check"] for finding in findings["checks"]} == {
         "settings", "publishers", "Postgres", "clock", "durability", "collation", "schema", "catalogue", "RabbitMQ",
-        "topology", "rights", "consumers",
+        "topology", "rights", "consumers", "unsent",
     }  # fmt: skip
     assert shop.events == []
     assert [await shop.waiting(queue.name) for queue in topology.QUEUES] == [0] * len(topology.QUEUES)
@@ -537,10 +633,10 @@ async def test_the_doctor_suspects_a_misspelt_publisher(shop: Shop) -> None:
     findings = await told(shop, "doctor", "--as", "operator", **misspelt)
     right = await told(shop, "doctor", "--as", "operator")
 
-    assert level_of(findings, "publishers") == {"warning"}
+    assert level_of(findings, "trust") == {"warning"}
     says = f"requests of {shop.user} were refused; ORDERS_TRUSTED_PUBLISHERS names {shop.user}s: one is misspelt"
-    assert says_of(findings, "publishers") == says
-    assert level_of(right, "publishers") == set()
+    assert says_of(findings, "trust") == says
+    assert level_of(right, "trust") == set()
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(0, "ok"), (5, "ok"), (-5, "ok"), (6, "warning"), (-86_400, "warning")])

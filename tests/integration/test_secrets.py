@@ -3,10 +3,13 @@
 import asyncio
 import json
 
+from repository import unsent
+from repository.unsent import Kind, Unsent
 from tests.integration.test_commands import run
 from tests.shop import SECRET_KEY, Shop
 from worker.key_ring import KeyRing
 
+KEYS = "ORDERS_SECRET_KEYS"
 NEW_KEY = "another-key-of-the-tests-and-no-secret"
 PLANTED = "correct horse battery staple"
 ORDER = {
@@ -31,7 +34,7 @@ async def sealed(shop: Shop) -> list[bytes]:
 
 
 def rotating(shop: Shop, *keys: str) -> "asyncio.Future[tuple[int, str]]":
-    environment = {**shop.environment, "ORDERS_SECRET_KEYS": ",".join(keys)}
+    environment = {**shop.environment, KEYS: ",".join(keys)}
 
     def ended() -> tuple[int, str]:
         process = run("secrets", "rotate", **environment)
@@ -63,6 +66,22 @@ async def test_a_new_key_takes_over_and_the_old_one_may_go(shop: Shop) -> None:
     assert [KeyRing([NEW_KEY.encode()]).decrypt(one) for one in await sealed(shop)] == [PLANTED] * 3
     [service] = await shop.fetch("SELECT custom_fields FROM services WHERE root_password_encrypted IS NOT NULL")
     assert json.loads(service["custom_fields"])["201"] == "My site"
+
+
+async def test_a_dead_letter_that_is_kept_goes_under_the_new_key_too_and_events_stay_as_they_are(shop: Shop) -> None:
+    letter = Unsent("l-1", Kind.LETTER, "orders.dead", KeyRing([SECRET_KEY.encode()]).encrypt(PLANTED))
+    event = Unsent("e-1", Kind.EVENT, "order.added", b"{}")
+    async with shop.database.acquire() as connection:
+        await unsent.keep(connection, [letter, event])
+
+    lost = await asyncio.to_thread(run, "doctor", "--json", **{**shop.worker_environment, KEYS: NEW_KEY})
+    status, said = await rotating(shop, NEW_KEY, SECRET_KEY)
+
+    assert "of 1 secrets that were tried, 1 are under a key that ORDERS_SECRET_KEYS does not name" in lost.stdout
+    assert (status, said.strip()) == (0, "1 encrypted anew")
+    kept = {row["id"]: row["body"] for row in await shop.fetch("SELECT id, body FROM unsent")}
+    assert KeyRing([NEW_KEY.encode()]).decrypt(kept["l-1"]) == PLANTED
+    assert kept["e-1"] == b"{}"
 
 
 async def test_without_the_old_key_nothing_is_touched(shop: Shop) -> None:

@@ -57,6 +57,8 @@ async def scene_of(shop: Shop) -> Scene:
         group["options"] for group in await told("dead", "groups", "--by", "client", "--by", "code")
     }
     scene.whole[f"dead show {IDS[1]}"] = {IDS[1], "invalid_payment_method", letters[0]["publisher"], "bitcoin"}
+    credentials = await told("credentials", "list")
+    scene.whole["credentials list"] = {one[name] for one in credentials for name in ("identifier", "caller")}
     scene.whole["status"] = {"orders.email.order-confirmation", order_id}
     scene.whole["doctor"] = {"ok", "orders.requests"}
     scene.whole["topology show"] = {"orders.email.order-confirmation", "x-dead-letter-exchange=orders.dead"}

@@ -75,7 +75,7 @@ def audit(  # noqa: PLR0913  # an option is a parameter
 def _table(acts: list[Act]) -> Table:
     return Table(
         [Column("when (UTC)"), Column("who"), Column("did"), Column("to"), Column("end", text=True)],
-        [(_time(one.began_at), f"{one.actor} by {one.by}", one.act, one.thing, end_of(one)) for one in acts],
+        [(_time(one.began_at), f"{one.actor} as {one.by}", one.act, one.thing, end_of(one)) for one in acts],
         tails=[about(one) for one in acts],
     )
 
@@ -106,7 +106,7 @@ def sentence_of(act: Act, order_id: int | None) -> str:
     why = f", because: {act.why}" if act.why else ""
     end = end_of(act)
     how = "" if end == "done" else f" ({'its end is not known' if act.ended_at is None else end})"
-    return f"{act.thing} was {did}{became} {_time(act.began_at)} UTC by {act.actor} by {act.by}{how}{placed}{why}"
+    return f"{act.thing} was {did}{became} {_time(act.began_at)} UTC by {act.actor} as {act.by}{how}{placed}{why}"
 
 
 def _time(when: datetime) -> str:

@@ -39,13 +39,11 @@ from worker.operations.catalog_advice import advise
 
 VERSIONS_MAX = 1_000
 
-app = typer.Typer(
-    help="What is sold: load a catalogue file, check it, tell what changes, go back; export it.", no_args_is_help=True
-)
+app = typer.Typer(help="What is sold: load, check, compare, go back, export.", no_args_is_help=True)
 
 File = Annotated[
     typer.FileBinaryRead,
-    typer.Argument(help="The catalogue, as JSON or YAML; - for standard input.", show_default=False),
+    typer.Argument(metavar="FILE", help="The catalogue, as JSON or YAML; - for standard input.", show_default=False),
 ]
 
 Force = Annotated[
@@ -62,9 +60,9 @@ def load(
     force: Force = False,
     as_json: Whole = False,
 ) -> None:
-    """Load a catalogue file, whole or not at all, and tell what changed.
+    """Load a catalogue file, and tell what changed.
 
-    Entries are added or updated, never deleted.
+    It is taken whole or not at all. Entries are added or updated, never deleted.
     A product goes by retiring it, a price by giving it as -1.00.
     Stock and promotion uses are set the first time only.
     Orders, services, their addons and domains that exist are left alone.
@@ -77,15 +75,17 @@ def load(
 
 @app.command()
 def rollback(
-    version: Annotated[int, typer.Argument(help="The version to go back to: see `history`.", show_default=False)],
+    version: Annotated[
+        int, typer.Argument(metavar="VERSION", help="The version to go back to: see `history`.", show_default=False)
+    ],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would change, and change nothing.")] = False,
     force: Force = False,
     as_json: Whole = False,
 ) -> None:
-    """Let what is sold be as it was in an older version, and tell what changed.
+    """Go back to an older version, and tell what changed.
 
-    This makes a new version: nothing of the history goes.
+    What is sold is as it was then. This makes a new version: nothing of the history goes.
     What was not there then stays, because orders may refer to it, and is no
     longer sold; each such thing is told.
     Clients and what they own, stock, uses and credentials are left alone.
@@ -103,14 +103,17 @@ def diff(
         ),
     ],
     version: Annotated[
-        int | None, typer.Argument(help="Another version; without it, what is sold now.", show_default=False)
+        int | None,
+        typer.Argument(metavar="VERSION", help="Another version; without it, what is sold now.", show_default=False),
     ] = None,
     *,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a changed value, all of them.")
     ] = False,
 ) -> None:
-    """Tell what loading a file would change, or what changed between two versions. Changes nothing.
+    """Tell what a file would change, or what two versions did.
+
+    Changes nothing.
 
     `diff FILE` compares what is sold now with the file, `diff 12` version 12
     with what is sold now, `diff 12 14` two versions.
@@ -130,12 +133,14 @@ def diff(
 @app.command()
 def history(
     *,
-    limit: Annotated[int, typer.Option(min=1, max=VERSIONS_MAX, help="How many versions, the newest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=1, max=VERSIONS_MAX, metavar="N", help="How many versions, the newest first.")
+    ] = 20,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a version, with all it changed.")
     ] = False,
 ) -> None:
-    """Tell which versions there were: when, by whom, and what each changed."""
+    """List the versions: when, by whom, what each changed."""
 
     async def run(database: Database) -> list[Version]:
         async with database.snapshot() as connection:
@@ -157,9 +162,9 @@ def check(
         bool, typer.Option("--json", help="Print one JSON list: path, code and message of each finding.")
     ] = False,
 ) -> None:
-    """Check a catalogue file by itself: changes nothing, and needs no database.
+    """Check a catalogue file by itself, without a database.
 
-    It may be a part, to be loaded on top of what is there: what it refers to
+    Changes nothing.     It may be a part, to be loaded on top of what is there: what it refers to
     must be in it only if it has others of that kind.
     Tells what `load` refuses; if that is nothing, what it takes and what hurts
     later: missing prices, options given away, promotions that never apply, tax
@@ -189,7 +194,10 @@ def export(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
 ) -> None:
-    """Print the catalogue as `load` takes it: without secrets, clients and what they own."""
+    """Print the catalogue as `load` takes it.
+
+    It is without secrets, clients and what they own.
+    """
 
     async def run(database: Database) -> dict[str, object]:
         async with database.connection() as connection:

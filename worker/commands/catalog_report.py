@@ -5,13 +5,13 @@ from dataclasses import asdict
 from typing import NoReturn
 
 import typer
-from rich.table import Table
 
 from repository.catalog import CatalogError, LoadReport
 from repository.catalog_versions import Act, Version
 from schemas.catalog_changes import EntryChange, in_detail, sentence
 from schemas.catalog_file import FAULTS_SHOWN_MAX
-from worker.commands import echo, err, fail, out
+from worker.commands import display, echo, err, fail, out
+from worker.commands.layout import Column, Table
 from worker.operations.catalog_advice import Finding
 from worker.redaction import escape_controls
 
@@ -69,10 +69,12 @@ def tell_report(report: LoadReport, *, dry_run: bool, as_json: bool) -> None:
         )
         return
     if report.sections:
-        table = Table("section", "new", "updated", "unchanged")
-        for section, count in report.sections.items():
-            table.add_row(section, str(count.new), str(count.updated), str(count.unchanged))
-        out.print(table)
+        counts = [Column(name, right=True) for name in ("new", "updated", "unchanged")]
+        rows = [
+            (section, f"{count.new:,}", f"{count.updated:,}", f"{count.unchanged:,}")
+            for section, count in report.sections.items()
+        ]
+        display(Table([Column("section"), *counts], rows))
     _show_changes(report.changes)
     for note in report.notes[:FAULTS_SHOWN_MAX]:
         err.print(f"note: {note}", markup=False)

@@ -8,13 +8,14 @@ from typing import Annotated, TypeVar
 
 import typer
 from rich.markup import escape
-from rich.table import Column, Table
 
 from repository import credentials
 from repository.credentials import CredentialError, ListedCredential, NewCredential
 from repository.database import Database
-from worker.commands import AsJson, err, fail, out
+from worker import publishers
+from worker.commands import AsJson, display, err, fail, out
 from worker.commands.database import with_database
+from worker.commands.layout import Column, Table
 
 app = typer.Typer(help="API credentials: make, list, replace and revoke them.", no_args_is_help=True)
 
@@ -35,40 +36,58 @@ def overlap_of(written: str) -> timedelta:
     return overlap
 
 
+def action_of(written: str) -> str:
+    """Read an action. One that this version does not know is taken, unless it is nearly one that it does."""
+    if meant := publishers.misspelt(written):
+        raise typer.BadParameter(f"{written} is no action; did you mean {meant}?")
+    return written
+
+
 @app.command()
 def add(
     *,
-    identifier: Annotated[str | None, typer.Option(help="Its name; random unless given.", show_default=False)] = None,
+    identifier: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Its name; random unless given.", show_default=False)
+    ] = None,
     caller: Annotated[
         str | None,
         typer.Option(
+            metavar="NAME",
             help="Whose keys it has: a name that several may share, such as shop, or a caller that there is already, "
             "such as credential:7. Unless given, that of the revoked credential of this identifier, else a new one.",
             show_default=False,
         ),
     ] = None,
-    action: Annotated[list[str], typer.Option(help="What it may call; may be repeated.")] = ["addorder"],  # noqa: B006  # typer's way
+    action: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ACTION",
+            parser=action_of,
+            help="What it may call; may be repeated. Unless given, addorder.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a credential. Its secret is shown now and never again."""
 
     async def run(database: Database) -> NewCredential:
         async with database.transaction() as connection:
-            return await credentials.add(connection, action, identifier, caller)
+            return await credentials.add(connection, action or ["addorder"], identifier, caller)
 
     _show_secret(_done(run), as_json=as_json)
 
 
 @app.command()
 def replace(
-    identifier: Annotated[str, typer.Argument(help="Whose.", show_default=False)],
+    identifier: Annotated[str, typer.Argument(metavar="IDENTIFIER", help="Whose.", show_default=False)],
     *,
     overlap: Annotated[
         str, typer.Option(metavar="TIME", help="How long the old secret is taken as well, such as 30m, 1h or 2d.")
     ] = "0s",
     as_json: AsJson = False,
 ) -> None:
-    """Give a credential a new secret, which is shown now and never again. Its requests keep their keys.
+    """Give a credential a new secret. It is shown now and never again; the requests of before keep their keys.
 
     Unless there is an overlap, workers refuse the old one from their next batch on: of requests that wait, too.
     """
@@ -105,11 +124,15 @@ def list_(
         for one in listed:
             typer.echo(json.dumps(_row(one), ensure_ascii=False))
         return
-    table = Table(Column("identifier", overflow="fold"), Column("caller", overflow="fold"), "may call", "made", "until")
-    for one in listed:
-        made = f"{one.created_at:%Y-%m-%d %H:%M}"
-        table.add_row(escape(one.identifier), escape(one.caller), ", ".join(one.actions), made, _until(one))
-    out.print(table if listed else "no credentials")
+    columns = ("identifier", "caller", "may call", "made (UTC)", "until (UTC)")
+    rows = [
+        (one.identifier, one.caller, ", ".join(one.actions), f"{one.created_at:%Y-%m-%d %H:%M}", _until(one))
+        for one in listed
+    ]
+    if listed:
+        display(Table([Column(name, text=name in {"may call", "until (UTC)"}) for name in columns], rows))
+    else:
+        out.print("no credentials")
 
 
 def _until(one: ListedCredential) -> str:
@@ -120,7 +143,7 @@ def _until(one: ListedCredential) -> str:
 
 
 @app.command()
-def revoke(identifier: Annotated[str, typer.Argument(help="Whose.", show_default=False)]) -> None:
+def revoke(identifier: Annotated[str, typer.Argument(metavar="IDENTIFIER", help="Whose.", show_default=False)]) -> None:
     """End a credential. Workers refuse it from their next batch on: requests that wait, and repeats, too."""
 
     async def run(database: Database) -> str:

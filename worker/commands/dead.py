@@ -45,21 +45,28 @@ def list_(  # noqa: PLR0913  # an option is a parameter
     action: Action = None,
     since: Since = None,
     until: Until = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Show so many at most, the oldest.")] = LISTED_MAX,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help=f"Show so many at most, the oldest; {LISTED_MAX} unless given."),
+    ] = None,
     queue: WhichQueue = Where.DEAD,
     as_json: AsJson = False,
 ) -> None:
     """Show what waits, oldest first.
 
-    Takes nothing out of the queue. With --json all of it, in no order.
+    Takes nothing out of the queue. With --json and no --limit all of it, in no order.
     """
     chosen = Filter.of(None, criteria(reason, code, client, publisher, action), since, until)
-    if as_json:
+    if as_json and limit is None:
         _print_all(queue, chosen)
         return
+    limit = limit or LISTED_MAX
     oldest = Oldest[DeadLetter](limit)
     looked = _look(queue, chosen, lambda letter: oldest.put(letter.died_at, letter))
-    if looked.count:
+    if as_json:
+        for letter in oldest.kept():
+            echo(summary_of(letter))
+    elif looked.count:
         display(table_of(oldest.kept()))
     else:
         out.print(f"no {queue.words}{' like that' if chosen.names_something else ''}")
@@ -111,16 +118,16 @@ def show(message_id: OneMessageId, queue: WhichQueue = Where.DEAD, as_json: AsJs
     found: list[DeadLetter] = []
     _look(queue, Filter.of([message_id]), found.append)
     postgres_url = settings.postgres_url.get_secret_value() if settings.postgres_url else None
-    faults, unread = asyncio.run(why_dead(found, postgres_url, bytes_max))
+    faults, identifiers, unread = asyncio.run(why_dead(found, postgres_url, bytes_max))
     if unread:
         err.print(f"note: not all of its faults may be shown: {unread}", markup=False)
     for number, (letter, all_of_it) in enumerate(zip(found, faults, strict=True)):
         if as_json:
-            echo({**details(letter, bytes_max), "faults": [asdict(fault) for fault in all_of_it]})
+            echo({**details(letter, bytes_max, identifiers), "faults": [asdict(fault) for fault in all_of_it]})
         else:
             if number:
                 out.print()
-            display(screen_of(letter, bytes_max, all_of_it))
+            display(screen_of(letter, bytes_max, all_of_it, identifiers))
     check_found([message_id], [letter.message_id for letter in found], queue)
 
 

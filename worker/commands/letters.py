@@ -1,6 +1,6 @@
 """How a message that needs a person is laid out: in a line, or on a screen."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -19,8 +19,8 @@ VALUE_CHARS_MAX = 300  # shown of one value, likewise
 GROUPS_MAX = 20  # shown of all groups, likewise
 
 
-def screen_of(letter: DeadLetter, bytes_max: int, faults: Sequence[Fault]) -> Grid:
-    """Lay out everything of a message but its secrets."""
+def screen_of(letter: DeadLetter, bytes_max: int, faults: Sequence[Fault], identifiers: Collection[str]) -> Grid:
+    """Lay out everything of a message but its secrets; `identifiers` of credentials are those that may be shown."""
     others = [f"{fault.code}: {fault.message}" for fault in faults[1:]]
     return Grid(
         [
@@ -38,7 +38,7 @@ def screen_of(letter: DeadLetter, bytes_max: int, faults: Sequence[Fault]) -> Gr
             *((name.replace("_", " "), str(value)) for name, value in redacted(properties_of(letter)).items()),
             ("headers", _lines(redacted(headers_of(letter)))),
             ("left out", letter.dropped_headers and f"headers too large to be kept: {letter.dropped_headers}"),
-            ("body", _body(readable_body(letter, bytes_max), letter.queue)),
+            ("body", _body(readable_body(letter, bytes_max, identifiers), letter.queue)),
         ]
     )
 

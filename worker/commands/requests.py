@@ -16,8 +16,9 @@ STANDARD_INPUT = Path("-")
 Files = Annotated[
     list[Path] | None,
     typer.Argument(
+        metavar="FILE",
         help="Files of one request each, as JSON, form fields or PHP-serialized, or of JSON lines, one request a line; "
-        "- or none: standard input."
+        "- or none: standard input.",
     ),
 ]
 Forms = Annotated[

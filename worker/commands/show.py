@@ -21,7 +21,7 @@ from worker.commands.layout import Column, Content, Grid, Stack, Table
 from worker.commands.letters import moment
 from worker.operations.letters import REASONS, details
 from worker.operations.selection import Where
-from worker.operations.trace import Fault, Trace, ending_of, faults_of, trace
+from worker.operations.trace import Fault, Letters, Trace, ending_of, faults_of, trace
 from worker.redaction import escape_controls
 from worker.settings import Settings
 
@@ -98,7 +98,7 @@ def show(
     settings = Settings.read()
     amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
 
-    traced = with_database(lambda database: trace(reference, database, amqp_url))
+    traced = with_database(lambda database: trace(reference, database, amqp_url, settings.request_bytes_max))
     if as_json and not traced.is_empty:
         echo(_json(reference, traced, settings.request_bytes_max))
     else:
@@ -122,7 +122,10 @@ def _json(reference: str, traced: Trace, bytes_max: int) -> dict[str, object]:
     return {
         "reference": reference,
         "requests": [_json_of(one) for one in traced.requests],
-        "dead_letters": [details(letter, bytes_max) for letter in traced.letters.found],
+        "dead_letters": [
+            {**details(letter, bytes_max, traced.letters.identifiers), "faults": [asdict(fault) for fault in faults]}
+            for letter, faults in _with_faults(traced.letters)
+        ],
         "acts": [{**asdict(done.act), "order_id": done.order_id} for done in traced.done],
         "not_looked_into": traced.letters.unread,
     }
@@ -186,8 +189,8 @@ def _json_of_order(order: RecordedOrder) -> dict[str, object]:
 def _screens(traced: Trace) -> Iterator[Grid]:
     for one in traced.requests:
         yield Grid([*_request(one), *_answer(one), *(parts_of_order(one.order) if one.order else ())])
-    for letter in traced.letters.found:
-        yield _letter(letter)
+    for letter, faults in _with_faults(traced.letters):
+        yield _letter(letter, faults)
     if traced.done:
         yield Grid([("operators", Stack([sentence_of(done.act, done.order_id) for done in traced.done]))])
 
@@ -283,7 +286,12 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _letter(letter: DeadLetter) -> Grid:
+def _with_faults(letters: Letters) -> Iterator[tuple[DeadLetter, list[Fault]]]:
+    return zip(letters.found, letters.faults, strict=True)
+
+
+def _letter(letter: DeadLetter, faults: Sequence[Fault]) -> Grid:
+    others = [f"{fault.code}: {fault.message}" for fault in faults[1:]]
     where = next(where for where in Where if where.queue == letter.queue)
     option = "" if where is Where.DEAD else f" --queue {where}"
     return Grid(
@@ -295,6 +303,7 @@ def _letter(letter: DeadLetter) -> Grid:
             ("publisher", letter.delivery.properties.user_id),
             ("reason", Text.assemble((letter.reason, "bold yellow"), f": {REASONS.get(letter.reason, 'see message')}")),
             ("message", ": ".join(filter(None, (letter.code, letter.message)))),
+            ("also", Stack(others) if others else None),
             ("died", moment(letter.died_at)),
             ("replays", str(letter.replays or "")),
             ("more", f"orders dead show {letter.message_id}{option}"),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from schemas import topology
 from worker.broker.queues import QueueState
 from worker.commands import display, echo, err, out
 from worker.commands.layout import Column, Table
+from worker.operations.kept import sentence_of, since, span
 from worker.operations.status import ArchiveState, BrokerState, Unanswered, ask_both
 from worker.settings import Settings, SettingsError
 
@@ -65,6 +67,7 @@ def _archive_json(state: ArchiveState | Unanswered) -> Mapping[str, object]:
         "catalogue_version": activity.catalogue_version,
         "unpublished": state.unpublished,
         "oldest_unpublished_seconds": round(state.oldest_unpublished_seconds, 3),
+        "unsent": [asdict(one) for one in state.unsent],
         "last_order": activity.last_order_id and {"id": activity.last_order_id, "placed_at": activity.last_order_at},
         "orders_last_minute": activity.last_minute,
         "orders_last_hour": activity.last_hour,
@@ -106,9 +109,11 @@ def _remark(queue: QueueState) -> str:
 def _archive(state: ArchiveState) -> Iterator[tuple[str, str]]:
     activity = state.activity
     oldest = (
-        f", the oldest for {_span(timedelta(seconds=state.oldest_unpublished_seconds))}" if state.unpublished else ""
+        f", the oldest for {span(timedelta(seconds=state.oldest_unpublished_seconds))}" if state.unpublished else ""
     )
     yield "unfinished", f"{state.unpublished} answers not published yet{oldest}"
+    for number, kept in enumerate(state.unsent):
+        yield "" if number else "not taken", f"{sentence_of(kept)}, {since(kept)}"
     yield "last order", _last_order(activity)
     more = "" if activity.counted_all else "more than "
     yield "placed", f"{activity.last_minute} in the last minute, {more}{activity.last_hour} in the last hour"
@@ -120,13 +125,4 @@ def _last_order(activity: Activity) -> str:
     if activity.last_order_id is None or activity.last_order_at is None:
         return "none yet"
     placed: datetime = activity.last_order_at
-    return f"{activity.last_order_id}, {_span(activity.now - placed)} ago ({placed:%Y-%m-%d %H:%M:%S} UTC)"
-
-
-def _span(span: timedelta) -> str:
-    """Write a span in its largest whole unit: what matters is whether it is seconds or days."""
-    seconds = int(span.total_seconds())
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+    return f"{activity.last_order_id}, {span(activity.now - placed)} ago ({placed:%Y-%m-%d %H:%M:%S} UTC)"

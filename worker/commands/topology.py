@@ -34,7 +34,7 @@ def show() -> None:
     for queue in topology.QUEUES:
         bound = "".join(f"\nbound to {exchange} {key}".rstrip() for exchange, key in queue.bindings)
         rows.append((_named(queue.name, f"quorum queue{bound}"), _arguments(queue.arguments)))
-    display(Table([Column("what"), Column("with")], rows))
+    display(Table([Column("what", text=True), Column("with")], rows))
 
 
 def _named(name: str, what: str) -> Text:

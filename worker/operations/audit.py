@@ -108,7 +108,7 @@ async def who_is_at_it(postgres_url: str | None) -> str:
             act = await audit.going_on(connection)
     except (OperationFault, TimeoutError):
         return ""
-    return f"{act.actor} by {act.by} ({act.act}, since {act.began_at:%Y-%m-%d %H:%M:%S} UTC)" if act else ""
+    return f"{act.actor} as {act.by} ({act.act}, since {act.began_at:%Y-%m-%d %H:%M:%S} UTC)" if act else ""
 
 
 class Run:

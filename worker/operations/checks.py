@@ -4,7 +4,7 @@ import asyncio
 import difflib
 import os
 import re
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,12 +13,13 @@ from ipaddress import ip_address
 from itertools import chain
 from urllib.parse import parse_qsl, urlsplit
 
-from repository import revisions, sealed, shop_settings
+from repository import revisions, sealed, shop_settings, unsent
 from repository import show as archive
 from repository.database import Connection, Database, Refused
 from repository.faults import POSTGRES_FAULTS, fix_of
 from repository.revisions import REFUSALS, NotMigrated, check_migrated
 from repository.show import Collation, Condition
+from repository.unsent import Kind, Summary
 from schemas import topology
 from schemas.rejections import Code
 from worker.broker import trials
@@ -29,6 +30,7 @@ from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
+from worker.operations.kept import sentence_of, since
 from worker.operations.servers import words_of
 from worker.publishers import in_words
 from worker.settings import Settings
@@ -37,9 +39,13 @@ from worker.shop_settings import overruled
 CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry this one's time, orders the database's
 SERVER_SECONDS_MAX = 30.0  # for all that one server is asked; each wait has a bound of its own
 LETTERS_MAX = 2_000  # dead letters that are looked at
+UNHEARD_SHOWN_MAX = 10  # publishers whose replies go nowhere: an address may be made up for each request
 ALIKE = 0.8  # of names, by difflib
 NOT_AUTHENTICATED = Code.AUTHENTICATION_FAILED
 ALARM_FIX = "See `rabbitmq-diagnostics alarms`, and make room; deploy/runbook.md, `RabbitMQ is away, or has an alarm`."
+UNSENT_FIX = (
+    "Find the queue, and empty it or take its limit away; deploy/runbook.md, `Unpublished grow`. The rest follows."
+)
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
 
 
@@ -244,6 +250,20 @@ async def _schema(connection: Connection, settings: Settings) -> AsyncIterator[F
     else:
         version = (await archive.activity(connection)).catalogue_version
         yield Finding("catalogue", Level.OK, f"loaded, version {version}")
+    for finding in _unsent(await unsent.summary(connection)):
+        yield finding
+
+
+def _unsent(kept: Sequence[Summary]) -> Iterator[Finding]:
+    """Name what the broker does not take: a dead letter is for a queue of ours, an event for one of anybody's."""
+    for one in kept:
+        is_letter = one.kind is Kind.LETTER
+        where = "the queue" if is_letter else f"a queue that is bound to {topology.EVENTS} under it"
+        are = "is" if one.count == 1 else "are"
+        says = f"{sentence_of(one)} {are} kept, {since(one)}: {where} is full, refuses or confirms nothing"
+        yield Finding("unsent", Level.WRONG if is_letter else Level.WARNING, says, UNSENT_FIX)
+    if not kept:
+        yield Finding("unsent", Level.OK, "the broker takes all that is published")
 
 
 async def _keys(connection: Connection, keys: KeyRing) -> Finding:
@@ -281,7 +301,7 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             async for finding in _topology(connection):
                 yield finding
             yield await _consumers(connection)
-            async for finding in _publishers(connection, settings.trusted_publishers.keys()):
+            async for finding in _publishers(connection, settings):
                 yield finding
             # Last: an alarm ends the connection.
             async for finding in _rights(connection, role):
@@ -341,9 +361,14 @@ async def _rights(connection: BrokerConnection, role: Role) -> AsyncIterator[Fin
 _EXCHANGES = tuple(exchange.name for exchange in topology.EXCHANGES)
 
 
-async def _publishers(connection: BrokerConnection, trusted: Collection[str]) -> AsyncIterator[Finding]:
-    """Look whether requests were refused of somebody whose name is nearly one that is trusted."""
+async def _publishers(connection: BrokerConnection, settings: Settings) -> AsyncIterator[Finding]:
+    """Look whose requests were refused though their name is nearly one that is trusted, and whose replies go nowhere.
+
+    Of dead letters alone: of what was placed nobody keeps where its reply was to go.
+    """
+    trusted = settings.trusted_publishers.keys()
     untrusted = set[str]()
+    unheard = set[tuple[str, str]]()
     try:
         async with looked_into(connection, topology.DEAD) as letters, aclosing(letters.browse()) as browsed:
             number = 0
@@ -351,6 +376,9 @@ async def _publishers(connection: BrokerConnection, trusted: Collection[str]) ->
                 number += 1
                 if letter.code == NOT_AUTHENTICATED and letter.publisher and letter.publisher not in trusted:
                     untrusted.add(letter.publisher)
+                address = letter.delivery.properties.reply_to
+                if address and not settings.reply_queues.allows(letter.publisher, address):
+                    unheard.add((letter.publisher or "somebody without a user_id", address))
                 if number == LETTERS_MAX:
                     break
     except AccessRefused:
@@ -358,7 +386,10 @@ async def _publishers(connection: BrokerConnection, trusted: Collection[str]) ->
     for name in sorted(untrusted):
         if close := difflib.get_close_matches(name, trusted, n=1, cutoff=ALIKE):
             says = f"requests of {name} were refused; ORDERS_TRUSTED_PUBLISHERS names {close[0]}: one is misspelt"
-            yield Finding("publishers", Level.WARNING, says, "Correct the setting, or the user of the storefront.")
+            yield Finding("trust", Level.WARNING, says, "Correct the setting, or the user of the storefront.")
+    for name, address in sorted(unheard)[:UNHEARD_SHOWN_MAX]:
+        says = f"{name} asks for replies to {address}, where ORDERS_REPLY_QUEUES lets none go: nobody hears them"
+        yield Finding("replies", Level.WARNING, says, "Allow it there (user=pattern), or use amq.rabbitmq.reply-to.")
 
 
 async def _consumers(connection: BrokerConnection) -> Finding:

@@ -1,5 +1,6 @@
 """What is told of a message that needs a person, as values; never its secrets."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -38,9 +39,9 @@ def client_of(letter: DeadLetter) -> str | None:
     return None if client in ("", UNKNOWN) else client
 
 
-def details(letter: DeadLetter, bytes_max: int) -> dict[str, Shown]:
-    """Tell everything of a message but its secrets."""
-    body = readable_body(letter, bytes_max)
+def details(letter: DeadLetter, bytes_max: int, identifiers: Collection[str]) -> dict[str, Shown]:
+    """Tell everything of a message but its secrets; `identifiers` of credentials are those that may be shown."""
+    body = readable_body(letter, bytes_max, identifiers)
     return {
         **summary_of(letter),
         "properties": redacted(properties_of(letter)),
@@ -56,8 +57,9 @@ def details(letter: DeadLetter, bytes_max: int) -> dict[str, Shown]:
     }
 
 
-def readable_body(letter: DeadLetter, bytes_max: int) -> ReadableBody:
-    return readable(letter.delivery.body, letter.delivery.properties.content_type, bytes_max=bytes_max)
+def readable_body(letter: DeadLetter, bytes_max: int, identifiers: Collection[str] = ()) -> ReadableBody:
+    content_type = letter.delivery.properties.content_type
+    return readable(letter.delivery.body, content_type, bytes_max=bytes_max, identifiers=identifiers)
 
 
 def properties_of(letter: DeadLetter) -> dict[str, Any]:

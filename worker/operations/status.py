@@ -3,8 +3,9 @@
 import asyncio
 from dataclasses import dataclass
 
-from repository import inbox, revisions, show
+from repository import inbox, revisions, show, unsent
 from repository.show import Activity
+from repository.unsent import Summary
 from schemas import topology
 from worker.broker import trials
 from worker.broker.connection import BrokerConnection, TakesNothing
@@ -22,6 +23,7 @@ class ArchiveState:
     schema: str | None
     unpublished: int
     oldest_unpublished_seconds: float
+    unsent: list[Summary]
     activity: Activity
 
 
@@ -69,7 +71,11 @@ async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
         async with archive(url) as database, database.connection() as connection:
             count, oldest_seconds = await inbox.unpublished(connection)
             return ArchiveState(
-                await revisions.schema_version(connection), count, oldest_seconds, await show.activity(connection)
+                await revisions.schema_version(connection),
+                count,
+                oldest_seconds,
+                await unsent.summary(connection),
+                await show.activity(connection),
             )
     except OperationFault as fault:
         return Unanswered(str(fault))

@@ -1,11 +1,11 @@
 """Where is my request? Its order, its ending, its events, its dead letter, and what operators did about it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import orjson
 
-from repository import audit, show
+from repository import audit, credentials, show
 from repository.audit import Act
 from repository.database import Connection, Database
 from repository.show import Answered, Found
@@ -20,11 +20,22 @@ from worker.operations.servers import archive, broker
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Letters:
-    """What was found among the dead letters, and for each queue that could not be looked into, why."""
+    """What was found among the dead letters, and for each queue that could not be looked into, why.
+
+    `faults` has for each letter all that was wrong with it; `identifiers` are those of the credentials in force.
+    """
 
     found: list[DeadLetter]
     unread: list[str]
+    faults: list[list[Fault]] = field(default_factory=list)
+    identifiers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +59,19 @@ class Trace:
         return not (self.requests or self.letters.found or self.done)
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    code: str
-    message: str
-
-
-async def trace(reference: str, database: Database, amqp_url: str | None) -> Trace:
+async def trace(reference: str, database: Database, amqp_url: str | None, bytes_max: int) -> Trace:
     """Find what an order id, an order number or a message_id may mean, in the archive and among the dead letters."""
     async with database.connection() as connection:
         found = await show.find(connection, reference)
         message_ids = {reference, *(one.asked.message_id for one in found if one.asked)}
         acts = await audit.about(connection, message_ids)
         done = [Done(act, await _placed_as(connection, act)) for act in acts]
-    return Trace(found, await look_among_dead(amqp_url, message_ids), done)
+    letters = await look_among_dead(amqp_url, message_ids)
+    async with database.connection() as connection:
+        known = await _known_of(connection, letters.found)
+        faults = _all_faults(letters.found, known, bytes_max)
+        letters = replace(letters, faults=faults, identifiers=await _identifiers(connection))
+    return Trace(found, letters, done)
 
 
 async def _placed_as(connection: Connection, act: Act) -> int | None:
@@ -107,21 +117,35 @@ def faults_of(answer: Answered) -> list[Fault]:
 
 async def why_dead(
     letters: Sequence[DeadLetter], postgres_url: str | None, bytes_max: int
-) -> tuple[list[list[Fault]], str]:
-    """List for each letter all that was wrong with it, and say why not all may be known.
+) -> tuple[list[list[Fault]], frozenset[str], str]:
+    """List for each letter all that was wrong with it, the identifiers in force, and why not all may be known.
 
     The archive remembers the faults of what was judged; those of a request's shape can be found again in its body.
     """
-    remembered: list[list[Fault]] = [[] for _ in letters]
+    known: list[list[Fault]] = [[] for _ in letters]
+    identifiers = frozenset[str]()
     unread = ""
     if postgres_url is not None and letters:
         try:
             async with archive(postgres_url) as database, database.connection() as connection:
-                remembered = [await _remembered(connection, letter) for letter in letters]
+                known = await _known_of(connection, letters)
+                identifiers = await _identifiers(connection)
         except OperationFault as fault:
             unread = str(fault)
-    found = zip(letters, remembered, strict=True)
-    return [known or _of_its_shape(letter, bytes_max) for letter, known in found], unread
+    return _all_faults(letters, known, bytes_max), identifiers, unread
+
+
+async def _known_of(connection: Connection, letters: Sequence[DeadLetter]) -> list[list[Fault]]:
+    return [await _remembered(connection, letter) for letter in letters]
+
+
+def _all_faults(letters: Sequence[DeadLetter], known: Sequence[list[Fault]], bytes_max: int) -> list[list[Fault]]:
+    return [one or _of_its_shape(letter, bytes_max) for letter, one in zip(letters, known, strict=True)]
+
+
+async def _identifiers(connection: Connection) -> frozenset[str]:
+    """Name the credentials in force."""
+    return frozenset(one.identifier for one in await credentials.list_(connection) if one.revoked_at is None)
 
 
 async def _remembered(connection: Connection, letter: DeadLetter) -> list[Fault]:

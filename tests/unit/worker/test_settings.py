@@ -24,7 +24,7 @@ def test_every_wrong_setting_is_named_at_once_and_none_is_shown() -> None:
 
     assert str(error.value).splitlines() == [
         "ORDERS_SECRET_KEYS: every key must have at least 32 characters",
-        "ORDERS_BATCH_SIZE: Input should be greater than or equal to 1",
+        "ORDERS_BATCH_SIZE: must be at least 1",
         "ORDERS_PREFTECH: there is no such setting; did you mean ORDERS_PREFETCH?",
     ]
 
@@ -114,7 +114,7 @@ def test_a_variable_that_is_no_setting_is_told() -> None:
         Settings.read({"ORDERS_TAX": "included", "ORDERS_NAMESERVERS": "ns1.a.b ns2.a.b", "ORDERS_TIMEZONE": "UTC"})
 
     assert str(raised.value).splitlines() == [
-        "ORDERS_TAX: Input should be 'exclusive' or 'inclusive'",
+        "ORDERS_TAX: must be 'exclusive' or 'inclusive'",
         "ORDERS_NAMESERVERS: must be the name of a host such as ns1.example.com",
         "ORDERS_TIMEZONE: there is no such setting",
     ]
