@@ -10,14 +10,14 @@ SELECT order_id AS id FROM invoices WHERE id = $1 AND order_id < $2 ORDER BY ord
 -- many
 SELECT id
 FROM (
-    SELECT order_id AS id FROM services WHERE domain = ANY ($1::text[]) AND domain IS NOT NULL
+    SELECT order_id AS id FROM services WHERE domain COLLATE "C" = ANY ($1::text[]) AND domain IS NOT NULL
     UNION
-    SELECT order_id FROM domains WHERE name = ANY ($1::text[])
+    SELECT order_id FROM domains WHERE name COLLATE "C" = ANY ($1::text[])
     UNION
     SELECT renewals.order_id
     FROM domains
     JOIN renewals ON renewals.domain_id = domains.id
-    WHERE domains.name = ANY ($1::text[])
+    WHERE domains.name COLLATE "C" = ANY ($1::text[])
 ) AS meant
 WHERE id < $2
 ORDER BY id DESC
@@ -28,7 +28,7 @@ LIMIT $3
 SELECT orders.id
 FROM clients
 JOIN orders ON orders.client_id = clients.id
-WHERE lower(clients.email) = lower($1) AND orders.id < $2
+WHERE lower(clients.email) COLLATE "C" = lower($1) AND orders.id < $2
 ORDER BY orders.id DESC
 LIMIT $3
 
