@@ -88,6 +88,15 @@ def publish(exchange: str, routing_key: str, **properties: Any) -> Step:
     return step
 
 
+def listen(routing_key: str) -> Step:
+    """Bind a queue of one's own to the events."""
+
+    async def step(channel: AbstractChannel) -> None:
+        await (await channel.declare_queue(exclusive=True)).bind(topology.EVENTS, routing_key)
+
+    return step
+
+
 REFUSED: dict[str, tuple[str, Step]] = {
     "a storefront reads requests": ("storefront", get_from(topology.REQUESTS)),
     "a storefront reads dead letters": ("storefront", get_from(topology.DEAD)),
@@ -101,6 +110,8 @@ REFUSED: dict[str, tuple[str, Step]] = {
     "a storefront writes a dead letter": ("storefront", publish(topology.DEAD, COMMAND)),
     "a storefront delays a request": ("storefront", publish("orders.retry.10m", COMMAND)),
     "a storefront goes past the exchange": ("storefront", publish("", topology.REQUESTS)),
+    "an operator binds a pattern that costs the broker seconds": ("operator", listen(".".join(["#"] * 60))),
+    "an operator binds two words of any kind": ("operator", listen("*.*")),
     "a worker declares a queue": ("worker", declare("orders.more")),
     "a worker declares a queue that exists": ("worker", declare(topology.REQUESTS)),
     "a worker declares an exchange": ("worker", declare_exchange("orders.more")),
@@ -133,6 +144,11 @@ async def test_what_is_not_their_work_is_refused(logins: Logins, what: str) -> N
 
     with pytest.raises(ChannelAccessRefused, match=f"refused for user '{user}'"):
         await act(logins, user, step)
+
+
+@pytest.mark.parametrize("routing_key", ["#", "order.*", "email.invoice-created"])
+async def test_who_listens_binds_all_events_a_kind_or_a_type(logins: Logins, routing_key: str) -> None:
+    await act(logins, "operator", listen(routing_key))
 
 
 async def test_a_storefront_cannot_publish_as_somebody_else(logins: Logins) -> None:

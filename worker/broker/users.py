@@ -4,7 +4,7 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -12,10 +12,14 @@ from schemas import topology
 from worker.broker.dead_letters import OPERATORS_LOCK
 
 NOTHING = "^$"
+NOTHING_TO_BIND: Mapping[str, str] = MappingProxyType({})
 DEFAULT_EXCHANGE = "amq.default"  # as rights call the exchange whose name is empty
 OWN_QUEUES = "amq.gen-*"  # named by the broker, exclusive to a connection
 
 EVENT_KEYS = r"^(order|email)\."
+# Under which whoever listens may bind a queue: all, or a kind with a star or a type. Patterns of many # in a row cost
+# the broker seconds for each event, and so everybody.
+EVENT_BINDINGS = r"^(#|(order|email|invoice|client|contact|command)\.(\*|[a-z-]+))$"
 
 # Lets a user publish what carries another user's user_id, as a copy and a replay do.
 IMPERSONATOR = "impersonator"
@@ -29,8 +33,8 @@ SALT_BYTES = 4  # RabbitMQ's, in front of the hash
 class User:
     """Patterns of what a user may declare and delete, publish to, and consume.
 
-    `routing_keys` narrows what it may publish to a topic exchange. To see that a queue exists, and how many messages
-    wait in it, takes no right.
+    `routing_keys` narrows what it may publish to a topic exchange, `binding_keys` what it may bind to one. To see that
+    a queue exists, and how many messages wait in it, takes no right.
     """
 
     name: str
@@ -39,6 +43,7 @@ class User:
     read: str
     routing_keys: Mapping[str, str]
     tags: tuple[str, ...] = ()
+    binding_keys: Mapping[str, str] = field(default_factory=lambda: NOTHING_TO_BIND)
 
 
 def _only(*names: str) -> str:
@@ -73,6 +78,7 @@ USERS = (
         read=_only(topology.DEAD, topology.UNROUTED, topology.EVENTS, OWN_QUEUES),
         routing_keys={topology.COMMANDS: _only(*sorted(topology.COMMAND_KEYS))},
         tags=(IMPERSONATOR, MONITORING),
+        binding_keys={topology.EVENTS: EVENT_BINDINGS},
     ),
 )
 
@@ -96,9 +102,15 @@ def definitions(vhost: str = "/", passwords: Mapping[str, str] = NO_PASSWORDS) -
             for user in USERS
         ],
         "topic_permissions": [
-            {"user": user.name, "vhost": vhost, "exchange": exchange, "write": pattern, "read": NOTHING}
+            {
+                "user": user.name,
+                "vhost": vhost,
+                "exchange": exchange,
+                "write": user.routing_keys.get(exchange, NOTHING),
+                "read": user.binding_keys.get(exchange, NOTHING),
+            }
             for user in USERS
-            for exchange, pattern in user.routing_keys.items()
+            for exchange in (*user.routing_keys, *user.binding_keys)
         ],
         **topology.definitions(vhost),
     }

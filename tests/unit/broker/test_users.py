@@ -7,7 +7,7 @@ import re
 import pytest
 
 from schemas import topology
-from worker.broker.users import definitions, password_hash
+from worker.broker.users import EVENT_BINDINGS, definitions, password_hash
 
 
 def test_only_who_copies_messages_may_keep_their_user_id() -> None:
@@ -60,6 +60,25 @@ def test_a_routing_key_is_of_the_users_kind(user: str, exchange: str, keys: list
 
     everything = ["order.add", "order.accept", "email.invoice-created", "invoice.pay", "orders", "my.order.add", ""]
     assert [key for key in everything if re.search(rights[user, exchange], key)] == keys
+
+
+def test_who_listens_binds_all_a_kind_or_a_type_and_no_pattern_that_costs_the_broker_seconds() -> None:
+    everything = [
+        "#",
+        "order.*",
+        "email.invoice-created",
+        "client.added",
+        "#.#",
+        "*.*",
+        "order.#",
+        "*",
+        "order.added.#",
+        "",
+    ]
+
+    assert [key for key in everything if re.search(EVENT_BINDINGS, key)] == [
+        "#", "order.*", "email.invoice-created", "client.added",
+    ]  # fmt: skip
 
 
 def test_a_password_is_hashed_as_rabbitmq_does_it() -> None:
