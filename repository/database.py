@@ -1,7 +1,9 @@
 """The pool, the transaction, and the faults that are nobody's fault."""
 
+import asyncio
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
@@ -20,8 +22,11 @@ SQL = queries.load("database.sql")
 
 Connection = asyncpg.Connection | PoolConnectionProxy
 
+CONNECTIONS_MIN = 2  # with which it works, if slowly: a batch has one, and what is beside it another
+
 # Every wait has a bound, in seconds. The server gives up on a statement before we give up on the server.
 CONNECT_SECONDS_MAX = 5
+ROOM_POLL_SECONDS = 0.2  # while the server has no room for another connection
 LOCK_SECONDS_MAX = 2
 HASTY_LOCK_SECONDS_MAX = 0.2  # while somebody is known to hold something
 STATEMENT_SECONDS_MAX = 10
@@ -159,6 +164,7 @@ class Database:
             connect=connect,
             min_size=0,
             max_size=self._connections_max,
+            max_inactive_connection_lifetime=0,  # what we have we keep: there may be no room for it later
             timeout=CONNECT_SECONDS_MAX,
             command_timeout=ANSWER_SECONDS_MAX,
             init=_prepare_connection,
@@ -206,7 +212,7 @@ class Database:
             Refused: the server is not to be had as the URL says.
         """
         try:
-            async with self._opened().acquire(timeout=CONNECT_SECONDS_MAX) as connection:
+            async with self._lent() as connection:
                 try:
                     with _given_up_in_time(connection):
                         yield connection
@@ -219,6 +225,45 @@ class Database:
             raise ConnectionLost(str(error)) from error
         except _OF_ANOTHER_SESSION as error:
             raise Refused(_POOLED) from error
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Connection]:
+        """Take a connection of the pool. Where the server has no room for another one, one of ours is waited for."""
+        pool, until = self._opened(), time.monotonic() + CONNECT_SECONDS_MAX
+        while True:
+            try:
+                connection = await pool.acquire(timeout=CONNECT_SECONDS_MAX)
+                break
+            except asyncpg.TooManyConnectionsError:
+                if pool.get_size() < CONNECTIONS_MIN or time.monotonic() > until:
+                    raise
+                await asyncio.sleep(ROOM_POLL_SECONDS)
+        try:
+            yield connection
+        finally:
+            await pool.release(connection)
+
+    async def open_connections(self) -> int:
+        """Open as many connections as there may be and the server has room for, and tell how many there are.
+
+        Raises:
+            asyncpg.TooManyConnectionsError: there are not even as many as it takes.
+        """
+        pool, lent = self._opened(), list[PoolConnectionProxy]()
+        try:
+            while len(lent) < self._connections_max:
+                lent.append(await pool.acquire(timeout=CONNECT_SECONDS_MAX))
+        except asyncpg.TooManyConnectionsError:
+            if len(lent) < CONNECTIONS_MIN:
+                raise
+        finally:
+            for connection in lent:
+                await pool.release(connection)
+        return len(lent)
+
+    @property
+    def connections_max(self) -> int:
+        return self._connections_max
 
     async def check_sessions(self) -> None:
         """See that a session is ours for as long as it is open.

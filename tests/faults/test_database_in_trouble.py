@@ -133,6 +133,20 @@ async def until_added(shop: Shop, asked: list[Any]) -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_with_too_few_connections_workers_go_on_with_those_they_got(shop: Shop, role: str) -> None:
+    """Each wants five, and there are seven: the second gets two, and nothing pauses or is given back."""
+    await shop.database.execute(f"ALTER ROLE {role} CONNECTION LIMIT 7")
+    url = as_user(shop.environment["ORDERS_POSTGRES_URL"], role)
+    workers = [await shop.start_worker(ORDERS_POSTGRES_URL=url) for _ in range(WORKERS)]
+
+    await until_added(shop, list(await asyncio.gather(*(shop.publish(ORDER) for _ in range(10 * BEFORE)))))
+
+    told = lines_of(workers, "worker.connections")
+    assert [(line["found"], line["wanted"]) for line in told] == [(2, 5)]
+    assert lines_of(workers, "worker.paused") + lines_of(workers, "order.suspected") == []
+    assert all(lines_of([worker], "order.placed") for worker in workers)
+
+
 async def test_one_order_that_postgres_refuses_pauses_nobody_and_is_counted(hasty_shop: Shop) -> None:
     """The same fault as of a right that is missing, and still one order's: what was placed before goes through."""
     shop = hasty_shop

@@ -47,6 +47,7 @@ class Context:
     published: list[Mark] = field(default_factory=list)  # answers to mark with the next transaction
     arrived: list[str] = field(default_factory=list)  # ids of events that are kept, and were confirmed after all
     _ahead: timedelta = timedelta()  # how far the database's clock is ahead of this machine's
+    _connections_told: int = 0
     _told: ShopSettings | None = None  # the settings that the log told last; None: not opened yet
 
     def __post_init__(self) -> None:
@@ -64,10 +65,19 @@ class Context:
         async with self.database.connection() as connection:
             await check_migrated(connection)
         await self.database.probe()
+        await self._open_connections()
         if self._told is None:
             await self._agree_on_settings()
         await self.reload()
         await self.trial.check(self.catalog)
+
+    async def _open_connections(self) -> None:
+        """Have what we work with before anything is consumed; with fewer than we would have, work as it goes."""
+        found, wanted = await self.database.open_connections(), self.database.connections_max
+        if found < wanted and found != self._connections_told:
+            fix = "raise max_connections of Postgres, or run fewer workers"
+            log.warning("worker.connections", found=found, wanted=wanted, fix=fix)
+        self._connections_told = found
 
     async def _agree_on_settings(self) -> None:
         """Set what nobody has set yet, and see that the environment says what the shop says.
