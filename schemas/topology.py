@@ -16,6 +16,10 @@ ADD_ORDER = "order.add"
 ACTIONS = {ADD_ORDER: "addorder"}  # by their keys
 COMMAND_KEYS = frozenset(ACTIONS)
 
+# AMQP type of a sealed message that only asks whether its key is bound. Whoever takes it acknowledges and answers PONG.
+PROBE = "orders.probe"
+PONG = b"pong"
+
 # Bindings that versions of before made: queue, exchange and routing key. Whoever declares the topology takes them away.
 FORMER_BINDINGS = ((REQUESTS, COMMANDS, "order.*"),)
 

@@ -103,6 +103,7 @@ _turned = Gauge(
 )
 
 _destinations: set[tuple[str, str]] = set()  # for which something was kept since the start
+_paused_because = ""  # in a sentence; empty: not paused
 _dead_letters_since: float | None = None  # monotonic seconds; None: orders.dead was empty, or not looked at yet
 
 
@@ -113,7 +114,9 @@ def _version() -> str:
         return "unknown"
 
 
-_build.labels(_version()).set(1)
+VERSION = _version()
+
+_build.labels(VERSION).set(1)
 for _kind in (*OVER, *NOT_OVER):
     _processed.labels(_kind)  # at zero, or the first of a kind would not show as an increase
 
@@ -146,8 +149,10 @@ def in_flight(count: int) -> None:
     _in_flight.set(count)
 
 
-def consuming(is_so: bool) -> None:  # noqa: FBT001  # the one thing that is said
+def consuming(is_so: bool, why_not: str = "") -> None:  # noqa: FBT001  # the one thing that is said
     """Tell whether requests are consumed. Not consuming is being paused: a worker that ends is soon not seen at all."""
+    global _paused_because  # noqa: PLW0603  # metrics are of the process, and so is the sentence beside them
+    _paused_because = "" if is_so else why_not
     _consuming.set(is_so)
     _paused.set(not is_so)
 
@@ -198,6 +203,19 @@ class Condition:
 def condition() -> Condition:
     """Tell how this process is."""
     return Condition(_value(_turned), _value(_consuming) == 1, _value(_paused) == 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a process does at the moment. `paused` says why it does nothing, in a sentence; empty: it works."""
+
+    in_hand: int  # deliveries
+    paused: str
+
+
+def activity() -> Activity:
+    """Tell what this process does."""
+    return Activity(int(_value(_in_flight)), _paused_because)
 
 
 def _value(gauge: Gauge) -> float:

@@ -1,6 +1,7 @@
 """Everything an operator may turn: ORDERS_* variables, and a file named by ORDERS_ENV_FILE. Read once, at start."""
 
 import difflib
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
+import orjson
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -22,6 +24,8 @@ PREFIX = "ORDERS_"
 ENV_FILE = "ORDERS_ENV_FILE"
 SECRET_KEY_CHARS_MIN = 32
 SCHEMES = {"amqp_url": ("amqp", "amqps"), "postgres_url": ("postgresql", "postgres")}
+OF_ONE_PROCESS = frozenset({"http_port"})  # settings in which two that work alike may differ
+DIGEST_DIGITS = 12
 TLS_FILES = frozenset({"cafile", "certfile", "keyfile", "sslrootcert", "sslcert", "sslkey"})  # named in URLs
 _HOST = re.compile(r"(\[[0-9a-z:.%]+\]|[^\[\]:@]*)(:[0-9]{1,5})?", re.IGNORECASE)
 
@@ -136,6 +140,11 @@ class Settings(BaseSettings):
     def shown(self) -> dict[str, object]:
         """Tell every setting as it holds, without secrets: keys are counted, of URLs only the addresses are told."""
         return {name: _shown(getattr(self, name)) for name in type(self).model_fields}
+
+    def digest(self) -> str:
+        """Stand for the settings as they hold, without secrets: processes that differ in them can be told apart."""
+        shared = {name: value for name, value in self.shown().items() if name not in OF_ONE_PROCESS}
+        return hashlib.sha256(orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)).hexdigest()[:DIGEST_DIGITS]
 
     def keys(self) -> tuple[bytes, ...]:
         """Return the secret keys, the current one first."""

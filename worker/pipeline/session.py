@@ -161,7 +161,7 @@ class Session:
                 ]
                 await self._until_over_or_suspects()
                 if self._over.is_set():
-                    metrics.consuming(is_so=False)
+                    metrics.consuming(is_so=False, why_not="it finishes what it has in hand")
                     bounded()
                 await intake.end(finish=self._fault is None)
                 for task in beside:
@@ -237,6 +237,7 @@ class Session:
         await self._publisher.replier.answer_apart(reply)
         if delivery is not None:
             await intake.buffer.finish([delivery])
+            self._tell_in_flight()
 
     async def _bring_held(self, intake: Intake) -> None:
         """Try again and again what is held. With too much of it, take nothing new until it becomes less."""
@@ -248,7 +249,8 @@ class Session:
             if len(intake.held) >= self._held_max and not is_paused:
                 is_paused = True
                 intake.buffer.pause()
-                metrics.consuming(is_so=False)
+                names = ", ".join(intake.held.names)
+                metrics.consuming(is_so=False, why_not=f"RabbitMQ: {names} takes nothing of what is to go there")
                 log.warning("worker.paused", server="RabbitMQ", queues=intake.held.names, held=len(intake.held))
             elif is_paused and len(intake.held) < self._held_max:
                 is_paused = False
