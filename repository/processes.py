@@ -46,7 +46,11 @@ class Process:
     paused: str  # why, in a sentence; empty: it works
     started_at: datetime
     seen_at: datetime
-    is_silent: bool
+    silent_seconds: float
+
+    @property
+    def is_silent(self) -> bool:
+        return self.silent_seconds > SILENT_SECONDS
 
 
 async def tell(connection: Connection, identity: Identity, in_hand: int, paused: str) -> None:
@@ -78,10 +82,10 @@ async def forget_silent(connection: Connection) -> None:
 
 async def running(connection: Connection) -> list[Process]:
     """List the processes that have not said that they end, silent ones too."""
-    return [_process(row) for row in await connection.fetch(SQL["running"], SILENT_SECONDS)]
+    return [_process(row) for row in await connection.fetch(SQL["running"])]
 
 
 def _process(row: asyncpg.Record) -> Process:
     identity = Identity(**{name: row[name] for name in Identity.__dataclass_fields__})
-    told = {name: row[name] for name in ("in_hand", "started_at", "seen_at", "is_silent")}
+    told = {name: row[name] for name in ("in_hand", "started_at", "seen_at", "silent_seconds")}
     return Process(identity=identity, paused=row["paused"] or "", **told)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 COMMANDS = "orders"
 REQUESTS = "orders.requests"
@@ -20,8 +20,20 @@ COMMAND_KEYS = frozenset(ACTIONS)
 PROBE = "orders.probe"
 PONG = b"pong"
 
-# Bindings that versions of before made: queue, exchange and routing key. Whoever declares the topology takes them away.
-FORMER_BINDINGS = ((REQUESTS, COMMANDS, "order.*"),)
+
+class Binding(NamedTuple):
+    """What comes to an exchange under a routing key goes into a queue."""
+
+    queue: str
+    exchange: str
+    routing_key: str
+
+    def __str__(self) -> str:
+        return f"{self.queue} to {self.exchange}{f' under {self.routing_key}' if self.routing_key else ''}"
+
+
+# Bindings that versions of before made. Whoever declares the topology takes them away.
+FORMER_BINDINGS = (Binding(REQUESTS, COMMANDS, "order.*"),)
 
 FOLLOW_UPS = ("email.invoice-created", "email.order-confirmation")
 
@@ -86,6 +98,8 @@ QUEUES = (
     ),
     *(Queue(f"orders.{event}", BROWSED_DELIVERY_LIMIT, ((EVENTS, event),)) for event in FOLLOW_UPS),
 )
+
+BINDINGS = tuple(Binding(queue.name, exchange, key) for queue in QUEUES for exchange, key in queue.bindings)
 
 
 def definitions(vhost: str = "/") -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Command:
 
 
 AMQP, POSTGRES = "ORDERS_AMQP_URL", "ORDERS_POSTGRES_URL"
+MANAGEMENT = "ORDERS_MANAGEMENT_URL"
 SHOP = "ORDERS_TAX, ORDERS_INVOICE_GRACE_DAYS, ORDERS_NAMESERVERS"
 
 COMMANDS: Mapping[str, Command] = {
@@ -45,6 +46,7 @@ COMMANDS: Mapping[str, Command] = {
     "prune": Command("prune.prune", POSTGRES),
     "show": Command("show.show", f"{POSTGRES}; with {AMQP} it looks among the dead letters too"),
     "find": Command("find.find", POSTGRES),
+    "workers": Command("workers.workers", f"{POSTGRES}; where that is away {AMQP} and {MANAGEMENT}"),
     "status": Command("status.status", f"{AMQP}, {POSTGRES}, or one of them"),
     "doctor": Command("doctor.doctor", "those that are to be checked"),
 }

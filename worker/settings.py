@@ -23,9 +23,14 @@ from worker.publishers import Actions
 PREFIX = "ORDERS_"
 ENV_FILE = "ORDERS_ENV_FILE"
 SECRET_KEY_CHARS_MIN = 32
-SCHEMES = {"amqp_url": ("amqp", "amqps"), "postgres_url": ("postgresql", "postgres")}
+SCHEMES = {
+    "amqp_url": ("amqp", "amqps"),
+    "postgres_url": ("postgresql", "postgres"),
+    "management_url": ("http", "https"),
+}
 OF_ONE_PROCESS = frozenset({"http_port"})  # settings in which two that work alike may differ
 DIGEST_DIGITS = 12
+PLAIN = frozenset({"amqp", "http"})  # schemes that have another one with TLS
 TLS_FILES = frozenset({"cafile", "certfile", "keyfile", "sslrootcert", "sslcert", "sslkey"})  # named in URLs
 _HOST = re.compile(r"(\[[0-9a-z:.%]+\]|[^\[\]:@]*)(:[0-9]{1,5})?", re.IGNORECASE)
 
@@ -44,6 +49,9 @@ class Settings(BaseSettings):
     amqp_url: Annotated[SecretStr | None, Field(description="broker, as amqp://user:password@host:5672/vhost")] = None
     postgres_url: Annotated[
         SecretStr | None, Field(description="database, as postgresql://user:password@host:5432/name")
+    ] = None
+    management_url: Annotated[
+        SecretStr | None, Field(description="management plugin of RabbitMQ, as http://user:password@host:15672")
     ] = None
     # The first key signs and encrypts, the others are still understood: rotate by putting a new one in front.
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
@@ -95,7 +103,12 @@ class Settings(BaseSettings):
             return written
         return ReplyQueues.of(_members(written))
 
-    @field_validator("amqp_url", "postgres_url")
+    @field_validator("management_url", mode="before")
+    @classmethod
+    def _no_management_is_not_set(cls, written: object) -> object:
+        return written or None
+
+    @field_validator("amqp_url", "postgres_url", "management_url")
     @classmethod
     def _url_can_be_read(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if url is not None and info.field_name:
@@ -195,8 +208,10 @@ def _check_url(url: str, schemes: tuple[str, ...]) -> None:
             f"it cannot be read; it begins with {begins}, and / @ : # ? % in a password are %2F %40 %3A %23 %3F %25"
         )
     files = {name: path for name, path in parse_qsl(address.query) if name in TLS_FILES}
-    if address.scheme == "amqp" and files:
-        raise ValueError(f"{min(files)} is for amqps://, and this begins with amqp://: it would not be encrypted")
+    if (scheme := address.scheme) in PLAIN and files:
+        raise ValueError(
+            f"{min(files)} is for {scheme}s://, and this begins with {scheme}://: it would not be encrypted"
+        )
     for name, path in files.items():
         if not Path(path).is_file():
             raise ValueError(f"{name}: there is no file {path}")

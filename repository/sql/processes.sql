@@ -23,10 +23,10 @@ WHERE run_id IN (
 )
 
 -- name: running
--- Who has not said that it ends. $1 seconds after which one counts as silent.
+-- Who has not said that it ends, and for how many seconds each has been silent
 SELECT
     run_id, kind, host, pid, version, settings_hash, knows, in_hand, paused, started_at, seen_at,
-    seen_at < clock_timestamp() - make_interval(secs => $1) AS is_silent
+    extract(epoch FROM clock_timestamp() - seen_at)::float8 AS silent_seconds
 FROM processes
 WHERE ended_at IS NULL
 ORDER BY kind, host, started_at, run_id

@@ -33,10 +33,14 @@ def test_the_committed_file_lets_nobody_in() -> None:
     assert {user["name"]: user["password_hash"] for user in users} == {"storefront": "", "worker": "", "operator": ""}
 
 
-def test_only_who_copies_messages_may_keep_their_user_id() -> None:
+def test_only_who_copies_messages_may_keep_their_user_id_and_only_who_looks_at_the_broker_sees_its_pages() -> None:
     tags = {user["name"]: user["tags"] for user in definitions()["users"]}
 
-    assert tags == {"storefront": [], "worker": ["impersonator"], "operator": ["impersonator", "monitoring"]}
+    assert tags == {
+        "storefront": [],
+        "worker": ["impersonator", "management"],
+        "operator": ["impersonator", "monitoring"],
+    }
 
 
 def test_rights_topics_and_topology_are_of_the_same_virtual_host() -> None:
