@@ -21,7 +21,8 @@ from tests.shop import SECRET_KEY, Shop, form
 from tests.terminal import at_terminal
 from worker.broker.connection import connect
 from worker.broker.topology import apply_topology
-from worker.operations.checks import Level, clock
+from worker.operations.checks import clock
+from worker.operations.findings import Level
 
 COLUMNS = 80
 ONE_SERVICE = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from worker.commands import display, echo
 from worker.commands.layout import Column, Table
-from worker.operations.checks import Finding, Level, Role, examine
+from worker.operations.checks import Role, examine
+from worker.operations.findings import Finding, Level
 from worker.redaction import escape_controls
 from worker.settings import Settings, SettingsError
 

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
@@ -28,6 +27,7 @@ from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
+from worker.operations.findings import Finding, Level
 from worker.operations.servers import words_of
 from worker.publishers import in_words
 from worker.settings import Settings
@@ -40,22 +40,6 @@ ALIKE = 0.8  # of names, by difflib
 NOT_AUTHENTICATED = Code.AUTHENTICATION_FAILED
 ALARM_FIX = "See `rabbitmq-diagnostics alarms`, and make room; deploy/runbook.md, `RabbitMQ is away, or has an alarm`."
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARNING = "warning"  # worth knowing
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found. `fix` says what to do about it, and is empty where nothing is to be done."""
-
-    check: str
-    level: Level
-    says: str
-    fix: str = ""
 
 
 class Role(StrEnum):
