@@ -29,7 +29,12 @@ class Binding(NamedTuple):
     routing_key: str
 
     def __str__(self) -> str:
-        return f"{self.queue} to {self.exchange}{f' under {self.routing_key}' if self.routing_key else ''}"
+        return f"{self.queue} to {self.where}"
+
+    @property
+    def where(self) -> str:
+        """Name what it is bound to."""
+        return f"{self.exchange} under {self.routing_key}" if self.routing_key else self.exchange
 
 
 # Bindings that versions of before made. Whoever declares the topology takes them away.

@@ -34,7 +34,9 @@ COMMANDS: Mapping[str, Command] = {
     "demo": Command("demo.demo", f"none: it makes its own; {AMQP} and {POSTGRES} name servers to use"),
     "worker": Command("work.work", "all of them; README.md tells what each means"),
     "migrate": Command("migrate.migrate", POSTGRES),
-    "topology": Command("topology.app", AMQP),
+    "topology": Command(
+        "topology.app", f"{AMQP}; to check and apply also {POSTGRES}, ORDERS_SECRET_KEYS, {MANAGEMENT}"
+    ),
     "catalog": Command("catalog.app", POSTGRES),
     "credentials": Command("credentials.app", POSTGRES),
     "price": Command("price.price", f"{POSTGRES}, {SHOP}, ORDERS_REQUEST_BYTES_MAX"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from schemas import topology
 from schemas.topology import Binding
 from worker.broker.addresses import vhost_of
 
@@ -81,6 +82,15 @@ class Management:
             for one in await self._list("bindings")
             if one["source"] and one["destination_type"] == "queue"
         )
+
+    async def missing_bindings(self) -> list[Binding]:
+        """Name the bindings of ours that are not there.
+
+        Raises:
+            Unmanaged: it does not tell.
+        """
+        there = await self.bindings()
+        return [one for one in topology.BINDINGS if one not in there]
 
     async def queues(self) -> dict[str, QueueDetails]:
         """Tell of each queue what it does.

@@ -1,9 +1,10 @@
-"""Is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
+"""Is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing but probes."""
 
 import asyncio
 import difflib
 import os
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,7 @@ from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
+from worker.operations import bindings
 from worker.operations.findings import Finding, Level
 from worker.operations.servers import words_of
 from worker.publishers import in_words
@@ -39,6 +41,10 @@ LETTERS_MAX = 2_000  # dead letters that are looked at
 ALIKE = 0.8  # of names, by difflib
 NOT_AUTHENTICATED = Code.AUTHENTICATION_FAILED
 ALARM_FIX = "See `rabbitmq-diagnostics alarms`, and make room; deploy/runbook.md, `RabbitMQ is away, or has an alarm`."
+UNROUTED_FIX = (
+    "Run `orders topology apply`; then `orders dead replay --queue unrouted --all` tells what would be sent again, and "
+    "with --no-dry-run sends it."
+)
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
 
 
@@ -265,7 +271,12 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             yield await _consumers(connection)
             async for finding in _publishers(connection, settings.trusted_publishers.keys()):
                 yield finding
+            async for finding in _unrouted(connection):
+                yield finding
             # Last: an alarm ends the connection.
+            if role is not Role.STOREFRONT:
+                async for finding in bindings.checked(connection, settings):
+                    yield finding
             async for finding in _rights(connection, role):
                 yield finding
     except TakesNothing as error:
@@ -341,6 +352,25 @@ async def _publishers(connection: BrokerConnection, trusted: Collection[str]) ->
         if close := difflib.get_close_matches(name, trusted, n=1, cutoff=ALIKE):
             says = f"requests of {name} were refused; ORDERS_TRUSTED_PUBLISHERS names {close[0]}: one is misspelt"
             yield Finding("publishers", Level.WARNING, says, "Correct the setting, or the user of the storefront.")
+
+
+async def _unrouted(connection: BrokerConnection) -> AsyncIterator[Finding]:
+    """Look for requests that came to nobody though their key is one of ours: it was not bound when they came."""
+    counts = Counter[str]()
+    try:
+        async with looked_into(connection, topology.UNROUTED) as letters, aclosing(letters.browse()) as browsed:
+            number = 0
+            async for letter in browsed:
+                number += 1
+                if letter.routing_key in topology.COMMAND_KEYS:
+                    counts[letter.routing_key] += 1
+                if number == LETTERS_MAX:
+                    break
+    except AccessRefused:
+        return
+    for key, count in sorted(counts.items()):
+        says = f"messages under {key} lie in {topology.UNROUTED}: {count}; nobody took them when they came"
+        yield Finding("unrouted", Level.WRONG, says, UNROUTED_FIX)
 
 
 async def _consumers(connection: BrokerConnection) -> Finding:
