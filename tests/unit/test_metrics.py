@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from repository.unsent import Kind, Summary
 from schemas.rejections import Code, Reason
+from schemas.topology import Binding
 from worker import health, metrics
 from worker.metrics import Condition
 from worker.pipeline.outcomes import OutcomeKind
@@ -19,6 +20,7 @@ NAMES = {
     "orders_attempts", "orders_dead", "orders_in_flight", "orders_unpublished", "orders_unpublished_oldest_seconds",
     "orders_paused", "orders_consuming", "orders_dead_letters", "orders_dead_letters_waiting_seconds",
     "orders_loop_turned_seconds", "orders_build_info", "orders_unsent", "orders_replies_refused",
+    "orders_binding_missing",
 }  # fmt: skip
 
 
@@ -158,6 +160,18 @@ def test_a_loop_that_turns_is_live_and_one_that_is_stuck_is_not(at: Callable[[fl
 )
 def test_who_consumes_is_ready(is_consuming: bool, is_paused: bool, why: str | None) -> None:  # noqa: FBT001
     assert health.why_not_ready(Condition(0.0, is_consuming, is_paused)) == why
+
+
+def test_who_consumes_and_misses_a_binding_is_not_ready_and_says_which() -> None:
+    metrics.consuming(is_so=True)
+    binding = Binding("orders.requests", "orders", "order.add")
+
+    metrics.bindings_missing([binding])
+    missing = health.why_not_ready(metrics.condition())
+    metrics.bindings_missing([])
+
+    assert missing == "a binding is missing: orders.requests to orders under order.add; fix: orders topology apply"
+    assert health.why_not_ready(metrics.condition()) is None
 
 
 def call(path: str, method: str = "GET") -> tuple[str, dict[str, str], bytes]:

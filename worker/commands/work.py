@@ -14,6 +14,8 @@ from prometheus_client import REGISTRY
 from repository.database import Database
 from repository.processes import Kind
 from worker import logs, metrics
+from worker.bindings import watched
+from worker.broker.management import Management
 from worker.commands import fail, needed, person
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
@@ -69,8 +71,15 @@ async def consume(settings: Settings, supervisor: int | None = None) -> None:
         heartbeat(stopping, supervisor),
         open_context(settings) as context,
         telling(context.database, identity_of(Kind.WORKER, settings), metrics.activity),
+        watched(_management(settings)),
     ):
         await Consumer(settings, context).run(stopping)
+
+
+def _management(settings: Settings) -> Management | None:
+    if settings.management_url is None:
+        return None
+    return Management.of(settings.management_url.get_secret_value(), settings.require("amqp_url"))
 
 
 @asynccontextmanager

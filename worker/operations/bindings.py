@@ -41,7 +41,7 @@ async def checked(connection: BrokerConnection, settings: Settings) -> AsyncIter
     if read.finding:
         yield read.finding
     try:
-        probed = await _probe(connection, settings)
+        probed = await probe_keys(connection, settings)
     except Untried as error:
         # Where they were read, nothing is unknown.
         level = Level.OK if read.missing is not None else Level.WARNING
@@ -85,7 +85,7 @@ def _of_probes(probed: Probed) -> list[Finding]:
     return findings
 
 
-async def _probe(connection: BrokerConnection, settings: Settings) -> Probed:
+async def probe_keys(connection: BrokerConnection, settings: Settings) -> Probed:
     """Send probes, where that can harm nobody.
 
     Raises:

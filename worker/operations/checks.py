@@ -28,7 +28,7 @@ from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
-from worker.operations import bindings
+from worker.operations import bindings, policies
 from worker.operations.findings import Finding, Level
 from worker.operations.servers import words_of
 from worker.publishers import in_words
@@ -266,24 +266,28 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             connect(url, "orders doctor", gives_up_on_alarms=True) as connection,
         ):
             yield Finding("RabbitMQ", Level.OK, f"answers, as user {user_of(url)}")
-            async for finding in _topology(connection):
-                yield finding
-            yield await _consumers(connection)
-            async for finding in _publishers(connection, settings.trusted_publishers.keys()):
-                yield finding
-            async for finding in _unrouted(connection):
-                yield finding
-            # Last: an alarm ends the connection.
-            if role is not Role.STOREFRONT:
-                async for finding in bindings.checked(connection, settings):
-                    yield finding
-            async for finding in _rights(connection, role):
+            async for finding in _asked(connection, settings, role):
                 yield finding
     except TakesNothing as error:
         yield Finding("RabbitMQ", Level.WRONG, f"{error}: no order comes in, and nothing goes out", ALARM_FIX)
     except BROKER_FAULTS as error:
         says = f"does not answer or refuses ({words_of(error)})"
         yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or fix ORDERS_AMQP_URL.")
+
+
+async def _asked(connection: BrokerConnection, settings: Settings, role: Role) -> AsyncIterator[Finding]:
+    checks = [
+        _topology(connection),
+        _consumers(connection),
+        _publishers(connection, settings.trusted_publishers.keys()),
+        _unrouted(connection),
+    ]
+    if role is not Role.STOREFRONT:
+        checks += [policies.limiting(settings), bindings.checked(connection, settings)]
+    # An alarm ends the connection at what publishes, which is last.
+    for check in (*checks, _rights(connection, role)):
+        async for finding in check:
+            yield finding
 
 
 async def _topology(connection: BrokerConnection) -> AsyncIterator[Finding]:
@@ -373,11 +377,12 @@ async def _unrouted(connection: BrokerConnection) -> AsyncIterator[Finding]:
         yield Finding("unrouted", Level.WRONG, says, UNROUTED_FIX)
 
 
-async def _consumers(connection: BrokerConnection) -> Finding:
+async def _consumers(connection: BrokerConnection) -> AsyncIterator[Finding]:
     requests = await look_at(connection, topology.REQUESTS)
     if requests.trouble:
-        return Finding("consumers", Level.WRONG, f"{requests.name}: {requests.trouble}")
-    if requests.consumers:
-        return Finding("consumers", Level.OK, f"{requests.consumers} on {topology.REQUESTS}")
-    says = f"nobody consumes {topology.REQUESTS}; {requests.ready} wait"
-    return Finding("consumers", Level.WRONG, says, "Start one: `orders worker`.")
+        yield Finding("consumers", Level.WRONG, f"{requests.name}: {requests.trouble}")
+    elif requests.consumers:
+        yield Finding("consumers", Level.OK, f"{requests.consumers} on {topology.REQUESTS}")
+    else:
+        says = f"nobody consumes {topology.REQUESTS}; {requests.ready} wait"
+        yield Finding("consumers", Level.WRONG, says, "Start one: `orders worker`.")
