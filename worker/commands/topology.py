@@ -12,13 +12,14 @@ from rich.text import Text
 
 from schemas import topology
 from worker.broker.connection import BrokerConnection
-from worker.broker.topology import apply_topology, check_topology
+from worker.broker.topology import check_topology
 from worker.broker.users import NO_PASSWORDS, USERS, definitions
 from worker.commands import display, err, fail
 from worker.commands.layout import Column, Table
 from worker.operations.bindings import checked
 from worker.operations.findings import Finding, Level
 from worker.operations.servers import broker
+from worker.operations.topology import apply as apply_to
 from worker.settings import Settings, SettingsError
 
 # Not settings: no other command knows them.
@@ -48,11 +49,17 @@ def _named(name: str, what: str) -> Text:
 
 @app.command()
 def apply() -> None:
-    """Declare everything, and compare what exists already.
+    """Declare everything, compare what exists already, and say what was not there.
 
-    A difference is named.
+    A difference is named. Whether a binding was missing is known with ORDERS_MANAGEMENT_URL; without, those of
+    commands are tried as `check` tries them.
     """
-    _run(Settings.read(), apply_topology)
+    settings = Settings.read()
+    applied = _run(settings, lambda connection: apply_to(connection, settings))
+    for line in applied.fixed or ["nothing to do"]:
+        err.print(line, markup=False)
+    if applied.unknown:
+        err.print(f"note: {applied.unknown}; all of them are there now", markup=False)
     err.print(f"{len(topology.EXCHANGES)} exchanges and {len(topology.QUEUES)} queues are as they should be")
 
 
