@@ -44,8 +44,8 @@ def identity_of(kind: Kind, settings: Settings) -> Identity:
 async def telling(database: Database, identity: Identity, activity: Callable[[], Activity]) -> AsyncIterator[None]:
     """Say at once and then again and again what this process is and does, and in the end that it ends."""
     teller = _Teller(database, identity, activity)
-    await teller.tell()
-    await teller.forget_silent()
+    if await teller.tell():
+        await teller.forget_silent()
     # Not a TaskGroup: it would wrap in a group the faults that the command tells in a sentence.
     going_on = asyncio.ensure_future(teller.go_on())
     try:
@@ -68,9 +68,9 @@ class _Teller:
             await asyncio.sleep(processes.TELL_EVERY_SECONDS)
             await self.tell()
 
-    async def tell(self) -> None:
+    async def tell(self) -> bool:
         now = self._activity()
-        await self._try(lambda connection: processes.tell(connection, self._identity, now.in_hand, now.paused))
+        return await self._try(lambda connection: processes.tell(connection, self._identity, now.in_hand, now.paused))
 
     async def forget_silent(self) -> None:
         await self._try(processes.forget_silent)
@@ -78,7 +78,8 @@ class _Teller:
     async def end(self) -> None:
         await self._try(lambda connection: processes.end(connection, self._identity.run_id))
 
-    async def _try(self, step: Callable[[Connection], Awaitable[None]]) -> None:
+    async def _try(self, step: Callable[[Connection], Awaitable[None]]) -> bool:
+        """Take a step; False: it went wrong, which is told once."""
         try:
             async with asyncio.timeout(TURN_SECONDS_MAX), self._database.connection() as connection:
                 await step(connection)
@@ -86,5 +87,6 @@ class _Teller:
             if not self._is_fault_told:
                 log.warning("process.untold", fault=type(error).__name__)
             self._is_fault_told = True
-        else:
-            self._is_fault_told = False
+            return False
+        self._is_fault_told = False
+        return True

@@ -29,7 +29,7 @@ SCHEMES = {
     "management_url": ("http", "https"),
 }
 OF_ONE_PROCESS = frozenset({"http_port"})  # settings in which two that work alike may differ
-DIGEST_DIGITS = 12
+DIGEST_DIGITS = 8
 PLAIN = frozenset({"amqp", "http"})  # schemes that have another one with TLS
 TLS_FILES = frozenset({"cafile", "certfile", "keyfile", "sslrootcert", "sslcert", "sslkey"})  # named in URLs
 _HOST = re.compile(r"(\[[0-9a-z:.%]+\]|[^\[\]:@]*)(:[0-9]{1,5})?", re.IGNORECASE)

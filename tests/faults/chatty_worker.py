@@ -18,9 +18,10 @@ log = structlog.get_logger()
 tell = _Teller.tell
 
 
-async def tell_and_log(teller: _Teller) -> None:
-    await tell(teller)
+async def tell_and_log(teller: _Teller) -> bool:
+    is_told = await tell(teller)
     log.info("test.told")
+    return is_told
 
 
 def main() -> None:

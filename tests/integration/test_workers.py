@@ -21,7 +21,7 @@ async def test_workers_are_shown_with_where_and_since_when_they_run_whole_at_eve
     whole = (row["run_id"], socket.gethostname(), str(worker.process.pid), "0.1.0", since, row["settings_hash"])
     assert shown.returncode == 0
     assert all(one in shown.stdout for one in whole)
-    assert shown.stdout.splitlines()[-1].endswith("works")
+    assert shown.stdout.splitlines()[-1] == "  works; 0 in hand"
     for width in WIDTHS:
         seen = await asyncio.to_thread(at_terminal, width, "workers", environment=shop.environment)
         assert all(any(one in line for line in seen.lines) for one in whole), seen.text
@@ -46,9 +46,10 @@ async def test_one_that_is_silent_and_one_that_is_paused_are_shown_so(shop: Shop
 
     shown, found = await orders(shop, "workers"), await told(shop, "workers")
 
-    [gone, waits] = shown.stdout.splitlines()[1:]
-    assert re.search(r"^gone .* silent for 3,0\d\d s$", gone)
-    assert re.search(r"^waits .* paused: RabbitMQ is away$", waits)
+    [gone, silence, waits, pause] = shown.stdout.splitlines()[1:]
+    assert (gone.split()[0], waits.split()[0]) == ("gone", "waits")
+    assert re.fullmatch(r"  silent for 3,0\d\d s", silence)
+    assert pause == "  paused: RabbitMQ is away; 0 in hand"
     so = {one["run_id"]: (one["is_silent"], one["paused"]) for one in found["workers"]}
     assert so == {"gone": (True, None), "waits": (False, "RabbitMQ is away")}
 
@@ -83,7 +84,7 @@ async def named(shop: Shop, **settings: str) -> Any:
     async with asyncio.timeout(SECONDS_MAX):
         while True:
             found = await told(shop, "workers", ORDERS_POSTGRES_URL=NO_DATABASE, **settings)
-            if found["consumers"]:
+            if any(one["user"] != "?" for one in found["consumers"]):
                 return found
             await asyncio.sleep(POLL_SECONDS)
 

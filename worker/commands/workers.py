@@ -86,17 +86,16 @@ def _show(found: list[Process]) -> None:
                 Column("version"),
                 Column("since (UTC)"),
                 Column("settings"),
-                Column("in hand", right=True),
-                Column("now", text=True),
             ],
             [_row(one) for one in found],
+            tails=[_now(one) for one in found],
         )
     )
     for sentence in differences(found):
         err.print(f"note: {sentence}", markup=False)
 
 
-def _row(process: Process) -> tuple[str | Text, ...]:
+def _row(process: Process) -> tuple[str, ...]:
     identity = process.identity
     return (
         identity.run_id,
@@ -106,8 +105,6 @@ def _row(process: Process) -> tuple[str | Text, ...]:
         identity.version,
         f"{process.started_at:%Y-%m-%d %H:%M}",
         identity.settings_hash,
-        f"{process.in_hand:,}",
-        _now(process),
     )
 
 
@@ -115,8 +112,8 @@ def _now(process: Process) -> Text:
     if process.is_silent:
         return Text(f"silent for {process.silent_seconds:,.0f} s", style="red")
     if process.paused:
-        return Text(f"paused: {escape_controls(process.paused)}", style="yellow")
-    return Text("works")
+        return Text(f"paused: {escape_controls(process.paused)}; {process.in_hand:,} in hand", style="yellow")
+    return Text(f"works; {process.in_hand:,} in hand")
 
 
 def _show_instead(found: Unknown) -> None:

@@ -1,6 +1,6 @@
 """Declaring the topology, and telling what of it was not there before."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from schemas import topology
@@ -37,16 +37,16 @@ async def apply(connection: BrokerConnection, settings: Settings) -> Applied:
     """
     before = await _before(connection, settings)
     declared = await apply_topology(connection)
-    return Applied(list(_fixed(before, declared)), before.unknown)
+    # What is bound to something new was not bound before, whoever can be asked.
+    new = [one for one in topology.BINDINGS if one.queue in declared.queues or one.exchange in declared.exchanges]
+    unknown = before.unknown if len(new) < len(topology.BINDINGS) else ""
+    return Applied(list(_fixed(before, declared, new)), unknown)
 
 
-def _fixed(before: _Before, declared: Declared) -> Iterator[str]:
+def _fixed(before: _Before, declared: Declared, new: Collection[Binding]) -> Iterator[str]:
     yield from (f"declared exchange {name}" for name in declared.exchanges)
     yield from (f"declared queue {name}" for name in declared.queues)
-    for binding in topology.BINDINGS:
-        is_new = binding.queue in declared.queues or binding.exchange in declared.exchanges
-        if is_new or binding in before.missing:
-            yield f"bound {binding}"
+    yield from (f"bound {one}" for one in topology.BINDINGS if one in new or one in before.missing)
     yield from (f"unbound {binding.queue} from {binding.where}" for binding in sorted(before.former))
 
 
