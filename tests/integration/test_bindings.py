@@ -191,6 +191,17 @@ async def test_no_tool_shows_counts_or_sends_a_probe_that_lies_somewhere(shop: S
     assert [await shop.waiting(queue) for queue in (topology.DEAD, topology.UNROUTED)] == [1, 1]
 
 
+async def test_a_key_that_nobody_at_all_takes_is_named_too(shop: Shop) -> None:
+    async with unbound(shop), administrator(shop) as channel:
+        unrouted = await channel.get_queue(topology.UNROUTED, ensure=False)
+        await unrouted.unbind(topology.UNROUTED, "")
+        found = await told(shop, "doctor")
+        await unrouted.bind(topology.UNROUTED, "")
+
+    assert level_of(found, "bindings") == {"wrong"}
+    assert says_of(found, "bindings") == "a probe under order.add was taken by nobody: it came back: no queue takes it"
+
+
 async def test_a_request_under_a_known_key_that_lies_unrouted_is_named_with_the_way_back(shop: Shop) -> None:
     await shop.start_worker()
     async with unbound(shop):

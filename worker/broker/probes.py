@@ -4,6 +4,7 @@ Whoever takes one acknowledges it and answers, no more. One that no queue of com
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -81,8 +82,9 @@ async def ask(connection: AbstractConnection, user: str, keys: KeyRing) -> Probe
     is_all_heard = asyncio.Event()
 
     async def hear(message: DeliveredMessage) -> None:
-        heard.add(ids.get(str(message.header.properties.correlation_id), ""))
-        if heard >= set(ids.values()):
+        if key := ids.get(str(message.header.properties.correlation_id)):
+            heard.add(key)
+        if heard == asked.keys():
             is_all_heard.set()
 
     async with (
@@ -93,13 +95,9 @@ async def ask(connection: AbstractConnection, user: str, keys: KeyRing) -> Probe
         await below.basic_consume(DIRECT_REPLY, hear, no_ack=True)
         whys = dict(zip(asked, await sending.send(below, list(asked.values())), strict=True))
         refused = {key: why for key, why in whys.items() if why is not None}
-        if len(refused) < len(asked):
-            try:
-                await asyncio.wait_for(is_all_heard.wait(), PONG_SECONDS_MAX)
-            except TimeoutError:
-                found = await unrouted.take_out_probes()
-            else:
-                found = set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(is_all_heard.wait(), PONG_SECONDS_MAX)
+        unheard = asked.keys() - refused.keys() - heard
+        found = await unrouted.take_out_probes() if unheard else set()
     lost = {ids[one] for one in found if one in ids}
-    left = asked.keys() - heard - lost - refused.keys()
-    return Probed(sorted(heard & asked.keys()), sorted(lost), sorted(left), refused)
+    return Probed(sorted(heard), sorted(lost), sorted(unheard - lost), refused)
