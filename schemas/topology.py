@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 COMMANDS = "orders"
 REQUESTS = "orders.requests"
@@ -16,8 +16,29 @@ ADD_ORDER = "order.add"
 ACTIONS = {ADD_ORDER: "addorder"}  # by their keys
 COMMAND_KEYS = frozenset(ACTIONS)
 
-# Bindings that versions of before made: queue, exchange and routing key. Whoever declares the topology takes them away.
-FORMER_BINDINGS = ((REQUESTS, COMMANDS, "order.*"),)
+# AMQP type of a sealed message that only asks whether its key is bound. Whoever takes it acknowledges and answers PONG.
+PROBE = "orders.probe"
+PONG = b"pong"
+
+
+class Binding(NamedTuple):
+    """What comes to an exchange under a routing key goes into a queue."""
+
+    queue: str
+    exchange: str
+    routing_key: str
+
+    def __str__(self) -> str:
+        return f"{self.queue} to {self.where}"
+
+    @property
+    def where(self) -> str:
+        """Name what it is bound to."""
+        return f"{self.exchange} under {self.routing_key}" if self.routing_key else self.exchange
+
+
+# Bindings that versions of before made. Whoever declares the topology takes them away.
+FORMER_BINDINGS = (Binding(REQUESTS, COMMANDS, "order.*"),)
 
 FOLLOW_UPS = ("email.invoice-created", "email.order-confirmation")
 
@@ -82,6 +103,8 @@ QUEUES = (
     ),
     *(Queue(f"orders.{event}", BROWSED_DELIVERY_LIMIT, ((EVENTS, event),)) for event in FOLLOW_UPS),
 )
+
+BINDINGS = tuple(Binding(queue.name, exchange, key) for queue in QUEUES for exchange, key in queue.bindings)
 
 
 def definitions(vhost: str = "/") -> dict[str, Any]:

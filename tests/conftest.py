@@ -126,6 +126,15 @@ async def amqp_url(servers: Servers, request: pytest.FixtureRequest) -> AsyncIte
         broker.control("delete_vhost", vhost_of(url))
 
 
+@pytest.fixture(scope="session")
+def management_url(servers: Servers) -> str:
+    """The management plugin of the broker, as its administrator comes to it."""
+    broker = administered(servers.rabbitmq)
+    if not isinstance(broker, RabbitMQ):
+        pytest.skip("the management plugin is enabled where the broker is this machine's own")
+    return broker.enable_management()
+
+
 async def _take_over(url: str) -> str:
     """Declare our topology. The queues are emptied for each shop, so they must be nobody's."""
     async with connect(url, "orders tests") as connection:

@@ -29,13 +29,16 @@ class Command:
 
 
 AMQP, POSTGRES = "ORDERS_AMQP_URL", "ORDERS_POSTGRES_URL"
+MANAGEMENT = "ORDERS_MANAGEMENT_URL"
 SHOP = "ORDERS_TAX, ORDERS_INVOICE_GRACE_DAYS, ORDERS_NAMESERVERS"
 
 COMMANDS: Mapping[str, Command] = {
     "demo": Command("demo.demo", f"none: it makes its own; {AMQP} and {POSTGRES} name servers to use"),
     "worker": Command("work.work", "all of them; README.md tells what each means"),
     "migrate": Command("migrate.migrate", POSTGRES),
-    "topology": Command("topology.app", AMQP),
+    "topology": Command(
+        "topology.app", f"{AMQP}; to check and apply also {POSTGRES}, ORDERS_SECRET_KEYS, {MANAGEMENT}"
+    ),
     "catalog": Command("catalog.app", POSTGRES),
     "credentials": Command("credentials.app", POSTGRES),
     "price": Command("price.price", f"{POSTGRES}, {SHOP}, ORDERS_REQUEST_BYTES_MAX"),
@@ -47,6 +50,7 @@ COMMANDS: Mapping[str, Command] = {
     "prune": Command("prune.prune", POSTGRES),
     "show": Command("show.show", f"{POSTGRES}; with {AMQP} it looks among the dead letters too"),
     "find": Command("find.find", POSTGRES),
+    "workers": Command("workers.workers", f"{POSTGRES}; where that is away {AMQP} and {MANAGEMENT}"),
     "status": Command("status.status", f"{AMQP}, {POSTGRES}, or one of them"),
     "doctor": Command("doctor.doctor", "those that are to be checked"),
 }

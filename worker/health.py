@@ -36,7 +36,10 @@ def why_not_live(now: Condition) -> str | None:
 
 
 def why_not_ready(now: Condition) -> str | None:
-    """Say in a line why no requests are consumed; None: they are."""
+    """Say in a line why requests are not consumed, or do not all arrive; None: they are, and do."""
+    if now.is_consuming and now.missing_bindings:
+        missing = ", ".join(map(str, now.missing_bindings))
+        return f"a binding is missing: {missing}; fix: orders topology apply"
     if now.is_consuming:
         return None
     return "paused: waiting for Postgres or RabbitMQ" if now.is_paused else "starting: not consuming yet"

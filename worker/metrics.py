@@ -5,7 +5,7 @@ supervisor puts them together: `Team`.
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -16,10 +16,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from repository.unsent import Summary
 from schemas.rejections import Code, Reason
+from schemas.topology import Binding
 
 # Names the folder; prometheus_client looks for it when it is imported.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
+MISSING = "orders_binding_missing"
 OTHER = "other"
 OVER = ("placed", "repeated", "rejected", "failed", "perhaps_placed")
 NOT_OVER = ("retried", "suspected")  # endings of a delivery, not yet of its request
@@ -93,6 +95,12 @@ _dead_letters_waiting = Gauge(
     "before its start: a lower bound of how long an operator has been needed",
     multiprocess_mode="livemostrecent",
 )
+_binding_missing = Gauge(
+    MISSING,
+    "1 while a binding of ours is missing; looked at only where ORDERS_MANAGEMENT_URL is set",
+    Binding._fields,
+    multiprocess_mode="livemostrecent",
+)
 _build = Gauge("orders_build_info", "1, and the version that runs", ["version"], multiprocess_mode="livemax")
 # Monotonic, since a clock that is set must not look like a loop that is stuck. `liveall` labels it with the pid, by
 # which a supervisor tells its processes apart.
@@ -102,7 +110,9 @@ _turned = Gauge(
     multiprocess_mode="liveall",
 )
 
+_missed: set[Binding] = set()  # that were missing since the start
 _destinations: set[tuple[str, str]] = set()  # for which something was kept since the start
+_paused_because = ""  # in a sentence; empty: not paused
 _dead_letters_since: float | None = None  # monotonic seconds; None: orders.dead was empty, or not looked at yet
 
 
@@ -113,7 +123,9 @@ def _version() -> str:
         return "unknown"
 
 
-_build.labels(_version()).set(1)
+VERSION = _version()
+
+_build.labels(VERSION).set(1)
 for _kind in (*OVER, *NOT_OVER):
     _processed.labels(_kind)  # at zero, or the first of a kind would not show as an increase
 
@@ -146,8 +158,10 @@ def in_flight(count: int) -> None:
     _in_flight.set(count)
 
 
-def consuming(is_so: bool) -> None:  # noqa: FBT001  # the one thing that is said
+def consuming(is_so: bool, why_not: str = "") -> None:  # noqa: FBT001  # the one thing that is said
     """Tell whether requests are consumed. Not consuming is being paused: a worker that ends is soon not seen at all."""
+    global _paused_because  # noqa: PLW0603  # metrics are of the process, and so is the sentence beside them
+    _paused_because = "" if is_so else why_not
     _consuming.set(is_so)
     _paused.set(not is_so)
 
@@ -178,6 +192,13 @@ def dead_letters(count: int) -> None:
     _dead_letters_waiting.set(0.0 if _dead_letters_since is None else now - _dead_letters_since)
 
 
+def bindings_missing(missing: Collection[Binding]) -> None:
+    """Tell which bindings a look has missed."""
+    _missed.update(missing)
+    for binding in _missed:
+        _binding_missing.labels(*binding).set(binding in missing)
+
+
 def loop_turned() -> None:
     """Tell that the event loop is not stuck."""
     _turned.set(time.monotonic())
@@ -193,11 +214,32 @@ class Condition:
     turned_at: float  # monotonic seconds
     is_consuming: bool
     is_paused: bool
+    missing_bindings: tuple[Binding, ...] = ()
 
 
 def condition() -> Condition:
     """Tell how this process is."""
-    return Condition(_value(_turned), _value(_consuming) == 1, _value(_paused) == 1)
+    return Condition(
+        _value(_turned), _value(_consuming) == 1, _value(_paused) == 1, _missing_in(_binding_missing.collect())
+    )
+
+
+def _missing_in(collected: Iterable[Metric]) -> tuple[Binding, ...]:
+    samples = [sample for metric in collected for sample in metric.samples if sample.name == MISSING and sample.value]
+    return tuple(sorted(Binding(**{name: sample.labels[name] for name in Binding._fields}) for sample in samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a process does at the moment. `paused` says why it does nothing, in a sentence; empty: it works."""
+
+    in_hand: int  # deliveries
+    paused: str
+
+
+def activity() -> Activity:
+    """Tell what this process does."""
+    return Activity(int(_value(_in_flight)), _paused_because)
 
 
 def _value(gauge: Gauge) -> float:
@@ -226,7 +268,7 @@ class Team:
     def condition(self) -> Condition:
         """Tell how the processes are. One that has not told anything yet is live since its start, and not ready."""
         started = dict(self._started)
-        metrics: Iterable[Metric] = self._collector.collect()  # type: ignore[no-untyped-call]
+        metrics: list[Metric] = list(self._collector.collect())  # type: ignore[no-untyped-call]
         told = {
             (sample.name, sample.labels.get("pid")): sample.value for metric in metrics for sample in metric.samples
         }
@@ -237,4 +279,5 @@ class Team:
             and all(turned.values())
             and told.get(("orders_consuming", None)) == 1,
             is_paused=told.get(("orders_paused", None)) == 1,
+            missing_bindings=_missing_in(metrics),
         )

@@ -1,6 +1,7 @@
 """Everything an operator may turn: ORDERS_* variables, and a file named by ORDERS_ENV_FILE. Read once, at start."""
 
 import difflib
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
+import orjson
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -22,7 +24,14 @@ from worker.publishers import Actions
 PREFIX = "ORDERS_"
 ENV_FILE = "ORDERS_ENV_FILE"
 SECRET_KEY_CHARS_MIN = 32
-SCHEMES = {"amqp_url": ("amqp", "amqps"), "postgres_url": ("postgresql", "postgres")}
+SCHEMES = {
+    "amqp_url": ("amqp", "amqps"),
+    "postgres_url": ("postgresql", "postgres"),
+    "management_url": ("http", "https"),
+}
+OF_ONE_PROCESS = frozenset({"http_port"})  # settings in which two that work alike may differ
+DIGEST_DIGITS = 8
+PLAIN = frozenset({"amqp", "http"})  # schemes that have another one with TLS
 TLS_FILES = frozenset({"cafile", "certfile", "keyfile", "sslrootcert", "sslcert", "sslkey"})  # named in URLs
 _HOST = re.compile(r"(\[[0-9a-z:.%]+\]|[^\[\]:@]*)(:[0-9]{1,5})?", re.IGNORECASE)
 
@@ -41,6 +50,9 @@ class Settings(BaseSettings):
     amqp_url: Annotated[SecretStr | None, Field(description="broker, as amqp://user:password@host:5672/vhost")] = None
     postgres_url: Annotated[
         SecretStr | None, Field(description="database, as postgresql://user:password@host:5432/name")
+    ] = None
+    management_url: Annotated[
+        SecretStr | None, Field(description="management plugin of RabbitMQ, as http://user:password@host:15672")
     ] = None
     # The first key signs and encrypts, the others are still understood: rotate by putting a new one in front.
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
@@ -92,7 +104,12 @@ class Settings(BaseSettings):
             return written
         return ReplyQueues.of(_members(written))
 
-    @field_validator("amqp_url", "postgres_url")
+    @field_validator("management_url", mode="before")
+    @classmethod
+    def _no_management_is_not_set(cls, written: object) -> object:
+        return written or None
+
+    @field_validator("amqp_url", "postgres_url", "management_url")
     @classmethod
     def _url_can_be_read(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if url is not None and info.field_name:
@@ -139,6 +156,11 @@ class Settings(BaseSettings):
     def shown(self) -> dict[str, object]:
         """Tell every setting as it holds, without secrets: keys are counted, of URLs only the addresses are told."""
         return {name: _shown(getattr(self, name)) for name in type(self).model_fields}
+
+    def digest(self) -> str:
+        """Stand for the settings as they hold, without secrets: processes that differ in them can be told apart."""
+        shared = {name: value for name, value in self.shown().items() if name not in OF_ONE_PROCESS}
+        return hashlib.sha256(orjson.dumps(shared, option=orjson.OPT_SORT_KEYS)).hexdigest()[:DIGEST_DIGITS]
 
     def keys(self) -> tuple[bytes, ...]:
         """Return the secret keys, the current one first."""
@@ -189,8 +211,10 @@ def _check_url(url: str, schemes: tuple[str, ...]) -> None:
             f"it cannot be read; it begins with {begins}, and / @ : # ? % in a password are %2F %40 %3A %23 %3F %25"
         )
     files = {name: path for name, path in parse_qsl(address.query) if name in TLS_FILES}
-    if address.scheme == "amqp" and files:
-        raise ValueError(f"{min(files)} is for amqps://, and this begins with amqp://: it would not be encrypted")
+    if (scheme := address.scheme) in PLAIN and files:
+        raise ValueError(
+            f"{min(files)} is for {scheme}s://, and this begins with {scheme}://: it would not be encrypted"
+        )
     for name, path in files.items():
         if not Path(path).is_file():
             raise ValueError(f"{name}: there is no file {path}")

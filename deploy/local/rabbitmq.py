@@ -77,7 +77,8 @@ class RabbitMQ(LocalServer):
     # Of the system that its programs are of; ours, if there is none.
     root: Path | None = field(default=None, kw_only=True)
 
-    PORTS_COUNT: ClassVar[int] = 3  # AMQP, Erlang's distribution, and epmd, which tells where the distribution listens
+    # AMQP, Erlang's distribution, epmd, which tells where the distribution listens, and the management plugin's.
+    PORTS_COUNT: ClassVar[int] = 4
     ENDING: ClassVar[dict[str, signal.Signals]] = {"rabbitmq": signal.SIGTERM, "epmd": signal.SIGTERM}
 
     @property
@@ -95,12 +96,25 @@ class RabbitMQ(LocalServer):
         write_readable(self.folder / "definitions.json", definitions)
         self.control("import_definitions", str(self._seen / "definitions.json"))
 
+    def enable_management(self) -> str:
+        """Have the management plugin run until the broker stops; return its URL. Done again it changes nothing."""
+        port = self.port + 3
+        write_readable(self._plugins, "[rabbitmq_management].\n")
+        listener = f'[{{port, {port}}}, {{ip, "127.0.0.1"}}]'
+        # Its port cannot stand in the configuration, which a broker without the plugin refuses for it.
+        self.control(
+            "eval",
+            f"application:set_env(rabbitmq_management, tcp_config, {listener}, [{{persistent, true}}]), "
+            f'rabbit_plugins:ensure("{self._seen / self._plugins.name}").',
+        )
+        return f"http://orders:{PASSWORD}@127.0.0.1:{port}"
+
     def _spawn(self) -> None:
         server = self._program(PACKAGE)
         if not (self.folder / "node").exists():
             make_private_folder(self.folder / "node")
         write_readable(self.folder / "rabbitmq.conf", self.configuration())
-        write_readable(self.folder / "enabled_plugins", "[].\n")
+        write_readable(self._plugins, "[].\n")
         for name, program in (("epmd", "epmd"), ("rabbitmq", server)):
             if name in self.ENDING:
                 log = self.log if name == "rabbitmq" else self.folder / f"{name}.log"
@@ -117,6 +131,10 @@ class RabbitMQ(LocalServer):
     @property
     def epmd_port(self) -> int:
         return self.port + 2
+
+    @property
+    def _plugins(self) -> Path:
+        return self.folder / "enabled_plugins"
 
     @property
     def _seen(self) -> Path:
@@ -147,7 +165,7 @@ class RabbitMQ(LocalServer):
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_CONFIG_FILE": str(self._seen / "rabbitmq.conf"),
             "RABBITMQ_DIST_PORT": str(self.port + 1),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._seen / "enabled_plugins"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._seen / self._plugins.name),
             "RABBITMQ_LOG_BASE": str(node / "log"),
             "RABBITMQ_MNESIA_BASE": str(node / "data"),
             "RABBITMQ_NODENAME": self.node_name,

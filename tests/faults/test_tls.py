@@ -25,7 +25,8 @@ from tests.faults.tls_servers import (
 from tests.integration.test_operator_commands import Ended, run
 from tests.shop import SECONDS_MAX, SECRET_KEY, Shop, make_vhost, vhost_of
 from worker.broker.connection import BROKER_FAULTS, Untrusted, connect
-from worker.operations.checks import Level, Role, ways
+from worker.operations.checks import Role, ways
+from worker.operations.findings import Level
 from worker.settings import Settings, SettingsError
 
 SAMPLE = Path("deploy/sample/catalog.json")

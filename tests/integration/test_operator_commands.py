@@ -23,7 +23,8 @@ from tests.shop import SECRET_KEY, Shop, form
 from tests.terminal import at_terminal
 from worker.broker.connection import connect
 from worker.broker.topology import apply_topology
-from worker.operations.checks import Level, clock
+from worker.operations.checks import clock
+from worker.operations.findings import Level
 
 COLUMNS = 80
 ONE_SERVICE = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
@@ -472,7 +473,7 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     assert findings["ok"], findings
     assert {finding["check"] for finding in findings["checks"]} == {
         "settings", "publishers", "Postgres", "clock", "durability", "collation", "schema", "catalogue", "RabbitMQ",
-        "topology", "rights", "consumers", "unsent",
+        "topology", "rights", "consumers", "unsent", "bindings",
     }  # fmt: skip
     assert shop.events == []
     assert [await shop.waiting(queue.name) for queue in topology.QUEUES] == [0] * len(topology.QUEUES)
@@ -511,7 +512,7 @@ async def test_the_doctor_misses_workers(shop: Shop) -> None:
     ended = await orders(shop, "doctor", "--as", "operator")
 
     assert ended.returncode == 1
-    assert "wrong  consumers   nobody consumes orders.requests; 1 wait" in ended.stdout
+    assert "wrong    consumers   nobody consumes orders.requests; 1 wait" in ended.stdout
     assert "Start one: `orders worker`." in ended.stdout
 
 
@@ -795,12 +796,11 @@ async def test_a_command_that_nobody_takes_is_listed_shown_and_sent_on_under_a_r
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--queue", "unrouted"), "such as order.add"),
         (("--queue", "unrouted", "--routing-key", "invoice.pay"), "no queue takes it"),
         (("--routing-key", "order"), "no queue takes it"),
     ],
 )
-async def test_a_replay_without_a_key_that_a_queue_takes_is_refused(
+async def test_a_replay_under_a_key_that_no_queue_takes_is_refused(
     shop: Shop, arguments: tuple[str, ...], words: str
 ) -> None:
     await put(shop, ONE_SERVICE, exchange=topology.COMMANDS, routing_key="invoice.pay")
@@ -808,6 +808,16 @@ async def test_a_replay_without_a_key_that_a_queue_takes_is_refused(
     ended = await orders(shop, "dead", "replay", "m", *arguments)
 
     assert (ended.returncode, words in " ".join(ended.stderr.split())) == (2, True)
+    assert await shop.waiting(topology.UNROUTED) == 1
+
+
+async def test_an_unrouted_message_under_nobodys_key_is_skipped_where_none_is_given(shop: Shop) -> None:
+    await put(shop, ONE_SERVICE, exchange=topology.COMMANDS, routing_key="invoice.pay")
+
+    ended = await orders(shop, "dead", "replay", "m", "--queue", "unrouted")
+
+    assert ended.returncode == 1
+    assert "skipped m: no queue takes its routing key, invoice.pay" in ended.stderr
     assert await shop.waiting(topology.UNROUTED) == 1
 
 

@@ -325,6 +325,7 @@ def _run_commands(shop: Shop, dead: list[str], marks: Marks) -> bytes:
         add("credentials", "list", *option)
         add("status", *option)
         add("doctor", *option)
+        add("workers", *option)
         add("find", "--limit", "1000", *option)
         add("events", "--since", "1h", *option)
         add("dead", "replay", "--all", "--price", *option)
@@ -343,6 +344,11 @@ def _run_commands(shop: Shop, dead: list[str], marks: Marks) -> bytes:
         for command in ("status", "doctor", "dead list", "migrate", "show x", "price --form clientid=1"):
             url = f"://orders:{password}{sign}x@127.0.0.1:1/x"
             add(*command.split(), ORDERS_AMQP_URL=f"amqp{url}", ORDERS_POSTGRES_URL=f"postgresql{url}")
+        for command in ("workers", "status", "doctor", "topology check"):
+            add(*command.split(), ORDERS_MANAGEMENT_URL=f"http://orders:{password}{sign}x@127.0.0.1:1")
+    hidden = marks.new("a password of ORDERS_MANAGEMENT_URL").partition(" ")[0]
+    for command in ("workers", "status", "doctor", "topology check"):
+        add(*command.split(), ORDERS_MANAGEMENT_URL=f"http://orders:{hidden}@127.0.0.1:1")
     wrong = marks.new("a wrong password of ORDERS_AMQP_URL").partition(" ")[0]
     add("dead", "list", ORDERS_AMQP_URL=shop.logins.operator.replace(f":{PASSWORD}@", f":{wrong}@"))
     anew = {

@@ -9,6 +9,8 @@ from aio_pika import Message
 from aio_pika.abc import AbstractConnection
 
 from schemas import topology
+from tests.integration.test_bindings import unbound
+from tests.integration.test_operator_commands import administrator, orders
 from tests.shop import SECONDS_MAX, Shop
 from worker.broker.connection import connect
 from worker.broker.topology import TopologyError, apply_topology, check_topology
@@ -195,3 +197,44 @@ def test_definitions_say_the_same_as_what_is_declared() -> None:
     assert {queue["name"] for queue in definitions["queues"]} == {queue.name for queue in topology.QUEUES}
     assert all("x-delivery-limit" in queue["arguments"] for queue in definitions["queues"])
     assert {binding["source"] for binding in definitions["bindings"]} <= {one.name for one in topology.EXCHANGES}
+
+
+# ---------------------------------------------------------------- the command
+
+
+def as_administrator(shop: Shop, **settings: str) -> dict[str, str]:
+    return {"ORDERS_AMQP_URL": shop.logins.administrator, **settings}
+
+
+async def test_applying_says_what_it_fixed_and_that_nothing_was_to_do(shop: Shop, management_url: str) -> None:
+    settings = as_administrator(shop, ORDERS_MANAGEMENT_URL=management_url)
+    async with administrator(shop) as channel:
+        await channel.queue_delete("orders.retry.5s")
+        await (await channel.get_queue(topology.DEAD, ensure=False)).unbind(topology.DEAD, "")
+        await (await channel.get_queue(topology.REQUESTS, ensure=False)).bind(topology.COMMANDS, "order.*")
+
+    first = await orders(shop, "topology", "apply", **settings)
+    second = await orders(shop, "topology", "apply", **settings)
+
+    assert first.stderr.splitlines() == [
+        "declared queue orders.retry.5s",
+        "bound orders.dead to orders.dead",
+        "bound orders.retry.5s to orders.retry.5s",
+        "unbound orders.requests from orders under order.*",
+        f"{len(topology.EXCHANGES)} exchanges and {len(topology.QUEUES)} queues are as they should be",
+    ]
+    assert second.stderr.splitlines()[:-1] == ["nothing to do"]
+
+
+async def test_applying_without_the_plugin_says_what_probes_told_and_what_is_not_known(shop: Shop) -> None:
+    await shop.start_worker()
+    async with unbound(shop):
+        first = await orders(shop, "topology", "apply", **as_administrator(shop))
+    second = await orders(shop, "topology", "apply", **as_administrator(shop))
+
+    note = (
+        "note: whether other bindings than those of commands were missing is not known: ORDERS_MANAGEMENT_URL is not "
+        "set; all of them are there now"
+    )
+    assert first.stderr.splitlines()[:-1] == ["bound orders.requests to orders under order.add", note]
+    assert second.stderr.splitlines()[:-1] == ["nothing to do", note]

@@ -1,4 +1,4 @@
-"""What can be told from ORDERS_AMQP_URL: the nodes of the broker, and as whom one comes to it."""
+"""What can be told from ORDERS_AMQP_URL: the nodes of the broker, its virtual host, and as whom one comes to it."""
 
 import re
 from urllib.parse import unquote, urlsplit
@@ -12,3 +12,8 @@ def nodes_of(url: str) -> list[str]:
 def user_of(url: str) -> str:
     """Name the broker's user, whatever the node."""
     return unquote(urlsplit(nodes_of(url)[0]).username or "guest")
+
+
+def vhost_of(url: str) -> str:
+    """Name the virtual host, whatever the node."""
+    return unquote(urlsplit(nodes_of(url)[0]).path.removeprefix("/")) or "/"

@@ -129,6 +129,15 @@ class DeadLetter:
         return self.queue == topology.UNROUTED
 
     @property
+    def is_probe(self) -> bool:
+        """Whether it only asked whether a key is bound: it is for nobody, and no tool shows it.
+
+        That is told without the secret keys. Nothing can be hidden by it: what has no body is no request.
+        """
+        properties = self.delivery.properties
+        return properties.type == topology.PROBE and headers.PROBES in properties.headers and not self.delivery.body
+
+    @property
     def properties(self) -> Properties:
         """Its properties, with of our headers those that we wrote: what another try of it is made of."""
         if self.has_our_headers:
@@ -239,6 +248,8 @@ async def _is_locked(channel: AbstractChannel, wait_seconds: float) -> bool:
 class DeadLetters:
     """One queue of messages that need a person. Of any number of them, no more than WINDOW are in memory at once.
 
+    Probes that lie there are none of them, and are handed out to nobody.
+
     `unseen` is how many somebody else held during the last look.
     """
 
@@ -275,7 +286,7 @@ class DeadLetters:
         seen = set[bytes]()
         async with self._all() as arriving:
             async for letter, _message in arriving:
-                if _is_new(letter, seen):
+                if not letter.is_probe and _is_new(letter, seen):
                     yield letter
 
     async def batches(self, chosen: Choice, at_once: int) -> AsyncGenerator[list[Held]]:
@@ -287,7 +298,7 @@ class DeadLetters:
         seen, batch = set[bytes](), list[Held]()
         async with self._all() as arriving:
             async for letter, message in arriving:
-                if not chosen(letter):
+                if letter.is_probe or not chosen(letter):
                     continue
                 is_double = not _is_new(letter, seen)
                 if batch and (is_double or len(batch) == at_once):
@@ -304,6 +315,17 @@ class DeadLetters:
         await held.message.channel.basic_ack(delivery_of(held.message).tag)
         self._taken.add(held.letter.digest)
         self._left -= 1
+
+    async def take_out_probes(self) -> set[str]:
+        """Take out the probes that lie here, and tell their ids."""
+        found = set[str]()
+        async with self._all() as arriving:
+            async for letter, message in arriving:
+                if letter.is_probe:
+                    await message.channel.basic_ack(letter.delivery.tag)
+                    found.add(letter.message_id)
+                    self._left -= 1
+        return found
 
     @property
     def republisher(self) -> Republisher:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeGuard
 
+from schemas import topology
+
 # Marks a message whose properties or headers could not be decoded.
 UNREADABLE = "x-orders-unreadable"
 TRY = "try"  # counted by who sends a request again, from 2
@@ -41,6 +43,7 @@ class Trail:
     first_seen: str | None = None  # RFC 3339, UTC
     routing_key: str | None = None  # under which it first came
     supersedes: tuple[str, ...] = ()  # message_ids that it was edited from, oldest first
+    probes: str | None = None  # the routing key that it tries: it is no request
 
 
 NO_TRAIL = Trail()
@@ -62,6 +65,11 @@ class Delivery:
     def came_under(self) -> str:
         """The routing key that it first came under, whatever way it took since."""
         return self.trail.routing_key or self.routing_key
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it only asks whether its routing key is bound (messages.md, "Probes")."""
+        return self.properties.type == topology.PROBE and self.trail.probes is not None
 
     @property
     def is_same_try(self) -> bool:

@@ -1,6 +1,7 @@
 """Declare the topology, and see that it is there."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
@@ -12,22 +13,36 @@ class TopologyError(Exception):
     """What differs from this page, a line each, with the mend."""
 
 
-async def apply_topology(connection: AbstractConnection) -> None:
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Names of what was not there before."""
+
+    exchanges: list[str]
+    queues: list[str]
+
+
+async def apply_topology(connection: AbstractConnection) -> Declared:
     """Declare everything; what exists already is compared.
 
     Raises:
         TopologyError: something exists with other arguments; the rest has been declared.
     """
     faults = []
+    declared = Declared([], [])
     for exchange in EXCHANGES:
+        if await _try(connection, exchange.name, _exists("exchange", exchange.name)):
+            declared.exchanges.append(exchange.name)
         faults += await _try(connection, exchange.name, _declare_exchange(exchange))
     for queue in QUEUES:
+        if await _try(connection, queue.name, _exists("queue", queue.name)):
+            declared.queues.append(queue.name)
         faults += await _try(connection, queue.name, _declare_queue(queue))
     # After the new ones are there: nothing is to go nowhere meanwhile.
     for name, exchange_name, routing_key in FORMER_BINDINGS:
         faults += await _try(connection, name, _unbind(name, exchange_name, routing_key))
     if faults:
         raise TopologyError("\n".join(faults))
+    return declared
 
 
 async def check_topology(connection: AbstractConnection) -> None:

@@ -23,8 +23,9 @@ EVENT_BINDINGS = r"^(#|(order|email|invoice|client|contact|command)\.(\*|[a-z-]+
 
 # Lets a user publish what carries another user's user_id, as a copy and a replay do.
 IMPERSONATOR = "impersonator"
-# Lets a user look at the broker's management pages.
+# Lets a user look at the broker's management pages: all of them, or what concerns the virtual hosts that it may use.
 MONITORING = "monitoring"
+MANAGEMENT = "management"
 
 SALT_BYTES = 4  # RabbitMQ's, in front of the hash
 
@@ -68,7 +69,7 @@ USERS = (
         write=_only(topology.EVENTS, topology.DEAD, *topology.RETRY_DELAYS, DEFAULT_EXCHANGE),
         read=_only(topology.REQUESTS, topology.SUSPECTS),
         routing_keys={topology.EVENTS: EVENT_KEYS},
-        tags=(IMPERSONATOR,),
+        tags=(IMPERSONATOR, MANAGEMENT),  # the second one to see that the bindings hold
     ),
     # Looks into what needs a person, sends it back or puts it back, and follows events.
     User(

@@ -90,7 +90,7 @@ def replay(  # noqa: PLR0913  # an option is a parameter
     """
     chosen = Filter.of(message_ids, criteria(reason, code, client, publisher, action), since, until)
     check_named(chosen, everything=everything)
-    _check_routing_key(queue, routing_key)
+    _check_routing_key(routing_key)
     settings = Settings.read()
     amqp_url, *_ = needed(settings, "amqp_url", "postgres_url") if price else needed(settings, "amqp_url")
     keys = keys_of(settings)
@@ -205,12 +205,7 @@ def _came_of_it(came: list[Outcome]) -> str:
     return f": {counted(came)}"
 
 
-def _check_routing_key(queue: Where, routing_key: str | None) -> None:
-    if routing_key is None and queue is Where.UNROUTED:
-        raise typer.BadParameter(
-            "no queue takes the one they have: say which they are meant to have, such as order.add",
-            param_hint="--routing-key",
-        )
+def _check_routing_key(routing_key: str | None) -> None:
     if routing_key is not None and not is_routed(routing_key):
         raise typer.BadParameter(
             "no queue takes it: they would only lie in orders.unrouted", param_hint="--routing-key"

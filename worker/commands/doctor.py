@@ -1,4 +1,4 @@
-"""`orders doctor`: is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
+"""`orders doctor`: is everything as it must be, and if not, what is the fix? Changes nothing."""
 
 import asyncio
 from dataclasses import asdict
@@ -10,7 +10,8 @@ from rich.text import Text
 
 from worker.commands import display, echo
 from worker.commands.layout import Column, Table
-from worker.operations.checks import Finding, Level, Role, examine
+from worker.operations.checks import Role, examine
+from worker.operations.findings import Finding, Level
 from worker.redaction import escape_controls
 from worker.settings import Settings, SettingsError
 
@@ -30,7 +31,7 @@ def doctor(
 ) -> None:
     """Check settings, servers, rights and clocks; name each fix.
 
-    Changes nothing and publishes nothing. The status is 1 if anything is wrong.
+    Changes nothing, and publishes nothing but probes, which are no requests. The status is 1 if anything is wrong.
     """
     findings = _findings(role)
     is_well = not any(finding.level is Level.WRONG for finding in findings)

@@ -11,9 +11,10 @@ from rich.text import Text
 
 from repository.show import Activity
 from schemas import topology
+from worker.broker.management import QueueDetails
 from worker.broker.queues import QueueState
 from worker.commands import display, echo, err, out
-from worker.commands.layout import Column, Table
+from worker.commands.layout import Column, Stack, Table
 from worker.operations.kept import sentence_of, since, span
 from worker.operations.status import ArchiveState, BrokerState, Unanswered, ask_both
 from worker.settings import Settings, SettingsError
@@ -32,9 +33,11 @@ def status(
     settings = Settings.read()
     if settings.amqp_url is None and settings.postgres_url is None:
         raise SettingsError("ORDERS_AMQP_URL and ORDERS_POSTGRES_URL are not set: at least one of them is needed")
-    amqp_url = settings.amqp_url.get_secret_value() if settings.amqp_url else None
-    postgres_url = settings.postgres_url.get_secret_value() if settings.postgres_url else None
-    broker, state = asyncio.run(ask_both(amqp_url, postgres_url))
+    amqp_url, postgres_url, management_url = (
+        url.get_secret_value() if url else None
+        for url in (settings.amqp_url, settings.postgres_url, settings.management_url)
+    )
+    broker, state = asyncio.run(ask_both(amqp_url, postgres_url, management_url))
     if as_json:
         echo({"rabbitmq": _broker_json(broker), "postgres": _archive_json(state)})
     else:
@@ -46,14 +49,25 @@ def status(
 
 def _broker_json(broker: BrokerState | Unanswered) -> Mapping[str, object]:
     if isinstance(broker, Unanswered):
-        return {"error": str(broker), "alarm": None, "queues": []}
+        return {"error": str(broker), "alarm": None, "untold": None, "queues": []}
     return {
         "error": None,
         "alarm": broker.alarm or None,
-        "queues": [
-            {"name": one.name, "ready": one.ready, "consumers": one.consumers, "trouble": one.trouble or None}
-            for one in broker.queues
-        ],
+        "untold": broker.untold or None,
+        "queues": [_queue_json(one, broker.details.get(one.name)) for one in broker.queues],
+    }
+
+
+def _queue_json(queue: QueueState, details: QueueDetails | None) -> Mapping[str, object]:
+    """Write a queue down. What only the management plugin tells is null where it does not."""
+    return {
+        "name": queue.name,
+        "ready": queue.ready,
+        "consumers": queue.consumers,
+        "trouble": queue.trouble or None,
+        "unacknowledged": details and details.unacknowledged,
+        "in_rate": details and details.in_rate,
+        "out_rate": details and details.out_rate,
     }
 
 
@@ -77,7 +91,9 @@ def _archive_json(state: ArchiveState | Unanswered) -> Mapping[str, object]:
 
 def _show(broker: BrokerState | Unanswered, state: ArchiveState | Unanswered) -> None:
     if isinstance(broker, BrokerState):
-        display(_table(broker.queues))
+        display(_table(broker))
+        if broker.untold:
+            display(Stack([f"unacknowledged and rates are not known: {broker.untold}"]))
         if broker.alarm:
             err.print(f"[bold red]alarm:[/] RabbitMQ says that {broker.alarm}. No order comes in before that is over")
     if isinstance(state, ArchiveState):
@@ -89,18 +105,29 @@ def _show(broker: BrokerState | Unanswered, state: ArchiveState | Unanswered) ->
             err.print(f"note: {one}", markup=False)
 
 
-def _table(queues: list[QueueState]) -> Table:
+def _table(broker: BrokerState) -> Table:
     rows = []
-    for queue in queues:
+    for queue in broker.queues:
+        details = broker.details.get(queue.name)
         ready, consumers = ("-" if count is None else f"{count:,}" for count in (queue.ready, queue.consumers))
-        rows.append((queue.name, ready, consumers, Text(_remark(queue), style="yellow")))
-    columns = [Column("queue"), Column("ready", right=True), Column("consumers", right=True), Column("", text=True)]
-    return Table(columns, rows)
+        rows.append((queue.name, ready, consumers, *_figures(details), Text(_remark(queue, details), style="yellow")))
+    numbers = ("ready", "consumers", "unacked", "in/s", "out/s")
+    return Table([Column("queue"), *(Column(name, right=True) for name in numbers), Column("", text=True)], rows)
 
 
-def _remark(queue: QueueState) -> str:
+def _figures(details: QueueDetails | None) -> tuple[str, str, str]:
+    """Write what only the management plugin tells; it has no rates of a queue that nothing ever came to."""
+    if details is None:
+        return "", "", ""
+    rates = ["-" if rate is None else f"{rate:,.1f}" for rate in (details.in_rate, details.out_rate)]
+    return "-" if details.unacknowledged is None else f"{details.unacknowledged:,}", rates[0], rates[1]
+
+
+def _remark(queue: QueueState, details: QueueDetails | None) -> str:
     if queue.trouble:
         return queue.trouble
+    if details and (limits := [policy.name for policy in details.policies if policy.limits]):
+        return f"limited by policy {', '.join(limits)}: orders doctor"
     if queue.name == topology.REQUESTS and not queue.consumers:
         return "nobody: start a worker"
     return FOR_PEOPLE.get(queue.name, "") if queue.ready else ""

@@ -4,22 +4,28 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
+from rich.markup import escape
 from rich.text import Text
 
 from schemas import topology
 from worker.broker.connection import BrokerConnection
-from worker.broker.topology import apply_topology, check_topology
+from worker.broker.topology import check_topology
 from worker.broker.users import NO_PASSWORDS, USERS, definitions
-from worker.commands import display, err
+from worker.commands import display, err, fail
 from worker.commands.layout import Column, Table
+from worker.operations.bindings import checked
+from worker.operations.findings import Finding, Level
 from worker.operations.servers import broker
+from worker.operations.topology import apply as apply_to
 from worker.settings import Settings, SettingsError
 
 # Not settings: no other command knows them.
 PASSWORDS = {user.name: f"ORDERS_RABBITMQ_{user.name.upper()}_PASSWORD" for user in USERS}
+
+Result = TypeVar("Result")
 
 app = typer.Typer(help="Exchanges, queues, bindings: show, declare, verify, export.", no_args_is_help=True)
 
@@ -43,19 +49,41 @@ def _named(name: str, what: str) -> Text:
 
 @app.command()
 def apply() -> None:
-    """Declare everything, and compare what exists already.
+    """Declare everything, compare what exists already, and say what was not there.
 
-    A difference is named.
+    A difference is named. Whether a binding was missing is known with ORDERS_MANAGEMENT_URL; without, those of
+    commands are tried as `check` tries them.
     """
-    _run(apply_topology)
+    settings = Settings.read()
+    applied = _run(settings, lambda connection: apply_to(connection, settings))
+    for line in applied.fixed or ["nothing to do"]:
+        err.print(line, markup=False)
+    if applied.unknown:
+        err.print(f"note: {applied.unknown}; all of them are there now", markup=False)
     err.print(f"{len(topology.EXCHANGES)} exchanges and {len(topology.QUEUES)} queues are as they should be")
 
 
 @app.command()
 def check() -> None:
-    """See that everything exists. Changes nothing."""
-    _run(check_topology)
-    err.print("every exchange and queue exists")
+    """See that everything exists, and that requests arrive. Changes nothing.
+
+    Whether they arrive is tried with a probe under each key, which is no request; that takes ORDERS_SECRET_KEYS and
+    ORDERS_POSTGRES_URL. With ORDERS_MANAGEMENT_URL all bindings are looked at.
+    """
+    settings = Settings.read()
+    findings = _run(settings, lambda connection: _checked(connection, settings))
+    wrong = [f"{one.says}. {one.fix}" for one in findings if one.level is Level.WRONG]
+    for one in findings:
+        if one.level is not Level.WRONG:
+            err.print(f"{'' if one.level is Level.OK else 'note: '}{one.check}: {one.says}", markup=False)
+    if wrong:
+        fail(escape("\n".join(wrong)))
+
+
+async def _checked(connection: BrokerConnection, settings: Settings) -> list[Finding]:
+    await check_topology(connection)
+    exists = Finding("topology", Level.OK, "every exchange and queue exists")
+    return [exists, *[one async for one in checked(connection, settings)]]
 
 
 @app.command()
@@ -84,14 +112,14 @@ def _passwords(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[variable] for name, variable in PASSWORDS.items()}
 
 
-def _run(step: Callable[[BrokerConnection], Awaitable[None]]) -> None:
-    url = Settings.read().require("amqp_url")
+def _run(settings: Settings, step: Callable[[BrokerConnection], Awaitable[Result]]) -> Result:
+    url = settings.require("amqp_url")
 
-    async def run() -> None:
+    async def run() -> Result:
         async with broker(url, "orders topology") as connection:
-            await step(connection)
+            return await step(connection)
 
-    asyncio.run(run())
+    return asyncio.run(run())
 
 
 def _arguments(arguments: Mapping[str, object]) -> Text:

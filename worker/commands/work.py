@@ -12,7 +12,10 @@ import uvloop
 from prometheus_client import REGISTRY
 
 from repository.database import Database
+from repository.processes import Kind
 from worker import logs, metrics
+from worker.bindings import watched
+from worker.broker.management import Management
 from worker.commands import fail, needed, person
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
@@ -21,6 +24,7 @@ from worker.operations.servers import postgres_in_words, rabbitmq_in_words
 from worker.pipeline.consumer import Consumer
 from worker.pipeline.context import Context
 from worker.pipeline.session import BATCHES_IN_FLIGHT
+from worker.presence import identity_of, telling
 from worker.process import ProcessError, gathered, heartbeat, serving, spare_the_collector, stop_signal, supervise
 from worker.settings import Settings
 
@@ -63,8 +67,19 @@ async def consume(settings: Settings, supervisor: int | None = None) -> None:
     """Run one worker in this process. With the pid of a supervisor it ends when that is gone."""
     log.info("worker.started", **settings.shown())
     stopping = stop_signal()
-    async with heartbeat(stopping, supervisor), open_context(settings) as context:
+    async with (
+        heartbeat(stopping, supervisor),
+        open_context(settings) as context,
+        telling(context.database, identity_of(Kind.WORKER, settings), metrics.activity),
+        watched(_management(settings)),
+    ):
         await Consumer(settings, context).run(stopping)
+
+
+def _management(settings: Settings) -> Management | None:
+    if settings.management_url is None:
+        return None
+    return Management.of(settings.management_url.get_secret_value(), settings.require("amqp_url"))
 
 
 @asynccontextmanager

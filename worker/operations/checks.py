@@ -1,12 +1,12 @@
-"""Is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing."""
+"""Is everything as it must be, and if not, what is the fix? Changes nothing, publishes nothing but probes."""
 
 import asyncio
 import difflib
 import os
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
@@ -30,6 +30,8 @@ from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
+from worker.operations import bindings, policies
+from worker.operations.findings import Finding, Level
 from worker.operations.kept import sentence_of, since
 from worker.operations.servers import words_of
 from worker.publishers import in_words
@@ -46,23 +48,11 @@ ALARM_FIX = "See `rabbitmq-diagnostics alarms`, and make room; deploy/runbook.md
 UNSENT_FIX = (
     "Find the queue, and empty it or take its limit away; deploy/runbook.md, `Unpublished grow`. The rest follows."
 )
+UNROUTED_FIX = (
+    "Run `orders topology apply`; then `orders dead replay --queue unrouted --all` tells what would be sent again, and "
+    "with --no-dry-run sends it."
+)
 DURABLE_COMMITS = frozenset({"on", "remote_apply", "remote_write"})
-
-
-class Level(StrEnum):
-    OK = "ok"
-    WARNING = "warning"  # worth knowing
-    WRONG = "wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found. `fix` says what to do about it, and is empty where nothing is to be done."""
-
-    check: str
-    level: Level
-    says: str
-    fix: str = ""
 
 
 class Role(StrEnum):
@@ -298,19 +288,28 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             connect(url, "orders doctor", gives_up_on_alarms=True) as connection,
         ):
             yield Finding("RabbitMQ", Level.OK, f"answers, as user {user_of(url)}")
-            async for finding in _topology(connection):
-                yield finding
-            yield await _consumers(connection)
-            async for finding in _publishers(connection, settings):
-                yield finding
-            # Last: an alarm ends the connection.
-            async for finding in _rights(connection, role):
+            async for finding in _asked(connection, settings, role):
                 yield finding
     except TakesNothing as error:
         yield Finding("RabbitMQ", Level.WRONG, f"{error}: no order comes in, and nothing goes out", ALARM_FIX)
     except BROKER_FAULTS as error:
         says = f"does not answer or refuses ({words_of(error)})"
         yield Finding("RabbitMQ", Level.WRONG, says, "Start it, or fix ORDERS_AMQP_URL.")
+
+
+async def _asked(connection: BrokerConnection, settings: Settings, role: Role) -> AsyncIterator[Finding]:
+    checks = [
+        _topology(connection),
+        _consumers(connection),
+        _publishers(connection, settings),
+        _unrouted(connection),
+    ]
+    if role is not Role.STOREFRONT:
+        checks += [policies.limiting(settings), bindings.checked(connection, settings)]
+    # An alarm ends the connection at what publishes, which is last.
+    for check in (*checks, _rights(connection, role)):
+        async for finding in check:
+            yield finding
 
 
 async def _topology(connection: BrokerConnection) -> AsyncIterator[Finding]:
@@ -392,11 +391,31 @@ async def _publishers(connection: BrokerConnection, settings: Settings) -> Async
         yield Finding("replies", Level.WARNING, says, "Allow it there (user=pattern), or use amq.rabbitmq.reply-to.")
 
 
-async def _consumers(connection: BrokerConnection) -> Finding:
+async def _unrouted(connection: BrokerConnection) -> AsyncIterator[Finding]:
+    """Look for requests that came to nobody though their key is one of ours: it was not bound when they came."""
+    counts = Counter[str]()
+    try:
+        async with looked_into(connection, topology.UNROUTED) as letters, aclosing(letters.browse()) as browsed:
+            number = 0
+            async for letter in browsed:
+                number += 1
+                if letter.routing_key in topology.COMMAND_KEYS:
+                    counts[letter.routing_key] += 1
+                if number == LETTERS_MAX:
+                    break
+    except AccessRefused:
+        return
+    for key, count in sorted(counts.items()):
+        says = f"messages under {key} lie in {topology.UNROUTED}: {count}; nobody took them when they came"
+        yield Finding("unrouted", Level.WRONG, says, UNROUTED_FIX)
+
+
+async def _consumers(connection: BrokerConnection) -> AsyncIterator[Finding]:
     requests = await look_at(connection, topology.REQUESTS)
     if requests.trouble:
-        return Finding("consumers", Level.WRONG, f"{requests.name}: {requests.trouble}")
-    if requests.consumers:
-        return Finding("consumers", Level.OK, f"{requests.consumers} on {topology.REQUESTS}")
-    says = f"nobody consumes {topology.REQUESTS}; {requests.ready} wait"
-    return Finding("consumers", Level.WRONG, says, "Start one: `orders worker`.")
+        yield Finding("consumers", Level.WRONG, f"{requests.name}: {requests.trouble}")
+    elif requests.consumers:
+        yield Finding("consumers", Level.OK, f"{requests.consumers} on {topology.REQUESTS}")
+    else:
+        says = f"nobody consumes {topology.REQUESTS}; {requests.ready} wait"
+        yield Finding("consumers", Level.WRONG, says, "Start one: `orders worker`.")

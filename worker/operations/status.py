@@ -1,6 +1,7 @@
 """How the shop is doing: queues and consumers, what is unfinished, the last orders."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from repository import inbox, revisions, show, unsent
@@ -9,6 +10,7 @@ from repository.unsent import Summary
 from schemas import topology
 from worker.broker import trials
 from worker.broker.connection import BrokerConnection, TakesNothing
+from worker.broker.management import Management, QueueDetails, Unmanaged
 from worker.broker.queues import QueueState, look_at
 from worker.operations.faults import OperationFault
 from worker.operations.servers import archive, broker
@@ -29,30 +31,45 @@ class ArchiveState:
 
 @dataclass(frozen=True, slots=True)
 class BrokerState:
-    """The queues, and why the broker takes nothing from publishers; empty: it takes."""
+    """The queues, and why the broker takes nothing from publishers; empty: it takes.
+
+    `details` is what only the management plugin tells of them; `untold` says why it tells nothing, or is empty.
+    """
 
     queues: list[QueueState]
     alarm: str
+    details: Mapping[str, QueueDetails]
+    untold: str
 
 
 async def ask_both(
-    amqp_url: str | None, postgres_url: str | None
+    amqp_url: str | None, postgres_url: str | None, management_url: str | None
 ) -> tuple[BrokerState | Unanswered, ArchiveState | Unanswered]:
     async with asyncio.TaskGroup() as asking:
-        state_of_broker = asking.create_task(_ask_broker(amqp_url))
+        state_of_broker = asking.create_task(_ask_broker(amqp_url, management_url))
         state = asking.create_task(_ask_database(postgres_url))
     return state_of_broker.result(), state.result()
 
 
-async def _ask_broker(url: str | None) -> BrokerState | Unanswered:
+async def _ask_broker(url: str | None, management_url: str | None) -> BrokerState | Unanswered:
     if url is None:
         return Unanswered("ORDERS_AMQP_URL is not set")
+    details, untold = await _ask_management(url, management_url)
     try:
         async with broker(url, "orders status") as connection:
             queues = [await look_at(connection, queue.name) for queue in topology.QUEUES]
-            return BrokerState(queues, await _alarm(connection))
+            return BrokerState(queues, await _alarm(connection), details, untold)
     except OperationFault as fault:
         return Unanswered(str(fault))
+
+
+async def _ask_management(url: str, management_url: str | None) -> tuple[Mapping[str, QueueDetails], str]:
+    if management_url is None:
+        return {}, "ORDERS_MANAGEMENT_URL is not set"
+    try:
+        return await Management.of(management_url, url).queues(), ""
+    except Unmanaged as error:
+        return {}, f"the management plugin at ORDERS_MANAGEMENT_URL does not tell: {error}"
 
 
 async def _alarm(connection: BrokerConnection) -> str:

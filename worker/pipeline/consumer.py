@@ -50,14 +50,14 @@ class Consumer:
             NotMigrated: the database's tables are missing, or older than this program.
             LOCKED_OUT: the database never let us in: it takes nobody who comes as the URL says.
         """
-        metrics.consuming(is_so=False)
+        metrics.consuming(is_so=False, why_not="it starts")
         while not stopping.is_set():
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception(self._is_waited_for),
                 wait=wait_random_exponential(multiplier=PAUSE_SECONDS, max=PAUSE_SECONDS_MAX),
                 stop=lambda _: stopping.is_set(),
                 retry_error_callback=lambda _: None,
-                before_sleep=_log_pause,
+                before_sleep=_tell_next_try,
                 sleep=_sleep_until(stopping),
             ):
                 with attempt:
@@ -81,12 +81,18 @@ class Consumer:
             self._nodes.rotate(-1)  # a node may answer, and still be in no state to work
             if time.monotonic() - began < SESSION_SECONDS_MIN:
                 raise
-            log.warning("worker.paused", **fault_fields(error))
+            _tell_pause(error)
 
 
-def _log_pause(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.warning("worker.paused", **fault_fields(error), probe=state.attempt_number)
+def _tell_next_try(state: RetryCallState) -> None:
+    _tell_pause(state.outcome.exception() if state.outcome else None, probe=state.attempt_number)
+
+
+def _tell_pause(error: BaseException | None, **more: int) -> None:
+    fields = fault_fields(error)
+    why = fields.get("says", fields["fault"])
+    metrics.consuming(is_so=False, why_not=f"{fields['server']} is away or in trouble: {why}")
+    log.warning("worker.paused", **fields, **more)
 
 
 def _sleep_until(stopping: asyncio.Event) -> Callable[[float], Awaitable[None]]:

@@ -17,6 +17,7 @@ from pamqp.commands import Basic
 
 from schemas import topology
 from worker import metrics
+from worker.broker import probes
 from worker.broker.connection import BROKER_FAULTS, BrokerRefused, connect, delivery_of
 from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
@@ -161,7 +162,7 @@ class Session:
                 ]
                 await self._until_over_or_suspects()
                 if self._over.is_set():
-                    metrics.consuming(is_so=False)
+                    metrics.consuming(is_so=False, why_not="it finishes what it has in hand")
                     bounded()
                 await intake.end(finish=self._fault is None)
                 for task in beside:
@@ -199,12 +200,25 @@ class Session:
     async def _lane(self, intake: Intake, tasks: asyncio.TaskGroup) -> None:
         while batch := await intake.buffer.take(self._settings.batch_size):
             began = time.perf_counter()
-            metrics.batch_taken(len(batch))
             self._tell_in_flight()
-            outcomes = await carry_out_unsuspected(batch, self._context)
+            requests = self._without_probes(intake, batch, tasks)
+            if not requests:
+                continue
+            metrics.batch_taken(len(requests))
+            outcomes = await carry_out_unsuspected(requests, self._context)
             tags = {outcome.reading.delivery.tag for outcome in outcomes}
-            intake.buffer.put_back([delivery for delivery in batch if delivery.tag not in tags])
+            intake.buffer.put_back([delivery for delivery in requests if delivery.tag not in tags])
             await self._conclude(intake, outcomes, began, tasks)
+
+    def _without_probes(
+        self, intake: Intake, batch: Sequence[Delivery], tasks: asyncio.TaskGroup
+    ) -> Sequence[Delivery]:
+        """Answer what only asks whether its key is bound, and return the requests."""
+        for delivery in batch:
+            if delivery.is_probe:
+                intake.buffer.set_apart(delivery)
+                tasks.create_task(self._guarded(self._answer(intake, delivery, probes.pong(delivery))))
+        return [delivery for delivery in batch if not delivery.is_probe]
 
     async def _conclude(
         self, intake: Intake, outcomes: Sequence[Outcome], began: float, tasks: asyncio.TaskGroup
@@ -233,10 +247,12 @@ class Session:
             count_outcome(outcome, seconds)
             log_outcome(outcome, seconds)
 
-    async def _answer(self, intake: Intake, delivery: Delivery | None, reply: Reply) -> None:
-        await self._publisher.replier.answer_apart(reply)
+    async def _answer(self, intake: Intake, delivery: Delivery | None, reply: Reply | None) -> None:
+        if reply is not None:
+            await self._publisher.replier.answer_apart(reply)
         if delivery is not None:
             await intake.buffer.finish([delivery])
+            self._tell_in_flight()
 
     async def _bring_held(self, intake: Intake) -> None:
         """Try again and again what is held. With too much of it, take nothing new until it becomes less."""
@@ -248,7 +264,8 @@ class Session:
             if len(intake.held) >= self._held_max and not is_paused:
                 is_paused = True
                 intake.buffer.pause()
-                metrics.consuming(is_so=False)
+                names = ", ".join(intake.held.names)
+                metrics.consuming(is_so=False, why_not=f"RabbitMQ: {names} takes nothing of what is to go there")
                 log.warning("worker.paused", server="RabbitMQ", queues=intake.held.names, held=len(intake.held))
             elif is_paused and len(intake.held) < self._held_max:
                 is_paused = False
@@ -288,6 +305,8 @@ class Session:
                     break
                 await intake.buffer.put(message)
                 [suspect] = await intake.buffer.take(1)
+                if not self._without_probes(intake, [suspect], tasks):
+                    continue
                 outcome, fault = await carry_out_suspect(suspect, self._context)
                 await self._conclude(intake, [outcome], began, tasks)
                 if fault is not None:

@@ -10,10 +10,14 @@ from schemas import topology
 from worker.broker.users import EVENT_BINDINGS, definitions, password_hash
 
 
-def test_only_who_copies_messages_may_keep_their_user_id() -> None:
+def test_only_who_copies_messages_may_keep_their_user_id_and_only_who_looks_at_the_broker_sees_its_pages() -> None:
     tags = {user["name"]: user["tags"] for user in definitions()["users"]}
 
-    assert tags == {"storefront": [], "worker": ["impersonator"], "operator": ["impersonator", "monitoring"]}
+    assert tags == {
+        "storefront": [],
+        "worker": ["impersonator", "management"],
+        "operator": ["impersonator", "monitoring"],
+    }
 
 
 @pytest.mark.parametrize(

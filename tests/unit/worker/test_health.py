@@ -7,6 +7,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from prometheus_client import REGISTRY
 
+from schemas.topology import Binding
 from worker import health, metrics
 from worker.metrics import Condition
 
@@ -40,6 +41,18 @@ def test_a_loop_that_turns_is_live_and_one_that_is_stuck_is_not(at: Callable[[fl
 )
 def test_who_consumes_is_ready(is_consuming: bool, is_paused: bool, why: str | None) -> None:  # noqa: FBT001
     assert health.why_not_ready(Condition(0.0, is_consuming, is_paused)) == why
+
+
+def test_who_consumes_and_misses_a_binding_is_not_ready_and_says_which() -> None:
+    metrics.consuming(is_so=True)
+    binding = Binding("orders.requests", "orders", "order.add")
+
+    metrics.bindings_missing([binding])
+    missing = health.why_not_ready(metrics.condition())
+    metrics.bindings_missing([])
+
+    assert missing == "a binding is missing: orders.requests to orders under order.add; fix: orders topology apply"
+    assert health.why_not_ready(metrics.condition()) is None
 
 
 def call(path: str, method: str = "GET") -> tuple[str, dict[str, str], bytes]:
