@@ -1,5 +1,6 @@
 """worker/pipeline/delivery_buffer.py: what is handed out together, and what is acknowledged when."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -149,5 +150,38 @@ async def test_a_buffer_that_releases_hands_out_nothing(buffer: DeliveryBuffer) 
 
     buffer.release()
     buffer.put_back([one])
+
+    assert await buffer.take(10) == []
+
+
+async def test_what_waits_by_itself_holds_nobody_up_and_comes_again(buffer: DeliveryBuffer, channel: Channel) -> None:
+    first, second = await filled(buffer, [delivery(1, "same"), delivery(2)])
+    await buffer.take(10)
+    known: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    buffer.lay_by(first, known)
+    await buffer.finish([second])
+    assert (channel.acknowledged, len(buffer), buffer.laid_by) == ([(2, False)], 1, 1)
+    await filled(buffer, [delivery(3, "same")])
+    assert tags(await buffer.take(10)) == [3]
+    await buffer.finish([delivery(3, "same")])
+    buffer.drain()
+    known.set_result(None)
+
+    assert tags(await buffer.take(10)) == [1]
+    assert buffer.laid_by == 0
+    await buffer.finish([first])
+    assert channel.acknowledged[1:] == [(3, False), (1, False)]
+    assert await buffer.take(10) == []
+
+
+async def test_a_buffer_that_releases_waits_for_nothing(buffer: DeliveryBuffer) -> None:
+    [one] = await filled(buffer, [delivery(1)])
+    await buffer.take(1)
+    known: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    buffer.lay_by(one, known)
+
+    buffer.release()
+    known.set_result(None)
 
     assert await buffer.take(10) == []
