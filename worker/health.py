@@ -36,7 +36,9 @@ def why_not_live(now: Condition) -> str | None:
 
 
 def why_not_ready(now: Condition) -> str | None:
-    """Say in a line why no requests are consumed; None: they are."""
+    """Say in a line why no requests are consumed; None: they are. Nobody is ready who is not live."""
+    if why := why_not_live(now):
+        return why
     if now.is_consuming:
         return None
     return "paused: waiting for Postgres or RabbitMQ" if now.is_paused else "starting: not consuming yet"

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 
 from repository.database import Database
 from worker import logs, metrics
-from worker.commands import fail, needed, person
+from worker.commands import fail, needed, out, person
+from worker.commands.output import OutputFault, forget_output
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
@@ -36,13 +37,32 @@ def work(
     With ORDERS_HTTP_PORT it answers there, for all processes: /livez, /readyz, and /metrics for Prometheus.
     """
     settings = Settings.read()
-    logs.configure(settings.log_format)
     needed(settings, "amqp_url", "postgres_url", "secret_keys")
     try:
-        status = _run_several(processes, settings) if processes > 1 else _run_one(settings, supervised=supervised)
+        status = _run(settings, processes, supervised=supervised)
     except ProcessError as error:
         fail(str(error))
+    except logs.LogFault as fault:
+        _fail_without_a_log(fault)
     sys.exit(status)
+
+
+def _run(settings: Settings, processes: int, *, supervised: bool) -> int:
+    lines = logs.configure(settings.log_format)
+    if processes > 1:
+        return _run_several(processes, settings)
+    log.info("worker.started", **settings.shown())
+    lines.check()  # before anything is consumed: nobody would know what becomes of it
+    return _run_one(settings, supervised=supervised)
+
+
+def _fail_without_a_log(fault: logs.LogFault) -> NoReturn:
+    """Say on standard output why there is no log, for that is what is left."""
+    try:
+        out.print(f"[red]error:[/] the log cannot be written: {fault}; nothing was consumed")
+    except OutputFault:
+        forget_output()
+    sys.exit(1)
 
 
 def _run_several(processes: int, settings: Settings) -> int:
@@ -61,7 +81,6 @@ def _run_one(settings: Settings, *, supervised: bool) -> int:
 
 async def consume(settings: Settings, supervisor: int | None = None) -> None:
     """Run one worker in this process. With the pid of a supervisor it ends when that is gone."""
-    log.info("worker.started", **settings.shown())
     stopping = stop_signal()
     async with heartbeat(stopping, supervisor), open_context(settings) as context:
         await Consumer(settings, context).run(stopping)
