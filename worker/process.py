@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from worker import health, metrics
+from worker.settings import Settings
 
 OBJECTS_BEFORE_COLLECTING = 50_000  # some tens of orders; 700 by default, which costs a tenth of the time
 HEARTBEAT_SECONDS = 1.0  # a tenth of what /livez lets pass
@@ -43,16 +45,20 @@ def gathered(size: int) -> Iterator[metrics.Team]:
 
 @contextmanager
 def serving(
-    port: int | None, registry: CollectorRegistry, condition: Callable[[], metrics.Condition]
+    settings: Settings, registry: CollectorRegistry, condition: Callable[[], metrics.Condition]
 ) -> Iterator[None]:
     """Answer on the port, if there is one."""
+    address, port = settings.http_address, settings.http_port
     if port is None:
         yield
         return
     try:
-        server = health.Server(port, health.application(registry, condition))
+        server = health.Server(address, port, health.application(registry, condition))
     except OSError as error:
-        raise ProcessError(f"cannot listen on port {port}, which ORDERS_HTTP_PORT names: {error.strerror}") from error
+        place = f"port {port}, which ORDERS_HTTP_PORT names"
+        if error.errno == errno.EADDRNOTAVAIL:
+            place = f"the address {address}, which ORDERS_HTTP_ADDRESS names"
+        raise ProcessError(f"cannot listen on {place}: {os.strerror(error.errno or 0)}") from error
     with server.running():
         yield
 

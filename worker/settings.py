@@ -1,6 +1,7 @@
 """Everything an operator may turn: ORDERS_* variables, and a file named by ORDERS_ENV_FILE. Read once, at start."""
 
 import difflib
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
     tax: Tax | None = None
     nameservers: Annotated[Nameservers | None, NoDecode] = None
     http_port: Annotated[int | None, Field(ge=1, le=65_535)] = None  # health and metrics; none: not served
+    http_address: str = "0.0.0.0"  # noqa: S104  # probes come from outside of the container
     log_format: Literal["json", "console"] = "json"
 
     @field_validator("secret_keys", "nameservers", mode="before")
@@ -90,6 +92,14 @@ class Settings(BaseSettings):
         if not isinstance(written, str):
             return written
         return ReplyQueues.of(_members(written))
+
+    @field_validator("http_address")
+    @classmethod
+    def _address_is_one(cls, address: str) -> str:
+        try:
+            return str(ipaddress.ip_address(address))
+        except ValueError:
+            raise ValueError("it is an IP address such as 127.0.0.1, or ::1; 0.0.0.0 is every one of IPv4") from None
 
     @field_validator("amqp_url", "postgres_url")
     @classmethod

@@ -19,6 +19,7 @@ NAMES = {
     "orders_attempts", "orders_dead", "orders_in_flight", "orders_unpublished", "orders_unpublished_oldest_seconds",
     "orders_paused", "orders_consuming", "orders_dead_letters", "orders_dead_letters_waiting_seconds",
     "orders_loop_turned_seconds", "orders_build_info", "orders_unsent", "orders_replies_refused",
+    "orders_log_lines_dropped",
 }  # fmt: skip
 
 

@@ -51,9 +51,7 @@ def _run(settings: Settings, processes: int, *, supervised: bool) -> int:
     lines = logs.configure(settings.log_format)
     if processes > 1:
         return _run_several(processes, settings)
-    log.info("worker.started", **settings.shown())
-    lines.check()  # before anything is consumed: nobody would know what becomes of it
-    return _run_one(settings, supervised=supervised)
+    return _run_one(settings, lines, supervised=supervised)
 
 
 def _fail_without_a_log(fault: logs.LogFault) -> NoReturn:
@@ -66,15 +64,17 @@ def _fail_without_a_log(fault: logs.LogFault) -> NoReturn:
 
 
 def _run_several(processes: int, settings: Settings) -> int:
-    with gathered(processes) as team, serving(settings.http_port, team.registry, team.condition):
+    with gathered(processes) as team, serving(settings, team.registry, team.condition):
         return uvloop.run(supervise(processes, team))
 
 
-def _run_one(settings: Settings, *, supervised: bool) -> int:
-    # Not by taking the variable out of the environment: the port may be written in ORDERS_ENV_FILE.
-    port = None if supervised else settings.http_port
+def _run_one(settings: Settings, lines: logs.Lines, *, supervised: bool) -> int:
     spare_the_collector()
-    with serving(port, REGISTRY, metrics.condition), postgres_in_words(), rabbitmq_in_words():
+    # Not by taking the variable out of the environment: the port may be written in ORDERS_ENV_FILE.
+    served = settings.model_copy(update={"http_port": None}) if supervised else settings
+    with serving(served, REGISTRY, metrics.condition), postgres_in_words(), rabbitmq_in_words():
+        log.info("worker.started", **settings.shown())
+        lines.check()  # before anything is consumed: nobody would know what becomes of it
         uvloop.run(consume(settings, supervisor=os.getppid() if supervised else None))
     return 0
 
