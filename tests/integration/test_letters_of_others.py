@@ -11,6 +11,7 @@ from typing import Any
 import aio_pika
 import pytest
 from aio_pika import Message
+from pamqp.common import FieldTable
 
 from deploy.local.servers import Servers
 from schemas import topology
@@ -167,7 +168,13 @@ async def test_what_expired_has_the_time_of_its_death_no_event_and_a_replay_plac
 async def test_what_a_limit_dropped_is_told_as_that_with_its_time(shop: Shop) -> None:
     """Ours refuse what is too much, unless an older declaration or another broker's copy of them does not."""
     died_at = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-    death = {"reason": "maxlen", "queue": "orders.requests", "time": died_at, "count": 1, "exchange": "orders"}
+    death: FieldTable = {
+        "reason": "maxlen",
+        "queue": "orders.requests",
+        "time": died_at,
+        "count": 1,
+        "exchange": "orders",
+    }
     async with connect(shop.logins.administrator, "orders tests") as connection, connection.channel() as channel:
         message = Message(b"{}", message_id="dropped", headers={"x-death": [death], "x-orders-died-at": "2020-01-01"})
         await channel.default_exchange.publish(message, topology.DEAD)
