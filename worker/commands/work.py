@@ -22,7 +22,16 @@ from worker.operations.servers import postgres_in_words, rabbitmq_in_words
 from worker.pipeline.consumer import Consumer
 from worker.pipeline.context import Context
 from worker.pipeline.session import BATCHES_IN_FLIGHT
-from worker.process import ProcessError, gathered, heartbeat, serving, spare_the_collector, stop_signal, supervise
+from worker.process import (
+    ProcessError,
+    gathered,
+    have_files,
+    heartbeat,
+    serving,
+    spare_the_collector,
+    stop_signal,
+    supervise,
+)
 from worker.settings import Settings
 
 log = structlog.get_logger()
@@ -48,6 +57,7 @@ def work(
 
 
 def _run(settings: Settings, processes: int, *, supervised: bool) -> int:
+    have_files()
     lines = logs.configure(settings.log_format)
     if processes > 1:
         return _run_several(processes, settings)
@@ -65,7 +75,7 @@ def _fail_without_a_log(fault: logs.LogFault) -> NoReturn:
 
 def _run_several(processes: int, settings: Settings) -> int:
     with gathered(processes) as team, serving(settings, team.registry, team.condition):
-        return uvloop.run(supervise(processes, team))
+        return uvloop.run(supervise(processes, team, settings.drain_seconds))
 
 
 def _run_one(settings: Settings, lines: logs.Lines, *, supervised: bool) -> int:
