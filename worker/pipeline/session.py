@@ -30,7 +30,7 @@ from worker.pipeline.outcomes import Outcome, count_outcome, log_outcome
 from worker.pipeline.publication import Publication
 from worker.pipeline.suspects import carry_out_suspect, carry_out_unsuspected
 from worker.pipeline.sweeper import Sweeper
-from worker.pipeline.trouble import AWAY, BROKERS_OWN_FAULTS
+from worker.pipeline.trouble import AWAY, BROKERS_OWN_FAULTS, first_of
 from worker.settings import Settings
 
 BATCHES_IN_FLIGHT = 3  # so that Postgres works while the broker confirms
@@ -355,6 +355,11 @@ class Session:
             await work
         except AWAY as error:
             self._end(error)
+        except BaseExceptionGroup as group:  # of work that has tasks of its own
+            away, others = group.split(AWAY)
+            if away is None or others is not None:
+                raise
+            self._end(first_of(away))
 
     def _end(self, fault: BaseException) -> None:
         """End the session for its first fault; those that follow come of it."""

@@ -15,3 +15,9 @@ def fault_fields(fault: BaseException | None) -> dict[str, str]:
     """Tell which server is away, and of what kind the fault is. Not its text: that may quote what was to be written."""
     server = "RabbitMQ" if isinstance(fault, BROKERS_OWN_FAULTS) else "Postgres"
     return {"server": server, "fault": type(fault).__name__}
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Take the first fault out of a group, however deep: the others came of it."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
