@@ -68,3 +68,56 @@ async def test_whose_secret_is_wrong_is_told_so_in_the_end(shop: Shop, kind: str
     assert codes == {"authentication_failed"}
     assert await asyncio.to_thread(worker.stop) == 0
     assert (await shop.waiting(), len(await shop.dead_letters(SHORT))) == (0, SHORT)
+
+
+# ---------------------------------------------------------------- a steady storefront meanwhile
+
+STEADY_SECONDS = 5.0
+STEADY_RATE = 10  # a second
+# What is sent of each a second: less than what fills the queue, which is first in, first out.
+FLOODS = {"wrong secrets": 100, "huge bodies": 4, "one id": 60, "reply queues that are gone": 30}
+TRUSTED = {"one id", "reply queues that are gone"}
+ANSWER_SECONDS_MAX = 3.0  # for whoever is no part of the flood, on a busy machine
+
+
+async def flood_with(shop: Shop, kind: str, number: int) -> None:
+    """Send one message of a flood."""
+    message_id, reply_to = f"flood-{number}", None
+    body: dict[str, Any] | bytes = ORDER
+    match kind:
+        case "wrong secrets":
+            body = {**ORDER, **CREDENTIALS, "secret": f"guess-{number}"}
+        case "huge bodies":
+            body = b'{"clientid":1,"pid":[' + b"1," * (2**19 - 20) + b"1]}"
+        case "one id":
+            message_id = "one-id"
+        case "reply queues that are gone":
+            reply_to = f"amq.rabbitmq.reply-to.g1h2AA5yZXBseUA{number:06}AAAAAAA.AAAAAAAAAAA=="
+    await shop.publish(body, message_id=message_id, reply_to=reply_to, trusted=kind in TRUSTED)
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+async def test_a_flood_leaves_a_steady_storefront_its_share(shop: Shop, kind: str) -> None:
+    worker = await shop.start_worker(ORDERS_DRAIN_SECONDS="0.5")
+    seconds: list[float] = []
+
+    async def flood(tasks: asyncio.TaskGroup) -> None:
+        for number in range(int(STEADY_SECONDS * FLOODS[kind])):
+            tasks.create_task(flood_with(shop, kind, number))
+            await asyncio.sleep(1 / FLOODS[kind])
+
+    async def order(number: int) -> None:
+        began = time.monotonic()
+        reply = await shop.ask(ORDER, message_id=f"steady-{number}")
+        assert reply["result"] == "success"
+        seconds.append(time.monotonic() - began)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(flood(tasks))
+        for number in range(int(STEADY_SECONDS * STEADY_RATE)):
+            tasks.create_task(order(number))
+            await asyncio.sleep(1 / STEADY_RATE)
+
+    assert max(seconds) < ANSWER_SECONDS_MAX
+    assert not [line for line in worker.log if line["event"] in {"worker.paused", "order.failed", "order.crashed"}]
+    assert await asyncio.to_thread(worker.stop) == 0

@@ -28,6 +28,7 @@ class DeliveryBuffer:
         self._unacknowledged: deque[int] = deque()  # tags, as they came
         self._apart: set[int] = set()  # tags that the others do not wait for
         self._finished: set[int] = set()
+        self._acknowledging = asyncio.Lock()  # one for several must not overtake one that it covers
         self._laid_by: dict[int, int] = {}  # tag → bytes, of what waits for something of its own
         self._message_ids = Counter[str]()  # of what is being carried out
         self._news = asyncio.Event()
@@ -125,6 +126,16 @@ class DeliveryBuffer:
     async def finish(self, deliveries: Sequence[Delivery]) -> None:
         """All that these deliveries caused is confirmed: acknowledge as far as nothing older is unfinished."""
         self._forget_ids(deliveries)
+        async with self._acknowledging:
+            last, single = self._to_acknowledge(deliveries)
+            if last is not None:
+                await self._channel.basic_ack(last, multiple=True)
+            for tag in single:
+                await self._channel.basic_ack(tag)
+        self._news.set()
+
+    def _to_acknowledge(self, deliveries: Sequence[Delivery]) -> tuple[int | None, list[int]]:
+        """Tell up to which tag all can be acknowledged in one go, and which others one by one."""
         single: list[int] = []
         for delivery in deliveries:
             if delivery.tag in self._apart:
@@ -142,10 +153,8 @@ class DeliveryBuffer:
             else:
                 single.append(tag)
         if last is not None:
-            await self._channel.basic_ack(last, multiple=True)
-        for tag in single:
-            await self._channel.basic_ack(tag)
-        self._news.set()
+            single = [tag for tag in single if tag > last]
+        return last, single
 
     def pause(self) -> None:
         """Hand out nothing until `resume`."""

@@ -185,3 +185,32 @@ async def test_a_buffer_that_releases_waits_for_nothing(buffer: DeliveryBuffer) 
     known.set_result(None)
 
     assert await buffer.take(10) == []
+
+
+class Broker(Channel):
+    """Takes an acknowledgement some turns of the loop later, and as RabbitMQ does: of an unknown tag it wants none."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.unacknowledged = set(range(1, count + 1))
+
+    async def basic_ack(self, tag: int, *, multiple: bool = False) -> None:
+        await asyncio.sleep(0)
+        assert tag in self.unacknowledged, f"unknown delivery tag {tag}"
+        self.unacknowledged -= {one for one in self.unacknowledged if one == tag or (multiple and one < tag)}
+
+
+async def test_no_tag_is_acknowledged_twice_whoever_finishes_at_the_same_time() -> None:
+    broker = Broker(8)
+    buffer = DeliveryBuffer(cast("AbstractChannel", broker), lambda message: cast("Any", message))
+    deliveries = await filled(buffer, [delivery(tag) for tag in range(1, 9)])
+    await buffer.take(8)
+
+    buffer.set_apart(deliveries[0])
+    await asyncio.gather(
+        buffer.finish(deliveries[1:7]),  # one by one, for the first is apart
+        buffer.finish(deliveries[:1]),
+        buffer.finish(deliveries[7:]),  # all up to here, in one go
+    )
+
+    assert broker.unacknowledged == set()
