@@ -3,7 +3,10 @@
 import asyncio
 import json
 import shutil
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +20,7 @@ from schemas import catalog_file, topology
 from tests.faults.tls_servers import (
     ADDRESS,
     Authority,
+    Certificate,
     TlsPostgres,
     TlsRabbitMQ,
     postgres_without_tls,
@@ -184,6 +188,53 @@ async def test_a_database_of_another_name_is_not_migrated(postgres_url: str) -> 
 
 
 # ---------------------------------------------------------------- what a person is told
+
+
+@asynccontextmanager
+async def shaking_hands(certificate: Certificate) -> AsyncIterator[tuple[int, int]]:
+    """Listen as both servers do, as far as their certificate: a client of Postgres asks for TLS first."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.cert, certificate.key)
+
+    async def shake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ssl.SSLError, ConnectionError):
+            if len(await reader.read(8)) == 8:
+                writer.write(b"S")
+            await writer.start_tls(context)
+        writer.close()
+
+    with_tls = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", 0, ssl=context)
+    asked_for = await asyncio.start_server(shake, "localhost", 0)
+    async with with_tls, asked_for:
+        yield with_tls.sockets[0].getsockname()[1], asked_for.sockets[0].getsockname()[1]
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("from_now", "words"),
+    [
+        ((-2 * DAY, -DAY), "certificate has expired; fix: renew the server's certificate"),
+        ((DAY, 2 * DAY), "certificate is not yet valid; fix: this machine's clock"),
+    ],
+)
+async def test_a_certificate_whose_time_is_over_or_has_not_come_is_told_as_that(
+    authority: Authority, from_now: tuple[timedelta, timedelta], words: str
+) -> None:
+    certificate = authority.certify("untimely", "localhost", from_now=from_now)
+
+    async with shaking_hands(certificate) as (amqps, postgres):
+        with pytest.raises(Untrusted) as by_broker:
+            async with connect(f"amqps://localhost:{amqps}/?cafile={authority.file}", "orders tests"):
+                raise AssertionError("it is trusted")
+        with pytest.raises(Refused) as by_database:
+            await ask_postgres(
+                f"postgresql://orders@localhost:{postgres}/orders?sslmode=verify-full&sslrootcert={authority.file}"
+            )
+
+    for told in (str(by_broker.value), str(by_database.value)):
+        assert f"its certificate is not accepted: {words}" in told
 
 
 async def test_a_worker_ends_with_a_sentence_when_a_server_is_not_trusted(
