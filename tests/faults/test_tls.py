@@ -29,6 +29,7 @@ from tests.faults.tls_servers import (
 from tests.integration.test_operator_commands import Ended, run
 from tests.shop import SECONDS_MAX, SECRET_KEY, Shop, make_vhost, vhost_of
 from worker.broker.connection import BROKER_FAULTS, Untrusted, connect
+from worker.operations import checks
 from worker.operations.checks import Level, Role, ways
 from worker.settings import Settings, SettingsError
 
@@ -340,3 +341,23 @@ def test_the_doctor_warns_of_a_way_that_is_not_safe(amqp_url: str, postgres_url:
 
     assert {finding.check for finding in findings} == warnings
     assert all(finding.level is Level.WARNING for finding in findings)
+
+
+@pytest.mark.parametrize(("days", "warnings"), [(31, 0), (29, 2), (1, 2)])
+async def test_doctor_warns_thirty_days_before_a_certificate_ends(
+    authority: Authority, days: int, warnings: int
+) -> None:
+    certificate = authority.certify("ending", "localhost", from_now=(-DAY, days * DAY + DAY / 2))
+
+    async with shaking_hands(certificate) as (amqps, postgres):
+        found = [
+            finding
+            for check, url in (
+                ("RabbitMQ", f"amqps://me:secret@localhost:{amqps}/"),
+                ("Postgres", f"postgresql://me:secret@localhost:{postgres}/orders"),
+            )
+            async for finding in checks._certificates(check, [url])  # noqa: SLF001  # a part of doctor
+        ]
+
+    assert len(found) == warnings
+    assert all(finding.level is Level.WARNING and f"in {days} days" in finding.says for finding in found)

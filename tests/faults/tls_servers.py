@@ -30,7 +30,7 @@ from deploy.local.rabbitmq import RabbitMQ
 
 NAME = "localhost"  # the one that the servers' certificate has
 ADDRESS = "127.0.0.1"  # the one that it lacks
-VALID = timedelta(days=1)  # before now and after
+VALID = timedelta(days=90)  # longer than what doctor warns of
 
 
 # ---------------------------------------------------------------- certificates
