@@ -108,6 +108,14 @@ PASSING_FAULTS = (
 )
 
 
+# OpenSSL's numbers for a certificate whose time has not come (X509_V_ERR_CERT_NOT_YET_VALID), and for one whose time is
+# over (X509_V_ERR_CERT_HAS_EXPIRED): of the server or of its authority. Nothing in a URL mends either.
+MENDS_OF_TIMES = {
+    9: "this machine's clock, or the server's certificate, which is not valid yet",
+    10: "renew the server's certificate, or its authority's, and see that this machine's clock is right",
+}
+
+
 async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
     """Connect as the URL says. The parameters are those of asyncpg's own function.
 
@@ -117,7 +125,9 @@ async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(dsn, **options)
     except ssl.SSLCertVerificationError as error:
-        mend = "let sslrootcert in the URL name its authority, and the URL the host that it is for"
+        mend = MENDS_OF_TIMES.get(error.verify_code) or (
+            "let sslrootcert in the URL name its authority, and the URL the host that it is for"
+        )
         raise Refused(f"its certificate is not accepted: {error.verify_message}; fix: {mend}") from error
     except asyncpg.ClientConfigurationError as error:
         raise Refused(f"the URL makes no sense: {error.args[0]}") from error

@@ -59,7 +59,7 @@ _MORE_DECIMALS = re.compile(r"[0-9]{1,13}\.[0-9]{3,}", re.ASCII)
 _ITEM_KEY = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 _CENT = Decimal("0.01")
 # HTML's ways to write an ampersand, as they begin the name behind it.
-_ESCAPED_SEPARATOR = re.compile(r"(?:(?:amp|#0{0,3}38|#x0{0,3}26);)+")
+_ESCAPED_SEPARATOR = re.compile(r"(?:(?:amp|#0{0,3}38|#x0{0,3}26);){1,9}")
 
 
 # ---------------------------------------------------------------- the types of values

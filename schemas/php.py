@@ -41,6 +41,10 @@ class NotSerialized(ValueError):
     """Not a PHP-serialized array that we take. The text says why and never echoes the value."""
 
 
+class TooMany(NotSerialized):
+    """More entries than are taken."""
+
+
 def from_base64(written: str) -> bytes:
     """Undo base64. A `+` that became a space is put back; missing padding, line ends and the URL alphabet are fine.
 
@@ -56,14 +60,14 @@ def from_base64(written: str) -> bytes:
         raise NotSerialized(NO_MAP) from None
 
 
-def unserialize(blob: bytes, *, levels_max: int, entries_max: int | None) -> dict[str, Value]:
-    """Read one serialized array: scalars and arrays only, in UTF-8.
+def unserialize(blob: bytes, *, levels_max: int, entries_max: int) -> dict[str, Value]:
+    """Read one serialized array: scalars and arrays only, in UTF-8. Entries of all its arrays are counted.
 
     Raises:
+        TooMany: more entries.
         NotSerialized: anything else, with the reason.
     """
-    # No array can have more entries than there are bytes for.
-    reader = _Reader(blob, levels_max, len(blob) // ENTRY_BYTES_MIN if entries_max is None else entries_max)
+    reader = _Reader(blob, levels_max, entries_max)
     value = reader.value(levels_max)
     if reader.position != len(blob):
         raise NotSerialized("something follows its end")
@@ -121,9 +125,11 @@ class _Reader:
     def _array(self, count: int, levels_left: int) -> dict[str, Value]:
         if levels_left == 0:
             raise NotSerialized(f"more than {self._levels_max} levels")
+        if count > (len(self._blob) - self.position) // ENTRY_BYTES_MIN:
+            raise NotSerialized(_CUT_SHORT)
         self._entries_left -= count
         if self._entries_left < 0:
-            raise NotSerialized(f"more than {self._entries_max} entries")
+            raise TooMany(f"more than {self._entries_max} entries")
         array: dict[str, Value] = {}
         for _ in range(count):
             key = self._key()

@@ -206,6 +206,10 @@ def too_many_items(rows: int, rows_max: int) -> Fault:
     return _of_all(Code.TOO_MANY_ITEMS, f"The order would create {rows} rows, the limit is {rows_max}: split it")
 
 
+def too_many_values(values_max: int) -> Fault:
+    return _of_all(Code.TOO_MANY_ITEMS, f"It has more than {values_max} values, which no order needs: split it")
+
+
 def item_empty(item: int) -> Fault:
     return Fault(
         Code.ITEM_EMPTY, f"item [{item}]: neither a product (pid) nor a domain (domaintype and domain)", None, item

@@ -28,6 +28,12 @@ PROPERTY_CHARS_SHOWN = 60
 # Levels of arrays below a parameter. The deepest that a parameter needs is item → option → {optionid, qty}.
 LEVELS_MAX = php.LEVELS_MAX
 
+# Values of a whole request, at whatever depth. A thousand items, each with every parameter that it can have, are fewer.
+# To read one takes microseconds, and so many a twentieth of a second, in which nobody else is served.
+VALUES_MAX = 20_000
+ARRAYS_MAX = 10_000  # of which a thousand items with three maps each have fewer too
+BRACKETS_MAX = 2 * VALUES_MAX  # in names
+
 NAME_CHARS_SHOWN = 40  # of a name that the caller made up
 
 # Whose outer white space counts: secrets and notes; and custom fields, of which only the catalogue knows the passwords.
@@ -66,7 +72,7 @@ def decode(body: bytes, content_type: str | None) -> Tree:
     """Read a request's parameters: names in lower case, values without outer white space, JSON's null left out.
 
     Raises:
-        Rejected: `malformed`, with the reason.
+        Rejected: `malformed`, with the reason; `too_many_items`, for what has more values than an order can need.
     """
     body = body.strip()
     if not body:
@@ -75,6 +81,10 @@ def decode(body: bytes, content_type: str | None) -> Tree:
         return _tree(body, content_type)
     except Unreadable as why:
         raise Rejected(rejections.malformed(str(why))) from None
+
+
+def _too_many_values() -> Rejected:
+    return Rejected(rejections.too_many_values(VALUES_MAX))
 
 
 def _tree(body: bytes, content_type: str | None) -> Tree:
@@ -163,9 +173,14 @@ def _named(pairs: Iterable[tuple[str, Written]], value_of: Callable[[Written, Tr
     None is absent.
     """
     named: dict[str, Value] = {}
+    brackets = 0
     for written, given in pairs:
         name, bracket, keys = written.partition("[")
         is_element = bracket and "]" in keys
+        if is_element:
+            brackets += 1 + keys.count("[")
+            if brackets > BRACKETS_MAX:
+                raise Unreadable(f"its names have more than {BRACKETS_MAX} brackets")
         name = (name if is_element else written).strip().lower()
         value = value_of(given, str if name in KEPT_NAMES else str.strip)
         if value is None:
@@ -261,6 +276,8 @@ def _add(array: dict[str, Value], key: str, value: Value) -> None:
 
 def _form(body: bytes) -> Tree:
     """Build PHP's arrays from `name[key]=value` pairs: keys are kept, `[]` takes the next free index."""
+    if body.count(b"&") >= VALUES_MAX:
+        raise _too_many_values()
     text = _text(body)
     try:
         pairs = parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="strict")
@@ -283,10 +300,27 @@ class _Members(list[tuple[str, Any]]):
 
 
 def _json(body: bytes) -> Tree:
+    _check_amount(body)
     members = _json_object(_text(body))
     if members is None:
         raise Unreadable("not a JSON object")
     return _named(((_checked(name), member) for name, member in members), _json_value)
+
+
+def _check_amount(body: bytes) -> None:
+    """See from the bytes that there are not too many values, before anything is built of them.
+
+    Every value of an array but its first is behind a comma. What stands in texts is not counted.
+    """
+    if body.count(b",") >= VALUES_MAX or body.count(b"[") + body.count(b"{") > ARRAYS_MAX:
+        # Each value has two texts at most, its name and itself, and each text two quotes that are not escaped.
+        if body.count(b'"') - body.count(b'\\"') > 4 * VALUES_MAX:
+            raise _too_many_values()
+        body = _JSON_TEXT.sub(b"", body)
+        if body.count(b",") >= VALUES_MAX:
+            raise _too_many_values()
+        if body.count(b"[") + body.count(b"{") > ARRAYS_MAX:
+            raise Unreadable(f"more than {ARRAYS_MAX} arrays")
 
 
 def _json_object(text: str) -> _Members | None:
@@ -339,7 +373,9 @@ def _checked(text: str) -> str:
 
 def _php(body: bytes) -> Tree:
     try:
-        array = php.unserialize(body, levels_max=LEVELS_MAX + 1, entries_max=None)
+        array = php.unserialize(body, levels_max=LEVELS_MAX + 1, entries_max=VALUES_MAX)
+    except php.TooMany:
+        raise _too_many_values() from None
     except php.NotSerialized as error:
         raise Unreadable(f"not a PHP-serialized array: {error}") from None
     return _named(array.items(), _php_value)

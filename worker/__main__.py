@@ -129,12 +129,14 @@ def _asked_for(arguments: Sequence[str], environ: Mapping[str, str]) -> Iterable
 
 def main() -> None:
     """Run a command; what a person did wrong is said in a line, not in a traceback."""
+    app = app_of(_asked_for(sys.argv[1:], os.environ))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on commands end as they think right
     # Commands say themselves, and once, that a server is away. A worker sets up logging of its own.
     logging.getLogger("aio_pika").setLevel(logging.CRITICAL)
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     try:
         with guarded_output():
-            _run(app_of(_asked_for(sys.argv[1:], os.environ)))
+            _run(app)
     except OutputFault as fault:
         forget_output()
         if fault.is_reader_gone:

@@ -1,20 +1,19 @@
 """`/livez`, `/readyz`, `/metrics` on ORDERS_HTTP_PORT. What is counted, and how a worker is, is in metrics.py.
 
-Served by a thread: an event loop that is stuck could not tell so itself.
+Served by a thread with a loop of its own: one that is stuck could not tell so itself. Whoever connects and is silent
+costs no thread, and gives way to who comes later.
 """
 
-import sys
+import asyncio
+import socket
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from socket import socket
-from socketserver import TCPServer, ThreadingMixIn
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from urllib.parse import unquote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-import structlog
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from worker.metrics import Condition
@@ -22,11 +21,11 @@ from worker.metrics import Condition
 # Longer than any honest work between two turns: reading a large catalogue takes a second or two.
 LIVE_SECONDS_MAX = 10.0
 REQUEST_SECONDS_MAX = 5.0  # for a client to send its request, and to take the answer
-STOP_SECONDS = 0.1  # after so long at most the thread sees that it is to end
-REQUESTS_AT_ONCE_MAX = 16  # probes and scrapers are a handful; each request has a thread
+STOP_SECONDS_MAX = 1.0  # for the thread to end
+CONNECTIONS_MAX = 64  # probes and scrapers are a handful, and take milliseconds
+HEAD_BYTES_MAX = 16 * 1024  # of a request
+END_OF_HEAD = b"\r\n\r\n"
 METHODS = ("GET", "HEAD")
-
-log = structlog.get_logger()
 
 
 def why_not_live(now: Condition) -> str | None:
@@ -52,7 +51,7 @@ def application(registry: CollectorRegistry, condition: Callable[[], Condition])
     """Make the WSGI application of the three endpoints."""
     pages: dict[str, Page] = {
         "/livez": lambda _: _probe(why_not_live(condition())),
-        "/readyz": lambda _: _probe(why_not_ready(condition())),
+        "/readyz": lambda _: _ready(condition()),
         "/metrics": _captured(make_wsgi_app(registry)),
     }
 
@@ -71,6 +70,10 @@ def application(registry: CollectorRegistry, condition: Callable[[], Condition])
     return answer
 
 
+def _ready(now: Condition) -> tuple[str, list[tuple[str, str]], bytes]:
+    return _probe(why_not_live(now) or why_not_ready(now))  # nobody is ready who is not live
+
+
 def _probe(why_not: str | None) -> tuple[str, list[tuple[str, str]], bytes]:
     return _text("503 Service Unavailable", why_not) if why_not else _text("200 OK", "ok")
 
@@ -83,72 +86,90 @@ def _text(status: str, line: str) -> tuple[str, list[tuple[str, str]], bytes]:
 
 def _captured(app: WSGIApplication) -> Page:
     """Take the answer of another application, which is to see a GET: prometheus_client's knows no HEAD."""
-
-    def page(environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
-            started.append((status, headers))
-            return lambda _: None  # a way of writing that nobody uses
-
-        body = b"".join(app({**environ, "REQUEST_METHOD": "GET"}, start))
-        [(status, headers)] = started
-        return status, headers, body
-
-    return page
+    return lambda environ: _asked(app, {**environ, "REQUEST_METHOD": "GET"})
 
 
-class Server(ThreadingMixIn, WSGIServer):
+def _asked(app: WSGIApplication, environ: WSGIEnvironment) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Ask an application, and take its answer whole."""
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
+        started.append((status, headers))
+        return lambda _: None  # a way of writing that nobody uses
+
+    body = b"".join(app(environ, start))
+    [(status, headers)] = started
+    return status, headers, body
+
+
+class Server:
     """Listens from the moment it is made, and answers while `running`.
 
-    Raises OSError when the port cannot be had.
+    Raises OSError when the port or the address cannot be had.
     """
 
-    daemon_threads = True  # an answer that a client is slow to take does not keep the worker from ending
-    block_on_close = False
-    request_queue_size = REQUESTS_AT_ONCE_MAX
-
-    def __init__(self, port: int, app: WSGIApplication) -> None:
-        self._places = threading.BoundedSemaphore(REQUESTS_AT_ONCE_MAX)
-        super().__init__(("0.0.0.0", port), _Handler)  # noqa: S104  # probes come from outside of the container
-        self.set_app(app)
+    def __init__(self, address: str, port: int, app: WSGIApplication) -> None:
+        self._app = app
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._socket = socket.create_server((address, port), family=family, backlog=CONNECTIONS_MAX)
+        self._open: OrderedDict[asyncio.StreamWriter, None] = OrderedDict()  # the oldest first
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Answer requests in threads."""
-        thread = threading.Thread(target=self.serve_forever, args=(STOP_SECONDS,), name="health", daemon=True)
+        """Answer requests in a thread."""
+        loop = asyncio.new_event_loop()  # not uvloop's, which is the worker's
+        over = asyncio.Event()
+        thread = threading.Thread(target=self._run, args=(loop, over), name="health", daemon=True)
         thread.start()
         try:
             yield
         finally:
-            self.shutdown()
-            self.server_close()
+            loop.call_soon_threadsafe(over.set)
+            thread.join(STOP_SECONDS_MAX)
 
-    def server_bind(self) -> None:
-        # Not HTTPServer's: it asks the name service for our name, which may take half a minute.
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = "", self.server_address[1]
-        self.setup_environ()
+    def _run(self, loop: asyncio.AbstractEventLoop, over: asyncio.Event) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(self._serve(over))
 
-    def process_request(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+    async def _serve(self, over: asyncio.Event) -> None:
+        server = await asyncio.start_server(self._connected, sock=self._socket, limit=HEAD_BYTES_MAX)
+        async with server:
+            await over.wait()
 
-    def process_request_thread(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request. Whoever has been here longest without an end gives way to who comes."""
+        self._open[writer] = None
+        if len(self._open) > CONNECTIONS_MAX:
+            oldest, _ = self._open.popitem(last=False)
+            oldest.transport.abort()
+        writer.transport.set_write_buffer_limits(0)  # to wait until all of the answer is taken
         try:
-            super().process_request_thread(request, client_address)
+            async with asyncio.timeout(REQUEST_SECONDS_MAX):
+                writer.write(_answer(await reader.readuntil(END_OF_HEAD), self._app))
+                await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            # It left, or sent nothing in time, or no request: nothing that a worker could mend. Not a line in the log
+            # for each, for whoever can connect could fill it.
+            writer.transport.abort()
         finally:
-            self._places.release()
-
-    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002  # the base's signature
-        # A client that left, or sent nothing in time: nothing that a worker could mend.
-        log.warning("health.request_failed", fault=type(sys.exception()).__name__)
+            self._open.pop(writer, None)
+            writer.close()
 
 
-class _Handler(WSGIRequestHandler):
-    timeout = REQUEST_SECONDS_MAX
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  # the base's name
-        """Write no line for every probe."""
+def _answer(head: bytes, app: WSGIApplication) -> bytes:
+    """Answer the head of a request as HTTP has it."""
+    line, *fields = head.decode("latin-1").split("\r\n")
+    method, _, rest = line.partition(" ")
+    target, _, version = rest.partition(" ")
+    if not version.startswith("HTTP/1."):
+        status, headers, body = _text("400 Bad Request", "no request of HTTP/1")
+        headers.append(("Content-Length", str(len(body))))
+    else:
+        path, _, query = target.partition("?")
+        environ = {"REQUEST_METHOD": method, "PATH_INFO": unquote(path, "latin-1"), "QUERY_STRING": query}
+        for field in fields:
+            name, _, value = field.partition(":")
+            environ[f"HTTP_{name.strip().upper().replace('-', '_')}"] = value.strip()
+        status, headers, body = _asked(app, environ)
+    told = "".join(f"{name}: {value}\r\n" for name, value in [*headers, ("Connection", "close")])
+    return f"HTTP/1.1 {status}\r\n{told}\r\n".encode("latin-1") + body

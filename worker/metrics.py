@@ -88,6 +88,9 @@ _unsent = Gauge(
 _replies_refused = Counter(
     "orders_replies_refused_total", "Replies that were asked to go where ORDERS_REPLY_QUEUES lets none"
 )
+_log_lines_dropped = Counter(
+    "orders_log_lines_dropped_total", "Log lines that could not be written: disk full, reader gone, or nobody reads"
+)
 _dead_letters = Gauge("orders_dead_letters", "Messages in the queue orders.dead", multiprocess_mode="livemostrecent")
 _dead_letters_waiting = Gauge(
     "orders_dead_letters_waiting_seconds",
@@ -178,6 +181,10 @@ def unpublished(count: int, oldest_seconds: float, kept: Sequence[Summary]) -> N
 
 def reply_refused() -> None:
     _replies_refused.inc()
+
+
+def log_line_dropped() -> None:
+    _log_lines_dropped.inc()
 
 
 def dead_letters(count: int) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     tax: Tax | None = None
     nameservers: Annotated[Nameservers | None, NoDecode] = None
     http_port: Annotated[int | None, Field(ge=1, le=65_535)] = None  # health and metrics; none: not served
+    http_address: str = "0.0.0.0"  # noqa: S104  # probes come from outside of the container
     log_format: Literal["json", "console"] = "json"
 
     @field_validator("secret_keys", "nameservers", mode="before")
@@ -108,6 +110,14 @@ class Settings(BaseSettings):
     @classmethod
     def _no_management_is_not_set(cls, written: object) -> object:
         return written or None
+
+    @field_validator("http_address")
+    @classmethod
+    def _address_is_one(cls, address: str) -> str:
+        try:
+            return str(ipaddress.ip_address(address))
+        except ValueError:
+            raise ValueError("it is an IP address such as 127.0.0.1, or ::1; 0.0.0.0 is every one of IPv4") from None
 
     @field_validator("amqp_url", "postgres_url", "management_url")
     @classmethod

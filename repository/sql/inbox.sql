@@ -70,7 +70,8 @@ LIMIT 1
 
 -- name: sweep
 -- Take answers that nobody can publish any more, because their request is gone. Whoever takes one has it for a while.
--- $1 age in seconds from which on this is so, $2 how many at most
+-- $1 age in seconds from which on this is so, $2 how many at most. A time so far ahead is of before the clock was set
+-- back: nobody knows how old that is, and the same event twice is better than none.
 UPDATE answers
 SET swept_at = now()
 WHERE request_id IN (
@@ -78,8 +79,11 @@ WHERE request_id IN (
     FROM answers
     WHERE
         published_at IS NULL
-        AND answered_at < now() - make_interval(secs => $1)
-        AND (swept_at IS NULL OR swept_at < now() - make_interval(secs => $1))
+        AND answered_at NOT BETWEEN now() - make_interval(secs => $1) AND now() + make_interval(secs => $1)
+        AND (
+            swept_at IS NULL
+            OR swept_at NOT BETWEEN now() - make_interval(secs => $1) AND now() + make_interval(secs => $1)
+        )
     ORDER BY answered_at
     LIMIT $2
     FOR UPDATE SKIP LOCKED
@@ -87,6 +91,7 @@ WHERE request_id IN (
 RETURNING request_id, outcome, replays, reply::text AS reply, events, answered_at, false AS is_published
 
 -- name: unpublished
-SELECT count(*) AS count, coalesce(extract(epoch FROM now() - min(answered_at)), 0) AS oldest_seconds
+-- An answer of the future is of before the clock was set back: its age is not known, and none is negative.
+SELECT count(*) AS count, greatest(extract(epoch FROM now() - min(answered_at)), 0) AS oldest_seconds
 FROM answers
 WHERE published_at IS NULL

@@ -17,6 +17,7 @@ WHERE id = ANY ($1::text[])
 
 -- name: take_due
 -- Of each destination the oldest message, if its time has come: after $1 seconds, twice as long after each try, $2 at most.
+-- What was tried further ahead than that was tried before the clock was set back, and its time has come too.
 -- Whoever takes one has it: where two take the same, the second sees that it was tried meanwhile.
 WITH RECURSIVE destinations (kind, destination) AS (
     (SELECT kind, destination FROM unsent ORDER BY kind, destination LIMIT 1)
@@ -41,7 +42,9 @@ oldest AS (
         ORDER BY since, id
         LIMIT 1
     ) AS first
-    WHERE coalesce(tried_at, since) + make_interval(secs => least($1 * 2 ^ least(tries, 20), $2)) <= now()
+    WHERE
+        coalesce(tried_at, since) + make_interval(secs => least($1 * 2 ^ least(tries, 20), $2)) <= now()
+        OR coalesce(tried_at, since) > now() + make_interval(secs => $2)
 )
 UPDATE unsent
 SET tries = unsent.tries + 1, tried_at = now()
@@ -60,7 +63,10 @@ WHERE id IN (
     WHERE
         kind = $1
         AND destination = $2
-        AND (tried_at IS NULL OR tried_at < now() - make_interval(secs => $4))
+        AND (
+            tried_at IS NULL
+            OR tried_at NOT BETWEEN now() - make_interval(secs => $4) AND now() + make_interval(secs => $4)
+        )
     ORDER BY since, id
     LIMIT $3
     FOR UPDATE SKIP LOCKED
@@ -68,7 +74,7 @@ WHERE id IN (
 RETURNING id, kind, destination, body, since
 
 -- name: summary
-SELECT kind, destination, count(*) AS count, extract(epoch FROM now() - min(since)) AS oldest_seconds
+SELECT kind, destination, count(*) AS count, greatest(extract(epoch FROM now() - min(since)), 0) AS oldest_seconds
 FROM unsent
 GROUP BY kind, destination
 ORDER BY kind, destination

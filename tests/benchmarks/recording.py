@@ -23,7 +23,7 @@ from worker import __main__ as program
 from worker.broker.messages import Delivery, Outgoing
 from worker.broker.outlet import Outlet, Untaken
 from worker.pipeline import session
-from worker.pipeline.carry_out import carry_out
+from worker.pipeline.carry_out import Unverified, carry_out
 from worker.pipeline.context import Context
 from worker.pipeline.outcomes import Outcome
 
@@ -69,11 +69,11 @@ def _ready(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return (*map(_to_json, tables), request_ids, outcomes, replays, replies, events)
 
 
-async def _carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
+async def _carry_out(batch: Sequence[Delivery], context: Context, unverified: Unverified) -> list[Outcome]:
     recorded = Batch(len(batch))
     _batches.append(recorded)
     _batch.set(recorded)
-    ended = await carry_out(batch, context)
+    ended = await carry_out(batch, context, unverified)
     recorded.request_ids = [outcome.mark[0] for outcome in ended if outcome.mark]
     return ended
 

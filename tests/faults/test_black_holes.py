@@ -225,3 +225,25 @@ async def test_a_hole_that_swallows_direct_replies_costs_the_replies_and_nothing
                 await asyncio.sleep(POLL_SECONDS)
         assert await asyncio.to_thread(place.worker.stop) == 0  # meanwhile the proxy goes on
         assert await shop.waiting() == 0
+
+
+STOPS_SECONDS_MAX = 20.0  # two heartbeats, as the hasty worker has them, and what a busy machine adds
+
+
+@pytest.mark.parametrize("drain_seconds", ["0.5", "25"])
+async def test_a_worker_with_nothing_in_hand_stops_in_order_though_the_broker_is_silent(
+    shop: Shop, drain_seconds: str
+) -> None:
+    async with places(shop, 1, HASTY, ORDERS_DRAIN_SECONDS=drain_seconds) as [place]:
+        asked = await shop.publish({"clientid": 1, "pid": 7, "paymentmethod": "paypal"})
+        await shop.reply(asked)
+        await until(lambda: place.has_told("order.placed"), 20)
+        place.broker.swallow()
+
+        place.worker.process.terminate()
+        status = await asyncio.to_thread(place.worker.process.wait, STOPS_SECONDS_MAX)
+        await place.mend()
+
+    assert status == 0
+    assert place.has_told("worker.stopped")
+    check_words(place.worker)

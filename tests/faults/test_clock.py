@@ -3,10 +3,12 @@
 import asyncio
 import json
 import random
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from repository import inbox, unsent
 from schemas import topology
 from tests.faults.load import Storefront
 from tests.faults.oracle import Oracle
@@ -127,3 +129,34 @@ async def test_events_of_refusals_at_the_edge_have_the_time_of_the_database(shop
     [rejected] = await shop.until_events(asked.message_id or "", "order.rejected")
 
     assert agrees(json.loads(rejected.raw)["time"])
+
+
+async def test_what_was_left_before_the_databases_clock_was_set_back_is_published_all_the_same(shop: Shop) -> None:
+    """To set times ahead is to set the clock back."""
+    dying = await shop.start_worker("tests.faults.killing_worker", "after commit")
+    left = await shop.publish(ORDER)
+    await asyncio.to_thread(dying.process.wait, SECONDS_MAX)
+    async with asyncio.timeout(SECONDS_MAX):
+        while not await shop.waiting(topology.REQUESTS):
+            await asyncio.sleep(0.02)
+    await shop.purge(topology.REQUESTS)
+    await shop.database.execute("UPDATE answers SET answered_at = now() + interval '1 hour'")
+    kept = {"id": str(uuid.uuid4()), "type": "order.added", "data": {"request_id": "kept"}}
+    await shop.database.execute(
+        "INSERT INTO unsent (id, kind, destination, body, since) "
+        "VALUES ($1, 'event', 'order.added', $2, now() + interval '1 hour')",
+        kept["id"],
+        json.dumps(kept).encode(),
+    )
+    async with shop.database.acquire() as connection:
+        ages = [
+            (await inbox.unpublished(connection))[1],
+            *(one.oldest_seconds for one in await unsent.summary(connection)),
+        ]
+
+    worker = await shop.start_worker()
+
+    assert ages == [0, 0]
+    assert await shop.until_events(left.message_id or "", "order.added")
+    assert await shop.until_events("kept", "order.added")
+    assert worker.stop() == 0

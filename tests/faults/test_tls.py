@@ -3,7 +3,10 @@
 import asyncio
 import json
 import shutil
+import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +20,7 @@ from schemas import catalog_file, topology
 from tests.faults.tls_servers import (
     ADDRESS,
     Authority,
+    Certificate,
     TlsPostgres,
     TlsRabbitMQ,
     postgres_without_tls,
@@ -25,6 +29,7 @@ from tests.faults.tls_servers import (
 from tests.integration.test_operator_commands import Ended, run
 from tests.shop import SECONDS_MAX, SECRET_KEY, Shop, make_vhost, vhost_of
 from worker.broker.connection import BROKER_FAULTS, Untrusted, connect
+from worker.operations import checks
 from worker.operations.checks import Role, ways
 from worker.operations.findings import Level
 from worker.settings import Settings, SettingsError
@@ -187,6 +192,53 @@ async def test_a_database_of_another_name_is_not_migrated(postgres_url: str) -> 
 # ---------------------------------------------------------------- what a person is told
 
 
+@asynccontextmanager
+async def shaking_hands(certificate: Certificate) -> AsyncIterator[tuple[int, int]]:
+    """Listen as both servers do, as far as their certificate: a client of Postgres asks for TLS first."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate.cert, certificate.key)
+
+    async def shake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ssl.SSLError, ConnectionError):
+            if len(await reader.read(8)) == 8:
+                writer.write(b"S")
+            await writer.start_tls(context)
+        writer.close()
+
+    with_tls = await asyncio.start_server(lambda _, writer: writer.close(), "localhost", 0, ssl=context)
+    asked_for = await asyncio.start_server(shake, "localhost", 0)
+    async with with_tls, asked_for:
+        yield with_tls.sockets[0].getsockname()[1], asked_for.sockets[0].getsockname()[1]
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("from_now", "words"),
+    [
+        ((-2 * DAY, -DAY), "certificate has expired; fix: renew the server's certificate"),
+        ((DAY, 2 * DAY), "certificate is not yet valid; fix: this machine's clock"),
+    ],
+)
+async def test_a_certificate_whose_time_is_over_or_has_not_come_is_told_as_that(
+    authority: Authority, from_now: tuple[timedelta, timedelta], words: str
+) -> None:
+    certificate = authority.certify("untimely", "localhost", from_now=from_now)
+
+    async with shaking_hands(certificate) as (amqps, postgres):
+        with pytest.raises(Untrusted) as by_broker:
+            async with connect(f"amqps://localhost:{amqps}/?cafile={authority.file}", "orders tests"):
+                raise AssertionError("it is trusted")
+        with pytest.raises(Refused) as by_database:
+            await ask_postgres(
+                f"postgresql://orders@localhost:{postgres}/orders?sslmode=verify-full&sslrootcert={authority.file}"
+            )
+
+    for told in (str(by_broker.value), str(by_database.value)):
+        assert f"its certificate is not accepted: {words}" in told
+
+
 async def test_a_worker_ends_with_a_sentence_when_a_server_is_not_trusted(
     postgres_url: str, amqps_url: str, stranger: Authority
 ) -> None:
@@ -290,3 +342,23 @@ def test_the_doctor_warns_of_a_way_that_is_not_safe(amqp_url: str, postgres_url:
 
     assert {finding.check for finding in findings} == warnings
     assert all(finding.level is Level.WARNING for finding in findings)
+
+
+@pytest.mark.parametrize(("days", "warnings"), [(31, 0), (29, 2), (1, 2)])
+async def test_doctor_warns_thirty_days_before_a_certificate_ends(
+    authority: Authority, days: int, warnings: int
+) -> None:
+    certificate = authority.certify("ending", "localhost", from_now=(-DAY, days * DAY + DAY / 2))
+
+    async with shaking_hands(certificate) as (amqps, postgres):
+        found = [
+            finding
+            for check, url in (
+                ("RabbitMQ", f"amqps://me:secret@localhost:{amqps}/"),
+                ("Postgres", f"postgresql://me:secret@localhost:{postgres}/orders"),
+            )
+            async for finding in checks._certificates(check, [url])  # noqa: SLF001  # a part of doctor
+        ]
+
+    assert len(found) == warnings
+    assert all(finding.level is Level.WARNING and f"in {days} days" in finding.says for finding in found)

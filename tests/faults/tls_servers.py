@@ -30,7 +30,7 @@ from deploy.local.rabbitmq import RabbitMQ
 
 NAME = "localhost"  # the one that the servers' certificate has
 ADDRESS = "127.0.0.1"  # the one that it lacks
-VALID = timedelta(days=1)  # before now and after
+VALID = timedelta(days=90)  # longer than what doctor warns of
 
 
 # ---------------------------------------------------------------- certificates
@@ -55,11 +55,14 @@ class Authority:
         constraints = x509.BasicConstraints(ca=True, path_length=0)
         self._sign(self.file, _certificate(self._name, self._key).add_extension(constraints, critical=True))
 
-    def certify(self, name: str, *hosts: str) -> Certificate:
-        """Make the certificate of a server that is reached as `hosts`, or without any, of a client."""
+    def certify(self, name: str, *hosts: str, from_now: tuple[timedelta, timedelta] | None = None) -> Certificate:
+        """Make the certificate of a server that is reached as `hosts`, or without any, of a client.
+
+        It is valid now, or from and until then.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         made = Certificate(self._folder / f"{name}.crt", self._folder / f"{name}.key")
-        builder = _certificate(_named(name), key)
+        builder = _certificate(_named(name), key, *(from_now or (-VALID, VALID)))
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName(map(_host, hosts)), critical=False)
         self._sign(made.cert, builder)
@@ -83,15 +86,17 @@ def _host(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _certificate(subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name, key: ec.EllipticCurvePrivateKey, begins: timedelta = -VALID, ends: timedelta = VALID
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - VALID)
-        .not_valid_after(now + VALID)
+        .not_valid_before(now + begins)
+        .not_valid_after(now + ends)
     )
 
 

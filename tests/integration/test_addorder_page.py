@@ -151,6 +151,7 @@ CAUSES: dict[str, str | dict[str, Any]] = {
     "clientip: must be an IPv4 or IPv6 address such as 192.0.2.7": "pid=7&clientip=192.0.2.7:80",
     "responsetype: must be json, xml or nvp": "pid=7&responsetype=yaml",
     "idnlanguage[0]: must be at most 255 characters": f"pid=7&idnlanguage={LONG}",
+    "It has more than 20000 values, which no order needs: split it": "pid=7" + "&x=" * 20_000,
     "addons[0]: must have at most 1000 members": f"pid=7&addons={',' * 1_000}",
     "customfields[0]: must be a map, or base64 of one: of a PHP-serialized array or a JSON object": "pid=7"
     "&customfields=Google",

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -236,3 +236,61 @@ async def test_the_port_may_be_named_in_the_env_file(shop: Shop, tmp_path: Path)
         status = await asyncio.to_thread(worker.stop)
 
     assert status == 0
+
+
+SILENT = 200  # connections on which nothing comes
+PROBES = 60
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+async def test_two_hundred_silent_connections_fail_no_probe(shop: Shop, processes: str) -> None:
+    async with working(shop, "--processes", processes) as (worker, endpoints):
+        with ExitStack() as silent:
+            for number in range(SILENT):
+                connection = silent.enter_context(socket.create_connection(("127.0.0.1", endpoints.port)))
+                if number % 2:
+                    connection.sendall(b"GET /livez HTTP/1.1\r\n")  # and no more
+            probes = [endpoints.get(path) for _ in range(PROBES) for path in ("/livez", "/readyz")]
+            samples = endpoints.samples()
+            open_files = len(list(Path(f"/proc/{worker.process.pid}/fd").iterdir()))
+
+    assert probes == [(200, "ok\n")] * 2 * PROBES
+    assert samples[("orders_consuming",)] == 1
+    assert open_files < SILENT
+
+
+async def test_what_is_no_request_is_refused_and_ends_nothing(shop: Shop) -> None:
+    async with working(shop) as (worker, endpoints):
+        for junk in (b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET /livez\r\n\r\n", b"x" * 100_000, b"\r\n\r\n"):
+            with socket.create_connection(("127.0.0.1", endpoints.port), timeout=SECONDS_MAX) as connection:
+                connection.sendall(junk)
+                with suppress(ConnectionError):
+                    assert b" 200 " not in connection.recv(1_000)
+        assert endpoints.get("/livez?from=probe") == (200, "ok\n")
+
+    assert "Traceback" not in worker.words
+
+
+async def test_the_address_to_listen_on_may_be_chosen(shop: Shop) -> None:
+    async with working(shop, ORDERS_HTTP_ADDRESS="127.0.0.1") as (_, endpoints):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.2", endpoints.port))
+    async with working(shop) as (_, endpoints):
+        socket.create_connection(("127.0.0.2", endpoints.port)).close()
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        ("192.0.2.1", 1, "cannot listen on the address 192.0.2.1, which ORDERS_HTTP_ADDRESS names: Cannot assign"),
+        ("everywhere", 2, "ORDERS_HTTP_ADDRESS: it is an IP address such as 127.0.0.1"),
+    ],
+)
+async def test_an_address_that_cannot_be_had_is_said_in_a_line(
+    shop: Shop, address: str, status: int, sentence: str
+) -> None:
+    worker = await shop.spawn_worker(ORDERS_HTTP_PORT=str(free_port(1)), ORDERS_HTTP_ADDRESS=address)
+
+    assert await asyncio.to_thread(worker.process.wait, SECONDS_MAX) == status
+    assert sentence in worker.words
+    assert "Traceback" not in worker.words

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import aio_pika
 import pytest
 from aio_pika import Message
+from pamqp.common import FieldTable
 
 from deploy.local.servers import Servers
 from schemas import topology
@@ -142,6 +143,48 @@ async def test_what_expired_is_told_as_that_with_its_time_and_is_found_by_it(sho
     assert [letter["message_id"] for letter in found] == ["late"]
     assert "expired: its caller set an expiration, and no worker took it in time" in " ".join(screen.stdout.split())
     assert "1 of them expired: its caller may have given up; a replay places it all the same" in dry.stderr
+
+
+async def test_what_expired_has_the_time_of_its_death_no_event_and_a_replay_places_it(shop: Shop) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    await expired(shop, "late")
+    worker = await shop.start_worker()
+
+    [letter] = await told(shop, "dead", "list")
+    [group] = await told(shop, "dead", "groups")
+    after = await told(shop, "dead", "list", "--since", (before + timedelta(hours=1)).isoformat())
+    died_at = datetime.fromisoformat(letter["died_at"])
+    heard = list(shop.events)
+    replayed = await orders(shop, "dead", "replay", "late", "--no-dry-run")
+
+    assert before <= died_at <= datetime.now(UTC)
+    assert (group["reason"], group["count"], after, heard) == ("expired", 1, [], [])
+    assert replayed.returncode == 0, replayed.stderr
+    assert {event.type for event in await shop.until_events("late", "order.added")} >= {"order.added"}
+    assert await told(shop, "dead", "list") == []
+    assert worker.stop() == 0
+
+
+async def test_what_a_limit_dropped_is_told_as_that_with_its_time(shop: Shop) -> None:
+    """Ours refuse what is too much, unless an older declaration or another broker's copy of them does not."""
+    died_at = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    death: FieldTable = {
+        "reason": "maxlen",
+        "queue": "orders.requests",
+        "time": died_at,
+        "count": 1,
+        "exchange": "orders",
+    }
+    async with connect(shop.logins.administrator, "orders tests") as connection, connection.channel() as channel:
+        message = Message(b"{}", message_id="dropped", headers={"x-death": [death], "x-orders-died-at": "2020-01-01"})
+        await channel.default_exchange.publish(message, topology.DEAD)
+
+    [letter] = await told(shop, "dead", "list", "--since", "2026-11-23", "--until", "2026-11-23", "--reason", "maxlen")
+    later = await told(shop, "dead", "list", "--since", "2026-11-24")
+    screen = await orders(shop, "dead", "show", "dropped")
+
+    assert (letter["message_id"], datetime.fromisoformat(letter["died_at"]), later) == ("dropped", died_at, [])
+    assert "maxlen: the broker had no room for it, by a limit that is not ours" in " ".join(screen.stdout.split())
 
 
 # ---------------------------------------------------------------- alike, and not the same

@@ -19,6 +19,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelAccessRefused, ConnectionNotAllowed
 from pamqp.commands import Basic
 
+from repository.database import MENDS_OF_TIMES
 from worker.broker import workarounds
 from worker.broker.addresses import nodes_of
 from worker.broker.headers import DELIVERY_COUNT, trail_of
@@ -118,7 +119,9 @@ def _told(error: OSError, url: str) -> OSError | None:
 def _told_of_tls(error: OSError) -> OSError | None:
     match error.__cause__:
         case ssl.SSLCertVerificationError() as fault:
-            mend = "let cafile in the URL name its authority, and the URL the host that it is for"
+            mend = MENDS_OF_TIMES.get(fault.verify_code) or (
+                "let cafile in the URL name its authority, and the URL the host that it is for"
+            )
             return Untrusted(f"its certificate is not accepted: {fault.verify_message}; fix: {mend}")
         case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
             return Untrusted("this port does not speak TLS; fix: its TLS port, or a URL that begins with amqp://")

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
@@ -16,7 +16,8 @@ from repository.processes import Kind
 from worker import logs, metrics
 from worker.bindings import watched
 from worker.broker.management import Management
-from worker.commands import fail, needed, person
+from worker.commands import fail, needed, out, person
+from worker.commands.output import OutputFault, forget_output
 from worker.intake.authentication import Authenticator
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
@@ -25,7 +26,16 @@ from worker.pipeline.consumer import Consumer
 from worker.pipeline.context import Context
 from worker.pipeline.session import BATCHES_IN_FLIGHT
 from worker.presence import identity_of, telling
-from worker.process import ProcessError, gathered, heartbeat, serving, spare_the_collector, stop_signal, supervise
+from worker.process import (
+    ProcessError,
+    gathered,
+    have_files,
+    heartbeat,
+    serving,
+    spare_the_collector,
+    stop_signal,
+    supervise,
+)
 from worker.settings import Settings
 
 log = structlog.get_logger()
@@ -40,32 +50,51 @@ def work(
     With ORDERS_HTTP_PORT it answers there, for all processes: /livez, /readyz, and /metrics for Prometheus.
     """
     settings = Settings.read()
-    logs.configure(settings.log_format)
     needed(settings, "amqp_url", "postgres_url", "secret_keys")
     try:
-        status = _run_several(processes, settings) if processes > 1 else _run_one(settings, supervised=supervised)
+        status = _run(settings, processes, supervised=supervised)
     except ProcessError as error:
         fail(str(error))
+    except logs.LogFault as fault:
+        _fail_without_a_log(fault)
     sys.exit(status)
 
 
+def _run(settings: Settings, processes: int, *, supervised: bool) -> int:
+    have_files()
+    lines = logs.configure(settings.log_format)
+    if processes > 1:
+        return _run_several(processes, settings)
+    return _run_one(settings, lines, supervised=supervised)
+
+
+def _fail_without_a_log(fault: logs.LogFault) -> NoReturn:
+    """Say on standard output why there is no log, for that is what is left."""
+    try:
+        out.print(f"[red]error:[/] the log cannot be written: {fault}; nothing was consumed")
+    except OutputFault:
+        forget_output()
+    sys.exit(1)
+
+
 def _run_several(processes: int, settings: Settings) -> int:
-    with gathered(processes) as team, serving(settings.http_port, team.registry, team.condition):
-        return uvloop.run(supervise(processes, team))
+    with gathered(processes) as team, serving(settings, team.registry, team.condition):
+        return uvloop.run(supervise(processes, team, settings.drain_seconds))
 
 
-def _run_one(settings: Settings, *, supervised: bool) -> int:
-    # Not by taking the variable out of the environment: the port may be written in ORDERS_ENV_FILE.
-    port = None if supervised else settings.http_port
+def _run_one(settings: Settings, lines: logs.Lines, *, supervised: bool) -> int:
     spare_the_collector()
-    with serving(port, REGISTRY, metrics.condition), postgres_in_words(), rabbitmq_in_words():
+    # Not by taking the variable out of the environment: the port may be written in ORDERS_ENV_FILE.
+    served = settings.model_copy(update={"http_port": None}) if supervised else settings
+    with serving(served, REGISTRY, metrics.condition), postgres_in_words(), rabbitmq_in_words():
+        log.info("worker.started", **settings.shown())
+        lines.check()  # before anything is consumed: nobody would know what becomes of it
         uvloop.run(consume(settings, supervisor=os.getppid() if supervised else None))
     return 0
 
 
 async def consume(settings: Settings, supervisor: int | None = None) -> None:
     """Run one worker in this process. With the pid of a supervisor it ends when that is gone."""
-    log.info("worker.started", **settings.shown())
     stopping = stop_signal()
     async with (
         heartbeat(stopping, supervisor),

@@ -1,12 +1,11 @@
 """Who may ask: External callers by credential, Internal ones by the publisher RabbitMQ vouches for (addorder.md 2)."""
 
 import asyncio
-import time
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
+from functools import partial
 from types import MappingProxyType
 
 from argon2 import PasswordHasher
@@ -15,12 +14,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from schemas import callers
 from schemas.catalog import Catalog, Credential
 from schemas.wire import Tree
+from worker.intake.verifications import Verdict, Verification, Verifications
 from worker.key_ring import KeyRing
 from worker.publishers import Actions
 
-VERIFY_THREADS = 2  # one verification takes about 30 ms and 19 MiB
-REMEMBER_SECONDS = 300
-REMEMBERED_MAX = 10_000
+REMEMBERED_MAX = 10_000  # pairs, of the right ones and of the wrong ones
 
 Asking = tuple[Tree, str | None]  # a request's parameters, and the publisher that RabbitMQ vouches for
 Pair = tuple[str, str]  # identifier and secret
@@ -52,16 +50,26 @@ class Stranger:
     why: str
 
 
-class Verdict(Enum):
-    """What became of a pair that was verified."""
+class _Remembered:
+    """What became of the pairs that were asked for last, by keyed hash."""
 
-    RIGHT = auto()
-    REPLACED = auto()  # right, for as long as the old secret is taken as well
-    WRONG = auto()
+    def __init__(self) -> None:
+        self._verdicts: OrderedDict[bytes, Verdict] = OrderedDict()
+
+    def get(self, proof: bytes) -> Verdict | None:
+        verdict = self._verdicts.get(proof)
+        if verdict is not None:
+            self._verdicts.move_to_end(proof)
+        return verdict
+
+    def note(self, proof: bytes, verdict: Verdict) -> None:
+        self._verdicts[proof] = verdict
+        if len(self._verdicts) > REMEMBERED_MAX:
+            self._verdicts.popitem(last=False)
 
 
 class Authenticator:
-    """Tells who asks, a batch at a time, so that secrets it does not know yet are verified side by side."""
+    """Verifies each pair of identifier and secret once, beside the batches, and remembers what became of it."""
 
     def __init__(
         self, keys: KeyRing, trusted_publishers: Mapping[str, Actions], names: Mapping[str, str] = _NO_NAMES
@@ -73,21 +81,74 @@ class Authenticator:
         self._hasher = PasswordHasher()
         # Verified against when there is no such identifier, so that the time taken does not tell.
         self._nobody = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash("nobody")
-        self._threads = ThreadPoolExecutor(VERIFY_THREADS, thread_name_prefix="argon2")
-        # Keyed hash of a pair → what became of it, and until when that is remembered. Wrong ones are remembered as
-        # well: one storefront with an outdated secret would else cost all others 30 ms a request. Holds as long as the
-        # credentials are these, so that one that is made or revoked counts at once.
-        self._known: dict[bytes, tuple[Verdict, float]] = {}
+        self._verifications = Verifications()
         self._known_by: Mapping[str, Credential] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        # Wrong ones are remembered as well: one storefront with an outdated secret would else be verified with each of
+        # its requests. Apart from the right ones, so that no number of guesses pushes those out. What is remembered
+        # holds as long as the credentials are these, so that one that is made or revoked counts at once.
+        self._right, self._wrong = _Remembered(), _Remembered()
+        self._verifying: dict[bytes, Verification] = {}
+        self._verifications.forget()
 
     async def authenticate(self, asking: Sequence[Asking], catalog: Catalog, now: datetime) -> list[Caller | Stranger]:
-        """Tell who asks the requests of a batch. `now` is the database's: it says whether an old secret is taken."""
-        pairs = [_pair(tree) for tree, _ in asking]
-        verdicts = await self._verdicts({pair for pair in pairs if pair is not None}, catalog, now)
-        return [
-            self._publisher(tree, user_id) if pair is None else _holder(pair, verdicts[pair], catalog, now)
-            for (tree, user_id), pair in zip(asking, pairs, strict=True)
-        ]
+        """Tell who asks, as `identify`, and wait for whatever that takes."""
+        while True:
+            found = self.identify(asking, catalog, now)
+            unknown = [one for one in found if isinstance(one, asyncio.Future)]
+            if not unknown:
+                return [one for one in found if not isinstance(one, asyncio.Future)]
+            await asyncio.wait(unknown)
+            for verification in unknown:
+                verification.result()  # raises what went wrong with it
+
+    def identify(
+        self, asking: Sequence[Asking], catalog: Catalog, now: datetime
+    ) -> list[Caller | Stranger | Verification]:
+        """Tell who asks the requests of a batch; of pairs that are not known yet, what they are waited for by.
+
+        `now` is the database's: it says whether an old secret is taken.
+        """
+        if not self._is_known_by(catalog):
+            self._forget()
+            self._known_by = catalog.credentials
+        return [self._one(tree, user_id, catalog, now) for tree, user_id in asking]
+
+    def _one(
+        self, tree: Tree, user_id: str | None, catalog: Catalog, now: datetime
+    ) -> Caller | Stranger | Verification:
+        pair = _pair(tree)
+        if pair is None:
+            return self._publisher(tree, user_id)
+        proof = self._keys.keyed_hash(*pair)
+        verdict = self._right.get(proof) or self._wrong.get(proof)
+        return (
+            _holder(pair, verdict, catalog, now) if verdict else self._verification(proof, pair, user_id, catalog, now)
+        )
+
+    def _verification(
+        self, proof: bytes, pair: Pair, user_id: str | None, catalog: Catalog, now: datetime
+    ) -> Verification:
+        """Let a pair be verified, once for all who come with it meanwhile."""
+        begun = self._verifying.get(proof)
+        if begun is not None:
+            if begun.done():
+                begun.result()  # raises what went wrong with it
+            return begun
+        identifier = pair[0] if pair[0] in catalog.credentials else None
+        begun = self._verifications.add((user_id, identifier), partial(self._verify, pair, catalog, now))
+        self._verifying[proof] = begun
+        begun.add_done_callback(partial(self._remember, proof))
+        return begun
+
+    def _remember(self, proof: bytes, verification: Verification) -> None:
+        # With other credentials meanwhile, all was forgotten that was begun: it is no verdict by these.
+        if verification.exception() is None and self._verifying.get(proof) is verification:
+            del self._verifying[proof]
+            if verdict := verification.result():
+                (self._wrong if verdict is Verdict.WRONG else self._right).note(proof, verdict)
 
     def _publisher(self, tree: Tree, user_id: str | None) -> Caller | Stranger:
         """Name who publishes, where the body has no credentials, not even a part of them."""
@@ -105,41 +166,15 @@ class Authenticator:
             self._trusted[user_id],
         )
 
-    async def _verdicts(self, pairs: Collection[Pair], catalog: Catalog, now: datetime) -> dict[Pair, Verdict]:
-        """Verify what is not remembered. With an unknown identifier it takes as long, so that time tells nothing."""
-        if not self._is_known_by(catalog):
-            self._known.clear()
-            self._known_by = catalog.credentials
-        proofs = {pair: self._keys.keyed_hash(*pair) for pair in pairs}
-        found = {pair: self._remembered(proof) for pair, proof in proofs.items()}
-        verdicts = {pair: verdict for pair, verdict in found.items() if verdict is not None}
-        unknown = [pair for pair in pairs if pair not in verdicts]
-        # Where any credential has two secrets, whatever comes is verified twice: the time taken tells of none.
-        rounds = max((len(one.secret_hashes(now)) for one in catalog.credentials.values()), default=1) if unknown else 0
-        loop = asyncio.get_running_loop()
-        verifying = (loop.run_in_executor(self._threads, self._verify, pair, catalog, now, rounds) for pair in unknown)
-        for pair, verdict in zip(unknown, await asyncio.gather(*verifying), strict=True):
-            verdicts[pair] = verdict
-            # Another lane may have gone on to other credentials while we waited: then it is no verdict by those.
-            if self._is_known_by(catalog):
-                self._remember(proofs[pair], verdict)
-        return verdicts
-
     def _is_known_by(self, catalog: Catalog) -> bool:
         """Tell whether what is remembered was verified against these credentials, whatever else was loaded since."""
         return catalog.credentials is self._known_by or catalog.credentials == self._known_by
 
-    def _remembered(self, proof: bytes) -> Verdict | None:
-        verdict, until = self._known.get(proof, (None, 0.0))
-        return verdict if until > time.monotonic() else None
-
-    def _remember(self, proof: bytes, verdict: Verdict) -> None:
-        if len(self._known) >= REMEMBERED_MAX:
-            self._known.clear()
-        self._known[proof] = (verdict, time.monotonic() + REMEMBER_SECONDS)
-
-    def _verify(self, pair: Pair, catalog: Catalog, now: datetime, rounds: int) -> Verdict:
+    def _verify(self, pair: Pair, catalog: Catalog, now: datetime) -> Verdict:
+        """Verify a pair. With an unknown identifier it takes as long, so that time tells nothing."""
         identifier, secret = pair
+        # Where any credential has two secrets, whatever comes is verified twice: the time taken tells of none.
+        rounds = max((len(one.secret_hashes(now)) for one in catalog.credentials.values()), default=1)
         credential = catalog.credentials.get(identifier)
         hashes = credential.secret_hashes(now) if credential else ()
         matches = [self._is_hash_of(one, secret) for one in (*hashes, *(self._nobody,) * (rounds - len(hashes)))]

@@ -1,8 +1,9 @@
 """From a delivery to a request, or to a rejection that needs no database: the stages before the claim."""
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from worker.actions.asked import Asked
 from worker.actions.parsers import PARSERS, action_of
 from worker.broker.messages import MESSAGE_ID_CHARS_MAX, UNREADABLE, Delivery, is_message_id
 from worker.intake.authentication import Authenticator, Caller, Stranger
+from worker.intake.verifications import Verification
 from worker.key_ring import Fingerprint, KeyRing
 
 # What a content_encoding may say of a body that is not encoded: MIME's words for that, and charsets. Celery's kombu has
@@ -25,7 +27,10 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What can be told of a delivery without the database. Either `asked` or `rejection` is set."""
+    """What can be told of a delivery without the database. Either `asked` or `rejection` is set.
+
+    With a `verification` neither is: who asks is not known before that is done.
+    """
 
     delivery: Delivery
     response_type: ResponseType = ResponseType.JSON
@@ -34,6 +39,7 @@ class Reading:
     asked: Asked | None = None
     fingerprint: Fingerprint | None = None
     rejection: Rejection | None = None
+    verification: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +62,20 @@ class Edge:
     authenticator: Authenticator
     request_bytes_max: int
 
-    async def read(self, batch: Sequence[Delivery], catalog: Catalog, now: datetime) -> list[Reading]:
+    async def read(
+        self, batch: Sequence[Delivery], catalog: Catalog, now: datetime, *, waits: bool = True
+    ) -> list[Reading]:
         """Decode, authenticate and parse; for each delivery the first stage that says no ends it.
 
-        `now` is the database's time.
+        `now` is the database's time. What must be verified first is waited for, or told as its `verification`.
         """
         opened = [self._open(delivery) for delivery in batch]
         asking = [(one.tree, one.publisher) for one in opened if one.rejection is None]
-        who = iter(await self.authenticator.authenticate(asking, catalog, now))
+        who: Iterator[Caller | Stranger | Verification] = iter(
+            await self.authenticator.authenticate(asking, catalog, now)
+            if waits
+            else self.authenticator.identify(asking, catalog, now)
+        )
         return [self._read(one, next(who) if one.rejection is None else None) for one in opened]
 
     def _open(self, delivery: Delivery) -> _Opened:
@@ -75,8 +87,10 @@ class Edge:
             return _Opened(delivery, tree, Rejection.of(rejected.faults))
         return _Opened(delivery, tree)
 
-    def _read(self, opened: _Opened, asking: Caller | Stranger | None) -> Reading:
+    def _read(self, opened: _Opened, asking: Caller | Stranger | Verification | None) -> Reading:
         delivery, tree = opened.delivery, opened.tree
+        if isinstance(asking, asyncio.Future):
+            return Reading(delivery, verification=asking)
         response_type = ResponseType.of(tree.get("responsetype")) or ResponseType.JSON
         unknown = _unknown_names(tree, delivery.came_under)
         if asking is None:

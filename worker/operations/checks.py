@@ -31,6 +31,7 @@ from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
 from worker.operations import bindings, policies
+from worker.operations.certificates import valid_until
 from worker.operations.findings import Finding, Level
 from worker.operations.kept import sentence_of, since
 from worker.operations.servers import words_of
@@ -40,6 +41,7 @@ from worker.shop_settings import overruled
 
 CLOCK_SECONDS_MAX = 5.0  # between this machine and the database; events carry this one's time, orders the database's
 SERVER_SECONDS_MAX = 30.0  # for all that one server is asked; each wait has a bound of its own
+CERTIFICATE_LEFT_MIN = timedelta(days=30)
 LETTERS_MAX = 2_000  # dead letters that are looked at
 UNHEARD_SHOWN_MAX = 10  # publishers whose replies go nowhere: an address may be made up for each request
 ALIKE = 0.8  # of names, by difflib
@@ -131,6 +133,16 @@ def ways(settings: Settings, role: Role) -> Iterator[Finding]:
             yield Finding(check, Level.WARNING, says, fix)
 
 
+async def _certificates(check: str, urls: Sequence[str]) -> AsyncIterator[Finding]:
+    """Warn before a server's certificate ends: from then on nobody comes to it any more."""
+    for url in urls:
+        for place, until in await valid_until(url):
+            left = until - datetime.now(UTC)
+            if left < CERTIFICATE_LEFT_MIN:
+                says = f"the certificate of {place} ends on {until:%Y-%m-%d %H:%M} UTC, in {max(left.days, 0)} days"
+                yield Finding(check, Level.WARNING, says, "Renew it: from then on nobody comes to this server.")
+
+
 def _is_near(host: str) -> bool:
     """Whether a host is this machine, or a neighbour on a network of its own such as compose's: names without a dot."""
     try:
@@ -154,6 +166,8 @@ async def _postgres(settings: Settings, role: Role) -> AsyncIterator[Finding]:
         url = settings.postgres_url.get_secret_value()
         async with asyncio.timeout(SERVER_SECONDS_MAX), Database(url, connections_max=2) as database:
             await database.check_sessions()
+            async for finding in _certificates("Postgres", [url]):
+                yield finding
             async for finding in _database(database, settings):
                 yield finding
             if role is Role.WORKER and settings.secret_keys:
@@ -299,6 +313,7 @@ async def _rabbitmq(settings: Settings, role: Role) -> AsyncIterator[Finding]:
 
 async def _asked(connection: BrokerConnection, settings: Settings, role: Role) -> AsyncIterator[Finding]:
     checks = [
+        _certificates("RabbitMQ", nodes_of(settings.require("amqp_url"))),
         _topology(connection),
         _consumers(connection),
         _publishers(connection, settings),

@@ -30,6 +30,7 @@ from worker import metrics
 from worker.actions.asked import Change, Decided
 from worker.broker.messages import Delivery
 from worker.intake.edge import Reading
+from worker.intake.verifications import Verification
 from worker.pipeline import outcomes
 from worker.pipeline.context import CatalogueMoved, Context
 from worker.pipeline.locks import Locked
@@ -58,11 +59,15 @@ TRY_WAIT_SECONDS_MAX = 1.0
 log = structlog.get_logger()
 
 
-async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
+Unverified = list[tuple[Delivery, Verification]]
+
+
+async def carry_out(batch: Sequence[Delivery], context: Context, unverified: Unverified | None = None) -> list[Outcome]:
     """Bring the deliveries of a batch to their outcomes, in the order of the batch: the first, and as many as fit.
 
     Orders of very many items do not all fit into one transaction; what is left over is for another batch. So is other
-    content under the same key.
+    content under the same key. What must wait until it is known who asks is put into `unverified`, and holds nobody
+    up; where there is no such list, all wait for it.
     What they publish is not sent yet. A passing fault is tried again at once; a batch that fails all the same is
     carried out one by one, so that the one at fault hurts no neighbour; one that fails alone has used up an attempt.
 
@@ -71,7 +76,7 @@ async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome
         DatabaseTrouble: no request would fare better. Likewise.
     """
     try:
-        return await _at_once_again(batch, context)
+        return await _at_once_again(batch, context, unverified)
     except (*AWAY_FAULTS, DatabaseTrouble):
         raise
     except Exception as error:  # where a bug becomes an outcome, and is logged
@@ -80,7 +85,7 @@ async def carry_out(batch: Sequence[Delivery], context: Context) -> list[Outcome
         if isinstance(error, Locked) and len(batch) == 1:
             return [outcomes.locked(Reading(batch[0]), context.now())]
         if len(batch) > 1:
-            return [outcome for delivery in batch for outcome in await carry_out([delivery], context)]
+            return [outcome for delivery in batch for outcome in await carry_out([delivery], context, unverified)]
         async with context.database.connection() as connection:
             return [await _crashed(connection, Reading(batch[0]), error, context.now())]
 
@@ -96,7 +101,7 @@ async def _crashed(connection: Connection, reading: Reading, error: Exception, n
     return outcomes.retried(reading, reason, attempts, now)
 
 
-async def _at_once_again(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
+async def _at_once_again(batch: Sequence[Delivery], context: Context, unverified: Unverified | None) -> list[Outcome]:
     async for attempt in AsyncRetrying(
         retry=retry_if_exception_type(PASSING_FAULTS),
         stop=stop_after_attempt(TRIES_AT_ONCE),
@@ -105,7 +110,7 @@ async def _at_once_again(batch: Sequence[Delivery], context: Context) -> list[Ou
     ):
         with attempt:
             try:
-                return await _carry_out_together(batch, context)
+                return await _carry_out_together(batch, context, unverified)
             except LOCK_FAULTS as error:
                 if context.locks.are_expected:
                     raise Locked from error  # without those that a look could tell: one by one
@@ -114,11 +119,15 @@ async def _at_once_again(batch: Sequence[Delivery], context: Context) -> list[Ou
     raise AssertionError("the retrying above returns or raises")
 
 
-async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
+async def _carry_out_together(
+    batch: Sequence[Delivery], context: Context, unverified: Unverified | None
+) -> list[Outcome]:
     is_contended = False
     for _ in range(ROUNDS_MAX):
         catalog = context.catalog
-        readings = _as_many_as_fit(await context.edge.read(batch, catalog, context.now()), catalog)
+        read = await context.edge.read(batch, catalog, context.now(), waits=unverified is None)
+        wait = [(reading.delivery, reading.verification) for reading in read if reading.verification]
+        readings = _as_many_as_fit([reading for reading in read if not reading.verification], catalog)
         commands, copies = without_copies([command for reading in readings if (command := command_of(reading))])
         try:
             waiting: list[Command] = []
@@ -126,8 +135,10 @@ async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> li
                 commands, waiting = await context.locks.apart(commands, catalog, context.database)
             if commands:
                 settled = await _settle(commands, catalog, context, is_contended=is_contended)
-            else:
+            elif readings:
                 settled = await _settle_nothing(catalog, context)
+            else:
+                settled = {}
         except CatalogueMoved:
             await context.reload()
             continue
@@ -137,6 +148,8 @@ async def _carry_out_together(batch: Sequence[Delivery], context: Context) -> li
         settled |= {one.reading.delivery.tag: outcomes.locked(one.reading, context.now()) for one in waiting}
         settled |= copies.outcomes(settled)
         settled |= _rejected_at_the_edge(readings, context.now())
+        if unverified is not None:
+            unverified += wait
         return [settled[reading.delivery.tag] for reading in readings if reading.delivery.tag in settled]
     raise CatalogueMoved
 

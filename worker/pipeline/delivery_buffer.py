@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
@@ -27,6 +28,8 @@ class DeliveryBuffer:
         self._unacknowledged: deque[int] = deque()  # tags, as they came
         self._apart: set[int] = set()  # tags that the others do not wait for
         self._finished: set[int] = set()
+        self._acknowledging = asyncio.Lock()  # one for several must not overtake one that it covers
+        self._laid_by: dict[int, int] = {}  # tag → bytes, of what waits for something of its own
         self._message_ids = Counter[str]()  # of what is being carried out
         self._news = asyncio.Event()
         self._is_paused = False
@@ -36,6 +39,15 @@ class DeliveryBuffer:
 
     def __len__(self) -> int:
         return len(self._unacknowledged) + len(self._apart)
+
+    @property
+    def laid_by(self) -> int:
+        """How many deliveries wait by themselves."""
+        return len(self._laid_by)
+
+    @property
+    def laid_by_bytes(self) -> int:
+        return sum(self._laid_by.values())
 
     async def put(self, message: DeliveredMessage) -> None:
         """Take a delivery from the broker."""
@@ -53,7 +65,7 @@ class DeliveryBuffer:
         """
         while True:
             batch = [] if self._is_paused else self._pick(most)
-            if batch or (self._is_draining and not self._piles):
+            if batch or (self._is_draining and not (self._piles or self._laid_by)):
                 return batch
             self._news.clear()
             await self._news.wait()
@@ -91,14 +103,39 @@ class DeliveryBuffer:
             self._put_first(deliveries)
             self._news.set()
 
+    def lay_by(self, delivery: Delivery, until: asyncio.Future[Any]) -> None:
+        """Let a delivery wait by itself, and be handed out again then."""
+        if self._is_releasing:
+            return
+        self._forget_ids([delivery])
+        self.set_apart(delivery)
+        self._laid_by[delivery.tag] = len(delivery.body)
+        until.add_done_callback(lambda _: self._bring_back(delivery))
+
+    def _bring_back(self, delivery: Delivery) -> None:
+        if self._laid_by.pop(delivery.tag, None) is not None:
+            self._put_first([delivery])
+            self._news.set()
+
     def set_apart(self, delivery: Delivery) -> None:
         """Let what is behind this delivery be acknowledged before it: it cannot be finished yet."""
-        self._unacknowledged.remove(delivery.tag)
-        self._apart.add(delivery.tag)
+        if delivery.tag not in self._apart:
+            self._unacknowledged.remove(delivery.tag)
+            self._apart.add(delivery.tag)
 
     async def finish(self, deliveries: Sequence[Delivery]) -> None:
         """All that these deliveries caused is confirmed: acknowledge as far as nothing older is unfinished."""
         self._forget_ids(deliveries)
+        async with self._acknowledging:
+            last, single = self._to_acknowledge(deliveries)
+            if last is not None:
+                await self._channel.basic_ack(last, multiple=True)
+            for tag in single:
+                await self._channel.basic_ack(tag)
+        self._news.set()
+
+    def _to_acknowledge(self, deliveries: Sequence[Delivery]) -> tuple[int | None, list[int]]:
+        """Tell up to which tag all can be acknowledged in one go, and which others one by one."""
         single: list[int] = []
         for delivery in deliveries:
             if delivery.tag in self._apart:
@@ -116,10 +153,8 @@ class DeliveryBuffer:
             else:
                 single.append(tag)
         if last is not None:
-            await self._channel.basic_ack(last, multiple=True)
-        for tag in single:
-            await self._channel.basic_ack(tag)
-        self._news.set()
+            single = [tag for tag in single if tag > last]
+        return last, single
 
     def pause(self) -> None:
         """Hand out nothing until `resume`."""
@@ -138,6 +173,7 @@ class DeliveryBuffer:
         """Hand out nothing more. What has not begun goes back to the broker when the channel closes."""
         self._is_releasing = True
         self._piles.clear()
+        self._laid_by.clear()
         self.drain()
 
     # ---------------------------------------------------------------- what has arrived

@@ -23,6 +23,7 @@ from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
 from worker.broker.replier import Reply
 from worker.broker.topology import apply_topology, check_topology
+from worker.pipeline.carry_out import Unverified
 from worker.pipeline.context import Context
 from worker.pipeline.delivery_buffer import DeliveryBuffer
 from worker.pipeline.held import Held
@@ -30,7 +31,7 @@ from worker.pipeline.outcomes import Outcome, count_outcome, log_outcome
 from worker.pipeline.publication import Publication
 from worker.pipeline.suspects import carry_out_suspect, carry_out_unsuspected
 from worker.pipeline.sweeper import Sweeper
-from worker.pipeline.trouble import AWAY, BROKERS_OWN_FAULTS
+from worker.pipeline.trouble import AWAY, BROKERS_OWN_FAULTS, first_of
 from worker.settings import Settings
 
 BATCHES_IN_FLIGHT = 3  # so that Postgres works while the broker confirms
@@ -46,6 +47,11 @@ FINISH_SECONDS_MAX = 40  # for batches in hand when a server goes away: longer t
 HELD_EVERY_SECONDS = 0.5  # between two looks at what is held: each queue has its own time
 HELD_SHARE_MAX = 0.5  # of the prefetch: with more held, nothing new is taken
 
+# Of who sends secrets that are not known yet in masses, so much may wait beside the prefetch of the others.
+CONSUMERS_MAX = 6  # each with the prefetch
+LAID_BY_BYTES_MAX = 32 * 2**20
+LAID_BY_MAX_FOR_SUSPECTS = 20  # before them all must be verified: a third of a second
+
 log = structlog.get_logger()
 
 
@@ -59,14 +65,43 @@ class Intake:
 
     buffer: DeliveryBuffer
     channel: AbstractChannel
-    consumer_tag: str = ""
+    prefetch: int = 0
     held: Held = field(default_factory=Held)
+    _consumers: list[str] = field(default_factory=list)  # their tags
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _is_over: bool = False
+
+    async def begin(self) -> None:
+        """Let deliveries come, the prefetch of them."""
+        await self.channel.basic_qos(prefetch_count=self.prefetch)
+        await self._consume()
+
+    async def make_room(self) -> None:
+        """Let others come beside what is laid by, which would else fill the prefetch; no more, when that is gone.
+
+        RabbitMQ changes no consumer's prefetch. So there is a further consumer, where half of it is taken.
+        """
+        async with self._changing:
+            laid_by = self.buffer.laid_by
+            wanted = min(1 + (laid_by + self.prefetch // 2) // self.prefetch, CONSUMERS_MAX)
+            while not self._is_over and len(self._consumers) < wanted and self.buffer.laid_by_bytes < LAID_BY_BYTES_MAX:
+                await self._consume()
+            while not laid_by and len(self._consumers) > 1:
+                await self.channel.basic_cancel(self._consumers.pop())
+
+    async def _consume(self) -> None:
+        consumer = await self.channel.basic_consume(topology.REQUESTS, self.buffer.put)
+        self._consumers.append(str(consumer.consumer_tag))
 
     async def end(self, *, finish: bool) -> None:
         """Let nothing more arrive. What has is finished, or given back with the channel."""
+        self._is_over = True
         if finish:
-            with contextlib.suppress(*BROKER_FAULTS):
-                await self.channel.basic_cancel(self.consumer_tag)
+            async with self._changing:
+                with contextlib.suppress(*BROKER_FAULTS):
+                    for tag in self._consumers:
+                        await self.channel.basic_cancel(tag)
+                self._consumers.clear()
             self.buffer.drain()
         else:
             self.buffer.release()
@@ -179,9 +214,7 @@ class Session:
     @asynccontextmanager
     async def _intake(self) -> AsyncIterator[Intake]:
         async with self._buffered() as intake:
-            await intake.channel.basic_qos(prefetch_count=self._settings.prefetch)
-            consumer = await intake.channel.basic_consume(topology.REQUESTS, intake.buffer.put)
-            intake.consumer_tag = str(consumer.consumer_tag)
+            await intake.begin()
             yield intake
 
     @asynccontextmanager
@@ -192,7 +225,7 @@ class Session:
         below = await channel.get_underlay_channel()  # aio-pika would make a message of its own of each delivery
         below.on_consumer_cancel_callbacks.add(self.on_cancel)
         self._buffer = DeliveryBuffer(below, partial(delivery_of, keys=self._context.keys))
-        yield Intake(self._buffer, below)
+        yield Intake(self._buffer, below, self._settings.prefetch)
         channel.close_callbacks.remove(self.on_close)
         with contextlib.suppress(*BROKER_FAULTS):
             await channel.close()
@@ -205,9 +238,14 @@ class Session:
             if not requests:
                 continue
             metrics.batch_taken(len(requests))
-            outcomes = await carry_out_unsuspected(requests, self._context)
+            unverified: Unverified = []
+            outcomes = await carry_out_unsuspected(requests, self._context, unverified)
+            for delivery, verification in unverified:
+                intake.buffer.lay_by(delivery, verification)
             tags = {outcome.reading.delivery.tag for outcome in outcomes}
+            tags.update(delivery.tag for delivery, _ in unverified)
             intake.buffer.put_back([delivery for delivery in requests if delivery.tag not in tags])
+            await intake.make_room()
             await self._conclude(intake, outcomes, began, tasks)
 
     def _without_probes(
@@ -290,9 +328,14 @@ class Session:
         while True:
             jitter = random.uniform(1, 1.5)  # noqa: S311  # so that not all workers look at once
             await asyncio.sleep(SUSPECTS_EVERY_SECONDS * jitter)
-            # What is held would go back to the broker, and look as if it had killed us.
-            if not self._held and await self._publisher.waiting(topology.SUSPECTS):
+            if self._is_free_for_suspects and await self._publisher.waiting(topology.SUSPECTS):
                 self._suspects_wait.set()
+
+    @property
+    def _is_free_for_suspects(self) -> bool:
+        # What is held would go back to the broker, and look as if it had killed us; what is laid by is waited for.
+        laid_by = self._buffer.laid_by if self._buffer is not None else 0
+        return not self._held and laid_by <= LAID_BY_MAX_FOR_SUSPECTS
 
     async def _carry_out_suspects(self) -> None:
         """Carry out suspects one by one, for a while. Nothing else is in hand: who kills us now is known."""
@@ -331,6 +374,11 @@ class Session:
             await work
         except AWAY as error:
             self._end(error)
+        except BaseExceptionGroup as group:  # of work that has tasks of its own
+            away, others = group.split(AWAY)
+            if away is None or others is not None:
+                raise
+            self._end(first_of(away))
 
     def _end(self, fault: BaseException) -> None:
         """End the session for its first fault; those that follow come of it."""

@@ -10,7 +10,7 @@ from repository.database import AWAY_FAULTS
 from worker.broker.messages import Delivery
 from worker.intake.edge import Reading
 from worker.pipeline import outcomes
-from worker.pipeline.carry_out import carry_out
+from worker.pipeline.carry_out import Unverified, carry_out
 from worker.pipeline.context import Context
 from worker.pipeline.outcomes import Outcome
 from worker.pipeline.repeats import last_word
@@ -24,20 +24,22 @@ SUSPECT_DELIVERIES_MAX = 3
 KILLED = "killed_its_workers"
 
 
-async def carry_out_unsuspected(batch: Sequence[Delivery], context: Context) -> list[Outcome]:
+async def carry_out_unsuspected(batch: Sequence[Delivery], context: Context, unverified: Unverified) -> list[Outcome]:
     """Carry out a batch; what the broker has handed over too often is moved first, to be taken alone.
+
+    What must wait until it is known who asks is put into `unverified`.
 
     Raises:
         AWAY_FAULTS: the database is away.
     """
     suspects = [delivery for delivery in batch if delivery.deliveries_before >= DELIVERIES_MAX]
     if not suspects:
-        return await carry_out(batch, context)
+        return await carry_out(batch, context, unverified)
     # While Postgres is away every worker gives everything back once: that tells nothing about a message.
     await context.database.probe()
     others = [delivery for delivery in batch if delivery.deliveries_before < DELIVERIES_MAX]
     moved = [outcomes.suspected(Reading(delivery), context.now()) for delivery in suspects]
-    return moved + (await carry_out(others, context) if others else [])
+    return moved + (await carry_out(others, context, unverified) if others else [])
 
 
 async def carry_out_suspect(suspect: Delivery, context: Context) -> tuple[Outcome, BaseException | None]:

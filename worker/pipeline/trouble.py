@@ -28,3 +28,9 @@ def fault_fields(fault: BaseException | None) -> dict[str, str]:
         return told
     more = {"sqlstate": sqlstate_of(fault), "says": says(fault), "fix": fix_of(fault)}
     return told | {name: text for name, text in more.items() if text}
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Take the first fault out of a group, however deep: the others came of it."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first

@@ -12,7 +12,9 @@ from argon2 import PasswordHasher
 from schemas.catalog import Catalog, Credential
 from schemas.wire import Tree
 from tests.builders import a_catalog
-from worker.intake.authentication import Asking, Authenticator, Caller, Pair, Stranger, Verdict
+from worker.intake import authentication
+from worker.intake.authentication import Asking, Authenticator, Caller, Pair, Stranger
+from worker.intake.verifications import Verdict
 from worker.key_ring import KeyRing
 
 ASKING = [({"identifier": "shop", "secret": "planted"}, None)]
@@ -95,10 +97,10 @@ class SlowInTheOldCatalogue(Authenticator):
         super().__init__(KEYS, {})
         self.may_finish = threading.Event()
 
-    def _verify(self, pair: Pair, catalog: Catalog, now: datetime, rounds: int) -> Verdict:
+    def _verify(self, pair: Pair, catalog: Catalog, now: datetime) -> Verdict:
         if catalog.version == 1:
             assert self.may_finish.wait(10)
-        return super()._verify(pair, catalog, now, rounds)
+        return super()._verify(pair, catalog, now)
 
 
 def catalog(version: int, *, has_it: bool) -> Catalog:
@@ -112,9 +114,9 @@ class Counting(Authenticator):
         super().__init__(KEYS, {})
         self.verified = 0
 
-    def _verify(self, pair: Pair, catalog: Catalog, now: datetime, rounds: int) -> Verdict:
+    def _verify(self, pair: Pair, catalog: Catalog, now: datetime) -> Verdict:
         self.verified += 1
-        return super()._verify(pair, catalog, now, rounds)
+        return super()._verify(pair, catalog, now)
 
 
 async def test_a_verdict_is_remembered_as_long_as_the_credentials_are_the_same() -> None:
@@ -145,3 +147,27 @@ async def test_a_verdict_by_an_older_catalogue_is_not_remembered_for_a_newer_one
 
     expected = ["credential:7"] if has_it else [None]
     assert (first, await callers(after)) == (expected, expected)
+
+
+async def test_no_number_of_guesses_pushes_a_right_secret_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authentication, "REMEMBERED_MAX", 3)
+    authenticator, known = Counting(), catalog(1, has_it=True)
+    await authenticator.authenticate(ASKING, known, NOW)
+
+    for number in range(5):
+        await authenticator.authenticate([({"identifier": "shop", "secret": f"guess {number}"}, None)], known, NOW)
+    await authenticator.authenticate(ASKING, known, NOW)
+
+    assert authenticator.verified == 6
+
+
+async def test_who_is_not_known_yet_is_told_by_what_to_wait_for_and_copies_wait_for_the_same() -> None:
+    authenticator, known = Authenticator(KEYS, {"trusted": None}), catalog(1, has_it=True)
+
+    trusted, first, copy = authenticator.identify([({}, "trusted"), *ASKING, *ASKING], known, NOW)
+
+    assert trusted == Caller("publisher:trusted", "trusted", None)
+    assert first is copy
+    assert isinstance(first, asyncio.Future)
+    assert await first is Verdict.RIGHT
+    assert authenticator.identify(ASKING, known, NOW) == [Caller("credential:7", "shop", ADD_ORDER)]

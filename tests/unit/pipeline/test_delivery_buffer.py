@@ -207,3 +207,65 @@ async def test_a_buffer_that_releases_hands_out_nothing(buffer: DeliveryBuffer) 
     buffer.put_back([one])
 
     assert await buffer.take(10) == []
+
+
+async def test_what_waits_by_itself_holds_nobody_up_and_comes_again(buffer: DeliveryBuffer, channel: Channel) -> None:
+    first, second = await filled(buffer, [delivery(1, "same"), delivery(2)])
+    await buffer.take(10)
+    known: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    buffer.lay_by(first, known)
+    await buffer.finish([second])
+    assert (channel.acknowledged, len(buffer), buffer.laid_by) == ([(2, False)], 1, 1)
+    await filled(buffer, [delivery(3, "same")])
+    assert tags(await buffer.take(10)) == [3]
+    await buffer.finish([delivery(3, "same")])
+    buffer.drain()
+    known.set_result(None)
+
+    assert tags(await buffer.take(10)) == [1]
+    assert buffer.laid_by == 0
+    await buffer.finish([first])
+    assert channel.acknowledged[1:] == [(3, False), (1, False)]
+    assert await buffer.take(10) == []
+
+
+async def test_a_buffer_that_releases_waits_for_nothing(buffer: DeliveryBuffer) -> None:
+    [one] = await filled(buffer, [delivery(1)])
+    await buffer.take(1)
+    known: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    buffer.lay_by(one, known)
+
+    buffer.release()
+    known.set_result(None)
+
+    assert await buffer.take(10) == []
+
+
+class Broker(Channel):
+    """Takes an acknowledgement some turns of the loop later, and as RabbitMQ does: of an unknown tag it wants none."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.unacknowledged = set(range(1, count + 1))
+
+    async def basic_ack(self, tag: int, *, multiple: bool = False) -> None:
+        await asyncio.sleep(0)
+        assert tag in self.unacknowledged, f"unknown delivery tag {tag}"
+        self.unacknowledged -= {one for one in self.unacknowledged if one == tag or (multiple and one < tag)}
+
+
+async def test_no_tag_is_acknowledged_twice_whoever_finishes_at_the_same_time() -> None:
+    broker = Broker(8)
+    buffer = DeliveryBuffer(cast("AbstractChannel", broker), lambda message: cast("Any", message))
+    deliveries = await filled(buffer, [delivery(tag) for tag in range(1, 9)])
+    await buffer.take(8)
+
+    buffer.set_apart(deliveries[0])
+    await asyncio.gather(
+        buffer.finish(deliveries[1:7]),  # one by one, for the first is apart
+        buffer.finish(deliveries[:1]),
+        buffer.finish(deliveries[7:]),  # all up to here, in one go
+    )
+
+    assert broker.unacknowledged == set()

@@ -47,7 +47,7 @@ class Line:
         self.batches: list[list[int]] = []
         self._postgres = postgres
 
-    async def carry_out(self, batch: Sequence[Delivery], context: Context) -> list[Outcome]:
+    async def carry_out(self, batch: Sequence[Delivery], context: Context, _unverified: object = None) -> list[Outcome]:
         self.batches.append([one.tag for one in batch])
         if self._postgres.is_away:
             raise ConnectionLost
@@ -88,7 +88,7 @@ async def test_nobody_is_suspected_before_the_third_time_and_then_the_database_i
 ) -> None:
     batch = [handed_over(1, 0), handed_over(2, DELIVERIES_MAX - 1)]
 
-    ended = await carry_out_unsuspected(batch, context)
+    ended = await carry_out_unsuspected(batch, context, [])
 
     assert kinds(ended) == [(1, OutcomeKind.RETRIED), (2, OutcomeKind.RETRIED)]
     assert (line.batches, postgres.probes) == ([[1, 2]], 0)
@@ -99,7 +99,7 @@ async def test_who_is_handed_over_for_the_third_time_is_moved_and_the_others_are
 ) -> None:
     batch = [handed_over(1, 0), handed_over(2, DELIVERIES_MAX), handed_over(3, 9), handed_over(4, 1)]
 
-    ended = await carry_out_unsuspected(batch, context)
+    ended = await carry_out_unsuspected(batch, context, [])
 
     assert kinds(ended) == [
         (2, OutcomeKind.SUSPECTED),
@@ -112,7 +112,7 @@ async def test_who_is_handed_over_for_the_third_time_is_moved_and_the_others_are
 
 
 async def test_of_suspects_alone_nothing_is_carried_out(context: Context, line: Line) -> None:
-    ended = await carry_out_unsuspected([handed_over(1, DELIVERIES_MAX)], context)
+    ended = await carry_out_unsuspected([handed_over(1, DELIVERIES_MAX)], context, [])
 
     assert kinds(ended) == [(1, OutcomeKind.SUSPECTED)]
     assert line.batches == []
@@ -122,7 +122,7 @@ async def test_while_the_database_is_away_nobody_is_suspected(context: Context, 
     postgres.is_away = True
 
     with pytest.raises(ConnectionLost):
-        await carry_out_unsuspected([handed_over(1, DELIVERIES_MAX), handed_over(2, 0)], context)
+        await carry_out_unsuspected([handed_over(1, DELIVERIES_MAX), handed_over(2, 0)], context, [])
 
     assert line.batches == []
 

@@ -18,6 +18,7 @@ NAMES = {
     "orders_paused", "orders_consuming", "orders_dead_letters", "orders_dead_letters_waiting_seconds",
     "orders_loop_turned_seconds", "orders_build_info", "orders_unsent", "orders_replies_refused",
     "orders_binding_missing",
+    "orders_log_lines_dropped",
 }  # fmt: skip
 
 
