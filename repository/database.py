@@ -226,6 +226,10 @@ class Database:
                 try:
                     with _given_up_in_time(connection):
                         yield connection
+                except TimeoutError:
+                    # The others may have gone the same way, and each would be waited for as long.
+                    await self._opened().expire_connections()
+                    raise
                 except asyncpg.InterfaceError as error:
                     if _is_lost(connection):
                         raise ConnectionLost(str(error)) from error

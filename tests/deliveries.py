@@ -22,7 +22,7 @@ REQUEST_BYTES_MAX = 2**20
 def context_of(database: Database) -> Context:
     """Make what carrying out needs, for a publisher that is trusted."""
     keys = KeyRing([SECRET_KEY.encode()])
-    edge = Edge(keys, Authenticator(keys, {PUBLISHER: None}), REQUEST_BYTES_MAX)
+    edge = Edge(keys, Authenticator(keys.keyed_hash, {PUBLISHER: None}), REQUEST_BYTES_MAX)
     return Context(database, edge, keys, {}, "", ReplyQueues.of(()))
 
 

@@ -166,7 +166,9 @@ class Peer:
         self._keys = keys
         self._republisher = Republisher(keys)
         self._edge = Edge(
-            keys, Authenticator(keys, settings.trusted_publishers, settings.callers), settings.request_bytes_max
+            keys,
+            Authenticator(keys.keyed_hash, settings.trusted_publishers, settings.callers),
+            settings.request_bytes_max,
         )
         self._catalog = catalog
         self._broker = broker

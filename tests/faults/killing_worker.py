@@ -19,6 +19,7 @@ from worker.broker.messages import Outgoing
 from worker.broker.outlet import Outlet, Untaken
 from worker.pipeline import carry_out, session
 from worker.pipeline.delivery_buffer import DeliveryBuffer
+from worker.pipeline.trial import Trial
 
 Function = Callable[..., Any]
 AsyncFunction = Callable[..., Awaitable[Any]]
@@ -105,7 +106,12 @@ POINTS: dict[str, tuple[object, str, Dying]] = {
 }
 
 
+async def no_trial(*_: object) -> None:
+    """Stand in for the trial with which a worker begins: it goes by some of these points."""
+
+
 def main() -> None:
+    setattr(Trial, "check", no_trial)  # noqa: B010
     point, time = (*sys.argv[1:], "1")[:2]
     place, name, dying = POINTS[point]
     setattr(place, name, dying(getattr(place, name), int(time)))

@@ -190,6 +190,7 @@ def check_words(worker: Worker) -> None:
         "shop.settings",
         "worker.consuming",
         "worker.paused",
+        "worker.gave_back",
         "worker.stopped",
         "publish.kept",
         "unsent.brought",

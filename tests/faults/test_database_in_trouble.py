@@ -16,6 +16,7 @@ ORDER = {"clientid": 1, "pid": [7], "paymentmethod": "paypal"}
 WORKERS = 2
 BEFORE, DURING = 20, 60  # orders
 TROUBLE_SECONDS = 8.0  # of which an order has its first attempt and its first delay
+OUTAGES = 4  # more than a message may be handed over before it is suspected
 BACK_SECONDS_MAX = 20.0
 PASSWORD = "w0rker"
 
@@ -91,6 +92,11 @@ def lines_of(workers: list[Worker], event: str) -> list[dict[str, Any]]:
     return [line for worker in workers for line in worker.log if line["event"] == event]
 
 
+def is_paused(worker: Worker) -> bool:
+    told: list[str] = [line["event"] for line in worker.log if line["event"] in {"worker.consuming", "worker.paused"}]
+    return bool(told) and told[-1] == "worker.paused"
+
+
 @pytest.mark.parametrize("kind", TROUBLES)
 async def test_orders_wait_for_a_database_in_trouble_and_all_are_placed(shop: Shop, role: str, kind: str) -> None:
     trouble = TROUBLES[kind]
@@ -131,6 +137,28 @@ async def until_added(shop: Shop, asked: list[Any]) -> None:
     async with asyncio.timeout(BACK_SECONDS_MAX):
         while not wanted <= {event.data["request_id"] for event in shop.events if event.type == "order.added"}:
             await asyncio.sleep(0.05)
+
+
+async def test_one_outage_after_the_other_makes_no_suspects(shop: Shop, role: str) -> None:
+    """The broker counts whatever is given back. What is given back for Postgres' sake is a new copy."""
+    url = as_user(shop.environment["ORDERS_POSTGRES_URL"], role)
+    workers = [await shop.start_worker(ORDERS_POSTGRES_URL=url) for _ in range(WORKERS)]
+    asked = [await shop.publish(ORDER) for _ in range(BEFORE)]
+    await until_added(shop, asked)
+
+    for number in range(1, OUTAGES + 1):
+        await shop.database.execute(f"REVOKE INSERT ON invoices FROM {role}")
+        asked += [await shop.publish(ORDER) for _ in range(DURING)]
+        await shop.until(lambda: all(map(is_paused, workers)))
+        await shop.database.execute(f"GRANT INSERT ON invoices TO {role}")
+        if number < OUTAGES:
+            await shop.until(lambda: len(lines_of(workers, "order.placed")) > BEFORE * number)  # noqa: B023
+    await until_added(shop, asked)
+
+    assert await shop.orders_placed() == len(asked)
+    assert lines_of(workers, "order.suspected") + lines_of(workers, "order.retried") == []
+    assert len(lines_of(workers, "worker.gave_back")) >= OUTAGES
+    assert await shop.waiting(topology.SUSPECTS) == 0
 
 
 async def test_with_too_few_connections_workers_go_on_with_those_they_got(shop: Shop, role: str) -> None:

@@ -25,7 +25,7 @@ class Lock(NamedTuple):
 
 OTHER = {"clientid": 1, "pid": [7], "paymentmethod": "paypal"}
 LOCKS = {
-    "a client": Lock("SELECT FROM clients WHERE id = 2 FOR UPDATE", {**OTHER, "clientid": 2}, {"clients": ["2"]}),
+    "a client": Lock("SELECT FROM clients WHERE id = 3 FOR UPDATE", {**OTHER, "clientid": 3}, {"clients": ["3"]}),
     "the stock of a product": Lock(
         "SELECT FROM product_stock WHERE product_id = 5 FOR UPDATE",
         {**OTHER, "pid": [5], "billingcycle": ["monthly"]},

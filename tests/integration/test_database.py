@@ -50,7 +50,7 @@ async def test_a_session_has_its_bounds_on_waits_whatever_the_url_asks_for(datab
     async with Database(url) as database, database.connection() as connection:
         found = [await connection.fetchval(f"SHOW {name}") for name in ("statement_timeout", "lock_timeout")]
 
-    assert found == ["10s", "5s"]
+    assert found == ["10s", "2s"]
 
 
 # ---------------------------------------------------------------- encoding

@@ -53,12 +53,15 @@ async def test_what_is_no_rabbitmq_is_told_as_that(shop: Shop, scheme: str) -> N
 
 
 async def test_a_server_that_does_not_answer_is_told_with_words() -> None:
-    async with await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0) as silent:
+    writers: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0) as silent:
         port = silent.sockets[0].getsockname()[1]
         broker, database = await asyncio.gather(
             asyncio.to_thread(run, "topology", "check", ORDERS_AMQP_URL=f"amqp://127.0.0.1:{port}/"),
             asyncio.to_thread(run, "credentials", "list", ORDERS_POSTGRES_URL=f"postgresql://127.0.0.1:{port}/x"),
         )
+        for writer in writers:
+            writer.close()
 
     assert "no answer in 10 seconds" in broker.stderr
     assert "TimeoutError: no answer in time" in database.stderr

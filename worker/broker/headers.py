@@ -25,6 +25,7 @@ ROUTING_KEY = "x-orders-routing-key"  # under which the request first came
 REPLAYS = "x-orders-replays"
 DROPPED = "x-orders-dropped"
 SUPERSEDES = "x-orders-supersedes"  # of an edited message: the id that it had, or all that it had, oldest first
+RETURNED = "x-orders-returned"  # on a copy that takes the place of a delivery: its caller may have been told already
 PROBES = "x-orders-probes"  # of a probe: the routing key that it tries
 SEAL = "x-orders-seal"
 
@@ -63,6 +64,7 @@ def trail_in(headers: Headers) -> Trail:
         first_seen=_text(headers.get(FIRST_SEEN), FIRST_SEEN_CHARS_MAX),
         routing_key=_text(headers.get(ROUTING_KEY), ROUTING_KEY_CHARS_MAX),
         supersedes=superseded(headers),
+        is_returned=counted(headers.get(RETURNED)) > 0,
         probes=_text(headers.get(PROBES), ROUTING_KEY_CHARS_MAX),
     )
 

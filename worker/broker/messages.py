@@ -43,6 +43,7 @@ class Trail:
     first_seen: str | None = None  # RFC 3339, UTC
     routing_key: str | None = None  # under which it first came
     supersedes: tuple[str, ...] = ()  # message_ids that it was edited from, oldest first
+    is_returned: bool = False  # it takes the place of a delivery that came to no end
     probes: str | None = None  # the routing key that it tries: it is no request
 
 
@@ -77,7 +78,8 @@ class Delivery:
 
         Handed over again, come back from a delay, or sent again by who says so in the header `try` (messages.md).
         """
-        return self.redelivered or self.trail.attempts > 0 or counted(self.properties.headers.get(TRY)) > 1
+        came_back = self.redelivered or self.trail.is_returned or self.trail.attempts > 0
+        return came_back or counted(self.properties.headers.get(TRY)) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

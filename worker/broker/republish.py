@@ -21,6 +21,7 @@ from worker.broker.headers import (
     OURS,
     REASON,
     REPLAYS,
+    RETURNED,
     ROUTING_KEY,
     ROUTING_KEY_CHARS_MAX,
     SEAL,
@@ -85,13 +86,21 @@ def delayed(delivery: Delivery, now: datetime, delay: str, attempts: int) -> Mov
 
     Not under the one that it came with: a request may have come by another exchange, whose keys nobody has bound.
     """
-    return Moved(delay, action_key(delivery.came_under), {ATTEMPTS: attempts, REPLAYS: delivery.trail.replays}, now)
+    return Moved(delay, action_key(delivery.came_under), {**_as_it_was(delivery), ATTEMPTS: attempts}, now)
 
 
 def suspect(delivery: Delivery, now: datetime) -> Moved:
     """Move a delivery to orders.suspects, where each is taken alone."""
-    notes = {ATTEMPTS: delivery.trail.attempts, REPLAYS: delivery.trail.replays}
-    return Moved("", topology.SUSPECTS, notes, now)
+    return Moved("", topology.SUSPECTS, _as_it_was(delivery), now)
+
+
+def returned(delivery: Delivery, now: datetime) -> Moved:
+    """Give a delivery back as one that was never handed over: a server is in trouble, and it is not what it is."""
+    return Moved("", topology.REQUESTS, _as_it_was(delivery), now)
+
+
+def _as_it_was(delivery: Delivery) -> dict[str, str | int]:
+    return {ATTEMPTS: delivery.trail.attempts, REPLAYS: delivery.trail.replays, RETURNED: 1}
 
 
 def action_key(came_under: str) -> str:

@@ -49,7 +49,7 @@ def _named(name: str, what: str) -> Text:
 
 @app.command()
 def apply() -> None:
-    """Declare everything, compare what exists already, and say what was not there.
+    """Declare everything, compare what exists, say what was missing.
 
     A difference is named. Whether a binding was missing is known with ORDERS_MANAGEMENT_URL; without, those of
     commands are tried as `check` tries them.
@@ -83,7 +83,7 @@ def check() -> None:
 async def _checked(connection: BrokerConnection, settings: Settings) -> list[Finding]:
     await check_topology(connection)
     exists = Finding("topology", Level.OK, "every exchange and queue exists")
-    return [exists, *[one async for one in checked(connection, settings)]]
+    return [exists, *[one async for one in checked(connection, settings, may_probe=True)]]
 
 
 @app.command()

@@ -115,7 +115,7 @@ def _management(settings: Settings) -> Management | None:
 async def open_context(settings: Settings) -> AsyncIterator[Context]:
     """Wire what carrying out needs. Nothing is connected yet: the servers may still be on their way."""
     keys = KeyRing(settings.keys())
-    authenticator = Authenticator(keys, settings.trusted_publishers, settings.callers)
+    authenticator = Authenticator(keys.keyed_hash, settings.trusted_publishers, settings.callers)
     url = settings.require("postgres_url")
     async with Database(url, connections_max=BATCHES_IN_FLIGHT + 2) as database:
         yield Context(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,16 +12,16 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from schemas import callers
-from schemas.catalog import Catalog, Credential
+from schemas.catalog import Credential
 from schemas.wire import Tree
 from worker.intake.verifications import Verdict, Verification, Verifications
-from worker.key_ring import KeyRing
 from worker.publishers import Actions
 
 REMEMBERED_MAX = 10_000  # pairs, of the right ones and of the wrong ones
 
 Asking = tuple[Tree, str | None]  # a request's parameters, and the publisher that RabbitMQ vouches for
 Pair = tuple[str, str]  # identifier and secret
+Credentials = Mapping[str, Credential]  # by identifier
 
 _PAIRS = (("identifier", "secret"), ("username", "password"))
 _NO_NAMES: Mapping[str, str] = MappingProxyType({})
@@ -72,10 +72,13 @@ class Authenticator:
     """Verifies each pair of identifier and secret once, beside the batches, and remembers what became of it."""
 
     def __init__(
-        self, keys: KeyRing, trusted_publishers: Mapping[str, Actions], names: Mapping[str, str] = _NO_NAMES
+        self,
+        keyed_hash: Callable[[str, str], bytes],
+        trusted_publishers: Mapping[str, Actions],
+        names: Mapping[str, str] = _NO_NAMES,
     ) -> None:
-        """`names` are the callers of publishers that were given one."""
-        self._keys = keys
+        """`keyed_hash` stands for a pair without telling it; `names` are callers that publishers were given."""
+        self._keyed_hash = keyed_hash
         self._trusted = trusted_publishers
         self._names = names
         self._hasher = PasswordHasher()
@@ -93,10 +96,12 @@ class Authenticator:
         self._verifying: dict[bytes, Verification] = {}
         self._verifications.forget()
 
-    async def authenticate(self, asking: Sequence[Asking], catalog: Catalog, now: datetime) -> list[Caller | Stranger]:
+    async def authenticate(
+        self, asking: Sequence[Asking], credentials: Credentials, now: datetime
+    ) -> list[Caller | Stranger]:
         """Tell who asks, as `identify`, and wait for whatever that takes."""
         while True:
-            found = self.identify(asking, catalog, now)
+            found = self.identify(asking, credentials, now)
             unknown = [one for one in found if isinstance(one, asyncio.Future)]
             if not unknown:
                 return [one for one in found if not isinstance(one, asyncio.Future)]
@@ -105,31 +110,33 @@ class Authenticator:
                 verification.result()  # raises what went wrong with it
 
     def identify(
-        self, asking: Sequence[Asking], catalog: Catalog, now: datetime
+        self, asking: Sequence[Asking], credentials: Credentials, now: datetime
     ) -> list[Caller | Stranger | Verification]:
         """Tell who asks the requests of a batch; of pairs that are not known yet, what they are waited for by.
 
         `now` is the database's: it says whether an old secret is taken.
         """
-        if not self._is_known_by(catalog):
+        if not self._is_known_by(credentials):
             self._forget()
-            self._known_by = catalog.credentials
-        return [self._one(tree, user_id, catalog, now) for tree, user_id in asking]
+            self._known_by = credentials
+        return [self._one(tree, user_id, credentials, now) for tree, user_id in asking]
 
     def _one(
-        self, tree: Tree, user_id: str | None, catalog: Catalog, now: datetime
+        self, tree: Tree, user_id: str | None, credentials: Credentials, now: datetime
     ) -> Caller | Stranger | Verification:
         pair = _pair(tree)
         if pair is None:
             return self._publisher(tree, user_id)
-        proof = self._keys.keyed_hash(*pair)
+        proof = self._keyed_hash(*pair)
         verdict = self._right.get(proof) or self._wrong.get(proof)
         return (
-            _holder(pair, verdict, catalog, now) if verdict else self._verification(proof, pair, user_id, catalog, now)
+            _holder(pair, verdict, credentials, now)
+            if verdict
+            else self._verification(proof, pair, user_id, credentials, now)
         )
 
     def _verification(
-        self, proof: bytes, pair: Pair, user_id: str | None, catalog: Catalog, now: datetime
+        self, proof: bytes, pair: Pair, user_id: str | None, credentials: Credentials, now: datetime
     ) -> Verification:
         """Let a pair be verified, once for all who come with it meanwhile."""
         begun = self._verifying.get(proof)
@@ -137,8 +144,8 @@ class Authenticator:
             if begun.done():
                 begun.result()  # raises what went wrong with it
             return begun
-        identifier = pair[0] if pair[0] in catalog.credentials else None
-        begun = self._verifications.add((user_id, identifier), partial(self._verify, pair, catalog, now))
+        identifier = pair[0] if pair[0] in credentials else None
+        begun = self._verifications.add((user_id, identifier), partial(self._verify, pair, credentials, now))
         self._verifying[proof] = begun
         begun.add_done_callback(partial(self._remember, proof))
         return begun
@@ -166,16 +173,16 @@ class Authenticator:
             self._trusted[user_id],
         )
 
-    def _is_known_by(self, catalog: Catalog) -> bool:
+    def _is_known_by(self, credentials: Credentials) -> bool:
         """Tell whether what is remembered was verified against these credentials, whatever else was loaded since."""
-        return catalog.credentials is self._known_by or catalog.credentials == self._known_by
+        return credentials is self._known_by or credentials == self._known_by
 
-    def _verify(self, pair: Pair, catalog: Catalog, now: datetime) -> Verdict:
+    def _verify(self, pair: Pair, credentials: Credentials, now: datetime) -> Verdict:
         """Verify a pair. With an unknown identifier it takes as long, so that time tells nothing."""
         identifier, secret = pair
         # Where any credential has two secrets, whatever comes is verified twice: the time taken tells of none.
-        rounds = max((len(one.secret_hashes(now)) for one in catalog.credentials.values()), default=1)
-        credential = catalog.credentials.get(identifier)
+        rounds = max((len(one.secret_hashes(now)) for one in credentials.values()), default=1)
+        credential = credentials.get(identifier)
         hashes = credential.secret_hashes(now) if credential else ()
         matches = [self._is_hash_of(one, secret) for one in (*hashes, *(self._nobody,) * (rounds - len(hashes)))]
         if True not in matches[: len(hashes)]:
@@ -208,9 +215,9 @@ def _pair(tree: Tree) -> Pair | None:
     return None
 
 
-def _holder(pair: Pair, verdict: Verdict, catalog: Catalog, now: datetime) -> Caller | Stranger:
+def _holder(pair: Pair, verdict: Verdict, credentials: Credentials, now: datetime) -> Caller | Stranger:
     """Name whose the credential is."""
-    credential: Credential | None = catalog.credentials.get(pair[0])
+    credential: Credential | None = credentials.get(pair[0])
     if credential is None:
         return Stranger("no credential in force has this identifier")
     is_over = verdict is Verdict.REPLACED and len(credential.secret_hashes(now)) == 1

@@ -72,9 +72,9 @@ class Edge:
         opened = [self._open(delivery) for delivery in batch]
         asking = [(one.tree, one.publisher) for one in opened if one.rejection is None]
         who: Iterator[Caller | Stranger | Verification] = iter(
-            await self.authenticator.authenticate(asking, catalog, now)
+            await self.authenticator.authenticate(asking, catalog.credentials, now)
             if waits
-            else self.authenticator.identify(asking, catalog, now)
+            else self.authenticator.identify(asking, catalog.credentials, now)
         )
         return [self._read(one, next(who) if one.rejection is None else None) for one in opened]
 

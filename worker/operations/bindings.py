@@ -26,6 +26,10 @@ class Untried(Exception):
     """No probe was sent; the text says why."""
 
 
+class NotOurs(Untried):
+    """To send one takes rights that only others need."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """The bindings of ours that are missing, by the management plugin; None: it was not asked, or does not tell."""
@@ -34,17 +38,20 @@ class _Read:
     finding: Finding | None = None  # what there is to say of it
 
 
-async def checked(connection: BrokerConnection, settings: Settings) -> AsyncIterator[Finding]:
+async def checked(connection: BrokerConnection, settings: Settings, *, may_probe: bool) -> AsyncIterator[Finding]:
     """Try and read the bindings. Publishes probes where everybody who may take one knows them; changes nothing."""
     read = await _read(settings)
     missing = set(read.missing or ())
     if read.finding:
         yield read.finding
     try:
+        if not may_probe:
+            raise NotOurs(f"a worker may not publish to {topology.COMMANDS}; an operator may")
         probed = await probe_keys(connection, settings)
     except Untried as error:
-        # Where they were read, nothing is unknown.
-        level = Level.OK if read.missing is not None else Level.WARNING
+        # Where they were read, nothing is unknown; and what only others may do is no fault of this user's.
+        is_well = read.missing is not None or isinstance(error, NotOurs)
+        level = Level.OK if is_well else Level.WARNING
         yield Finding("bindings", level, f"not tried with a probe: {error}")
     else:
         missing |= {Binding(topology.REQUESTS, topology.COMMANDS, key) for key in probed.unrouted}
@@ -95,16 +102,16 @@ async def probe_keys(connection: BrokerConnection, settings: Settings) -> Probed
     if not settings.secret_keys:
         raise Untried("ORDERS_SECRET_KEYS is not set, and a probe must be sealed")
     if await trials.publishing(connection, topology.COMMANDS) is not trials.Answer.FINE:
-        raise Untried(f"this user may not publish to {topology.COMMANDS}; an operator may")
+        raise NotOurs(f"this user may not publish to {topology.COMMANDS}; an operator may")
     if await trials.reading(connection, topology.UNROUTED) is not trials.Answer.FINE:
-        raise Untried(f"this user may not read {topology.UNROUTED}; an operator may")
+        raise NotOurs(f"this user may not read {topology.UNROUTED}; an operator may")
     await _see_that_all_know_probes(connection, settings)
     try:
         return await probes.ask(connection, user_of(settings.amqp_url.get_secret_value()), KeyRing(settings.keys()))
     except AnotherOperator as error:
         raise Untried(f"{error}: try again when they are done") from error
     except AccessRefused as error:
-        raise Untried(f"this user may not do what it takes ({trials.words_of(error)}); an operator may") from error
+        raise NotOurs(f"this user may not do what it takes ({trials.words_of(error)}); an operator may") from error
 
 
 async def _see_that_all_know_probes(connection: BrokerConnection, settings: Settings) -> None:

@@ -320,7 +320,7 @@ async def _asked(connection: BrokerConnection, settings: Settings, role: Role) -
         _unrouted(connection),
     ]
     if role is not Role.STOREFRONT:
-        checks += [policies.limiting(settings), bindings.checked(connection, settings)]
+        checks += [policies.limiting(settings), bindings.checked(connection, settings, may_probe=role is Role.OPERATOR)]
     # An alarm ends the connection at what publishes, which is last.
     for check in (*checks, _rights(connection, role)):
         async for finding in check:

@@ -25,6 +25,8 @@ from worker.settings import Settings
 
 PAUSE_SECONDS = 0.2  # grows with each probe that fails, with jitter
 PAUSE_SECONDS_MAX = 5.0  # work goes on within 10 of a server's return, and a probe takes time itself
+RELAPSE_SECONDS = 0.5  # doubled with each
+RELAPSE_SECONDS_MAX = 60.0
 SESSION_SECONDS_MIN = 5.0  # one that ends sooner counts as a probe that failed
 
 log = structlog.get_logger()
@@ -38,6 +40,7 @@ class Consumer:
         self._context = context
         self._nodes = deque(nodes_of(settings.require("amqp_url")))
         self._has_worked = False
+        self._relapses = 0  # sessions in a row that ended in seconds, though the servers were there before each
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set, then finish what is in hand within the drain time.
@@ -54,7 +57,7 @@ class Consumer:
         while not stopping.is_set():
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception(self._is_waited_for),
-                wait=wait_random_exponential(multiplier=PAUSE_SECONDS, max=PAUSE_SECONDS_MAX),
+                wait=self._wait,
                 stop=lambda _: stopping.is_set(),
                 retry_error_callback=lambda _: None,
                 before_sleep=_tell_next_try,
@@ -64,21 +67,29 @@ class Consumer:
                     await self._probe_and_consume(stopping)
         log.info("worker.stopped")
 
+    def _wait(self, state: RetryCallState) -> float:
+        """Wait as long as a server may take to come back, or, if it fell back at once again and again, for longer."""
+        relapse = min(RELAPSE_SECONDS * 2**self._relapses, RELAPSE_SECONDS_MAX) if self._relapses else 0.0
+        return max(relapse, wait_random_exponential(multiplier=PAUSE_SECONDS, max=PAUSE_SECONDS_MAX)(state))
+
     def _is_waited_for(self, error: BaseException) -> bool:
         """Whether a fault may pass while we wait. A URL that never let us in is wrong: whoever starts us reads why."""
         return isinstance(error, AWAY) and (self._has_worked or not isinstance(error, LOCKED_OUT))
 
     async def _probe_and_consume(self, stopping: asyncio.Event) -> None:
-        began = time.monotonic()
+        began, opened = time.monotonic(), None
         try:
             await self._context.open()
             self._has_worked = True
+            opened = time.monotonic()
             async with Session.open(self._settings, self._context, ",".join(self._nodes)) as session:
                 await session.run(stopping)
         except REFUSALS as error:
             raise BrokerRefused(f"RabbitMQ refuses: {error}; see `orders doctor`") from error
         except AWAY as error:
             self._nodes.rotate(-1)  # a node may answer, and still be in no state to work
+            if opened is not None:
+                self._relapses = self._relapses + 1 if time.monotonic() - opened < SESSION_SECONDS_MIN else 0
             if time.monotonic() - began < SESSION_SECONDS_MIN:
                 raise
             _tell_pause(error)

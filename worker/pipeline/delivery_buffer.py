@@ -25,6 +25,7 @@ class DeliveryBuffer:
         self._channel = channel
         self._read = read
         self._piles: OrderedDict[str | None, deque[Delivery]] = OrderedDict()  # what has arrived, by publisher
+        self._in_hand: dict[int, Delivery] = {}  # by tag
         self._unacknowledged: deque[int] = deque()  # tags, as they came
         self._apart: set[int] = set()  # tags that the others do not wait for
         self._finished: set[int] = set()
@@ -41,6 +42,11 @@ class DeliveryBuffer:
         return len(self._unacknowledged) + len(self._apart)
 
     @property
+    def unfinished(self) -> list[Delivery]:
+        """What would go back to the broker, if the channel closed now."""
+        return [delivery for tag, delivery in self._in_hand.items() if tag not in self._finished]
+
+    @property
     def laid_by(self) -> int:
         """How many deliveries wait by themselves."""
         return len(self._laid_by)
@@ -53,6 +59,7 @@ class DeliveryBuffer:
         """Take a delivery from the broker."""
         delivery = self._read(message)
         self.arrived_at = time.monotonic()
+        self._in_hand[delivery.tag] = delivery
         self._unacknowledged.append(delivery.tag)
         self._pile_of(delivery).append(delivery)
         self._news.set()
@@ -132,6 +139,8 @@ class DeliveryBuffer:
                 await self._channel.basic_ack(last, multiple=True)
             for tag in single:
                 await self._channel.basic_ack(tag)
+            for delivery in deliveries:
+                self._in_hand.pop(delivery.tag, None)
         self._news.set()
 
     def _to_acknowledge(self, deliveries: Sequence[Delivery]) -> tuple[int | None, list[int]]:

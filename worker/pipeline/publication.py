@@ -18,6 +18,7 @@ from repository.unsent import Kind, Unsent
 from schemas import events, replies, topology
 from schemas.events import Event
 from worker import metrics
+from worker.broker import republish
 from worker.broker.message_lines import line_of, message_in
 from worker.broker.messages import Delivery, Outgoing, Properties
 from worker.broker.outlet import Untaken
@@ -100,6 +101,13 @@ class Publication:
         """Publish the copy of a delivery that is held, once more; keep it, if there is room for it now."""
         untaken = await self._publisher.move([copy])
         return not untaken or not await self._keep_letters(untaken)
+
+    async def give_back(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Give the broker copies of deliveries that came to no end; returns those of which it has one."""
+        now = self._context.now()
+        copies = [(one, self._republisher.copy(one, republish.returned(one, now))) for one in deliveries]
+        untaken = {id(copy) for copy, _ in await self._publisher.move(copy for _, copy in copies)}
+        return [delivery for delivery, copy in copies if id(copy) not in untaken]
 
     def _replies(self, outcomes: Iterable[Outcome]) -> Iterator[tuple[Delivery, Reply]]:
         for one in outcomes:

@@ -34,6 +34,8 @@ from worker.pipeline.sweeper import Sweeper
 from worker.pipeline.trouble import AWAY, BROKERS_OWN_FAULTS, first_of
 from worker.settings import Settings
 
+FIRST_PREFETCH = 20  # until a batch is carried out: if nothing can be, no more than that goes back
+CANCEL_SECONDS_MAX = 5.0  # for the broker to let a consumer go
 BATCHES_IN_FLIGHT = 3  # so that Postgres works while the broker confirms
 
 SUSPECTS_EVERY_SECONDS = 1.0  # so long at least a worker consumes requests between two looks at orders.suspects
@@ -76,6 +78,16 @@ class Intake:
         await self.channel.basic_qos(prefetch_count=self.prefetch)
         await self._consume()
 
+    async def grow(self, prefetch: int) -> None:
+        """Let more come at once. RabbitMQ changes no consumer's prefetch: another one takes its place."""
+        async with self._changing:
+            if self._is_over or prefetch <= self.prefetch:
+                return
+            self.prefetch = prefetch
+            while self._consumers:
+                await self.channel.basic_cancel(self._consumers.pop())
+            await self.begin()
+
     async def make_room(self) -> None:
         """Let others come beside what is laid by, which would else fill the prefetch; no more, when that is gone.
 
@@ -96,12 +108,12 @@ class Intake:
     async def end(self, *, finish: bool) -> None:
         """Let nothing more arrive. What has is finished, or given back with the channel."""
         self._is_over = True
+        async with self._changing:
+            with contextlib.suppress(*BROKER_FAULTS):
+                async with asyncio.timeout(CANCEL_SECONDS_MAX):
+                    while self._consumers:
+                        await self.channel.basic_cancel(self._consumers.pop())
         if finish:
-            async with self._changing:
-                with contextlib.suppress(*BROKER_FAULTS):
-                    for tag in self._consumers:
-                        await self.channel.basic_cancel(tag)
-                self._consumers.clear()
             self.buffer.drain()
         else:
             self.buffer.release()
@@ -127,6 +139,7 @@ class Session:
         self._fault: BaseException | None = None
         self._over = asyncio.Event()  # to be ended: by a fault, or because the worker is to stop
         self._suspects_wait = asyncio.Event()
+        self._is_proven = False  # whether a batch was carried out: until then a small one is tried
 
     @classmethod
     @asynccontextmanager
@@ -202,6 +215,18 @@ class Session:
                 await intake.end(finish=self._fault is None)
                 for task in beside:
                     task.cancel()
+            if self._fault is not None and not isinstance(self._fault, BROKERS_OWN_FAULTS):
+                await self._give_back(intake.buffer)
+
+    async def _give_back(self, buffer: DeliveryBuffer) -> None:
+        """Give back what is in hand, so that it does not look as if it had killed us: Postgres is what is in trouble.
+
+        What the broker does not take in time goes back with the channel, and is counted.
+        """
+        unfinished = buffer.unfinished
+        with contextlib.suppress(*BROKER_FAULTS):
+            await buffer.finish(await self._publication.give_back(unfinished))
+        log.info("worker.gave_back", count=len(unfinished))
 
     async def _until_over_or_suspects(self) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._over, self._suspects_wait)]
@@ -225,7 +250,8 @@ class Session:
         below = await channel.get_underlay_channel()  # aio-pika would make a message of its own of each delivery
         below.on_consumer_cancel_callbacks.add(self.on_cancel)
         self._buffer = DeliveryBuffer(below, partial(delivery_of, keys=self._context.keys))
-        yield Intake(self._buffer, below, self._settings.prefetch)
+        prefetch = self._settings.prefetch
+        yield Intake(self._buffer, below, prefetch if self._is_proven else min(FIRST_PREFETCH, prefetch))
         channel.close_callbacks.remove(self.on_close)
         with contextlib.suppress(*BROKER_FAULTS):
             await channel.close()
@@ -247,6 +273,9 @@ class Session:
             intake.buffer.put_back([delivery for delivery in requests if delivery.tag not in tags])
             await intake.make_room()
             await self._conclude(intake, outcomes, began, tasks)
+            if not self._is_proven:
+                self._is_proven = True
+                await intake.grow(self._settings.prefetch)
 
     def _without_probes(
         self, intake: Intake, batch: Sequence[Delivery], tasks: asyncio.TaskGroup

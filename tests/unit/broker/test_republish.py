@@ -1,6 +1,7 @@
 """worker/broker/republish.py: a message sent on its way again, or set aside."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from schemas.rejections import Reason
 from worker.broker.batch import _properties
 from worker.broker.headers import trail_of
 from worker.broker.messages import NO_TRAIL, Delivery, Outgoing, Properties, Trail
-from worker.broker.republish import CauseOfDeath, Edited, Republisher, dead_letter, delayed, suspect
+from worker.broker.republish import CauseOfDeath, Edited, Republisher, dead_letter, delayed, returned, suspect
 from worker.key_ring import KeyRing
 
 KEYS = KeyRing([b"a-key-of-the-tests-which-is-no-secret"])
@@ -105,7 +106,17 @@ def test_what_we_wrote_before_goes_along_and_is_sealed_anew() -> None:
     copy = Republisher(KEYS).copy(delivery, suspect(delivery, LATER))
 
     assert (copy.exchange, copy.routing_key) == ("", "orders.suspects")
-    assert trail_of(copy.properties, copy.body, KEYS) == trail
+    assert trail_of(copy.properties, copy.body, KEYS) == replace(trail, is_returned=True)
+
+
+def test_what_is_given_back_was_never_handed_over_and_is_the_same_try() -> None:
+    delivery = a_delivery({"mine": 7, "x-delivery-count": 2}, message_id="m")
+
+    copy = Republisher(KEYS).copy(delivery, returned(delivery, NOW))
+
+    assert (copy.exchange, copy.routing_key) == ("", "orders.requests")
+    assert "x-delivery-count" not in copy.properties.headers
+    assert replace(delivery, trail=trail_of(copy.properties, copy.body, KEYS)).is_same_try
 
 
 def test_a_retry_comes_back_under_a_key_that_every_version_binds() -> None:

@@ -1,4 +1,4 @@
-"""What is remembered of credentials, while the catalogue that says which there are changes."""
+"""Who asks; and what is remembered of credentials, while they change."""
 
 import asyncio
 import threading
@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
-from schemas.catalog import Catalog, Credential
+from schemas.catalog import Credential
 from schemas.wire import Tree
-from tests.builders import a_catalog
 from worker.intake import authentication
-from worker.intake.authentication import Asking, Authenticator, Caller, Pair, Stranger
+from worker.intake.authentication import Asking, Authenticator, Caller, Credentials, Pair, Stranger
 from worker.intake.verifications import Verdict
 from worker.key_ring import KeyRing
 
@@ -50,9 +49,9 @@ CREDENTIAL = Credential(7, "shop", HASHER.hash("planted"), ADD_ORDER, "credentia
 async def test_operators_are_told_what_was_wrong_and_never_what_was_typed(
     tree: Tree, user_id: str | None, why: str
 ) -> None:
-    authenticator = Authenticator(KEYS, {"trusted": None})
+    authenticator = Authenticator(KEYS.keyed_hash, {"trusted": None})
 
-    assert await authenticator.authenticate([(tree, user_id)], catalog(1, has_it=True), NOW) == [Stranger(why)]
+    assert await authenticator.authenticate([(tree, user_id)], credentials(has_it=True), NOW) == [Stranger(why)]
 
 
 async def test_an_old_secret_is_taken_until_its_end_by_the_databases_clock_and_no_longer() -> None:
@@ -60,8 +59,8 @@ async def test_an_old_secret_is_taken_until_its_end_by_the_databases_clock_and_n
     replaced = replace(
         CREDENTIAL, secret_hash=HASHER.hash("new"), old_secret_hash=HASHER.hash("planted"), old_secret_until=until
     )
-    known = replace(a_catalog(), version=2, credentials={"shop": replaced})
-    authenticator = Authenticator(KEYS, {})
+    known = {"shop": replaced}
+    authenticator = Authenticator(KEYS.keyed_hash, {})
 
     async def callers(now: datetime) -> list[Caller | Stranger]:
         asking: list[Asking] = [
@@ -73,13 +72,15 @@ async def test_an_old_secret_is_taken_until_its_end_by_the_databases_clock_and_n
     assert await callers(NOW) == [shop, shop, stranger]
     assert await callers(until - timedelta(seconds=1)) == [shop, shop, stranger]  # from what is remembered
     assert await callers(until) == [stranger, shop, stranger]
-    assert await Authenticator(KEYS, {}).authenticate(ASKING, known, until) == [stranger]
+    assert await Authenticator(KEYS.keyed_hash, {}).authenticate(ASKING, known, until) == [stranger]
 
 
 async def test_a_credential_and_a_publisher_may_be_one_caller() -> None:
     named = replace(CREDENTIAL, caller="caller:shop")
-    known = replace(a_catalog(), version=1, credentials={"shop": named})
-    authenticator = Authenticator(KEYS, {"storefront": ADD_ORDER, "other": None}, {"storefront": "caller:shop"})
+    known = {"shop": named}
+    authenticator = Authenticator(
+        KEYS.keyed_hash, {"storefront": ADD_ORDER, "other": None}, {"storefront": "caller:shop"}
+    )
 
     found = await authenticator.authenticate([*ASKING, ({}, "storefront"), ({"adminuser": "ann"}, "other")], known, NOW)
 
@@ -90,41 +91,42 @@ async def test_a_credential_and_a_publisher_may_be_one_caller() -> None:
     ]
 
 
-class SlowInTheOldCatalogue(Authenticator):
-    """Finishes what it verifies against the catalogue of version 1 when it is told to."""
+class SlowByTheOld(Authenticator):
+    """Finishes what it verifies by the old credentials when it is told to."""
 
-    def __init__(self) -> None:
-        super().__init__(KEYS, {})
+    def __init__(self, old: Credentials) -> None:
+        super().__init__(KEYS.keyed_hash, {})
+        self._old = old
         self.may_finish = threading.Event()
 
-    def _verify(self, pair: Pair, catalog: Catalog, now: datetime) -> Verdict:
-        if catalog.version == 1:
+    def _verify(self, pair: Pair, known: Credentials, now: datetime) -> Verdict:
+        if known is self._old:
             assert self.may_finish.wait(10)
-        return super()._verify(pair, catalog, now)
+        return super()._verify(pair, known, now)
 
 
-def catalog(version: int, *, has_it: bool) -> Catalog:
-    return replace(a_catalog(), version=version, credentials={"shop": CREDENTIAL} if has_it else {})
+def credentials(*, has_it: bool) -> Credentials:
+    return {"shop": CREDENTIAL} if has_it else {}
 
 
 class Counting(Authenticator):
     """Counts what it verifies."""
 
     def __init__(self) -> None:
-        super().__init__(KEYS, {})
+        super().__init__(KEYS.keyed_hash, {})
         self.verified = 0
 
-    def _verify(self, pair: Pair, catalog: Catalog, now: datetime) -> Verdict:
+    def _verify(self, pair: Pair, known: Credentials, now: datetime) -> Verdict:
         self.verified += 1
-        return super()._verify(pair, catalog, now)
+        return super()._verify(pair, known, now)
 
 
 async def test_a_verdict_is_remembered_as_long_as_the_credentials_are_the_same() -> None:
     authenticator = Counting()
-    others = replace(catalog(3, has_it=True), credentials={"shop": CREDENTIAL, "other": replace(CREDENTIAL, id=8)})
+    others = {"shop": CREDENTIAL, "other": replace(CREDENTIAL, id=8)}
 
     counts = []
-    for known in (catalog(1, has_it=True), catalog(2, has_it=True), others, catalog(3, has_it=False)):
+    for known in (credentials(has_it=True), credentials(has_it=True), others, credentials(has_it=False)):
         await authenticator.authenticate(ASKING, known, NOW)
         counts.append(authenticator.verified)
 
@@ -132,11 +134,11 @@ async def test_a_verdict_is_remembered_as_long_as_the_credentials_are_the_same()
 
 
 @pytest.mark.parametrize("has_it", [True, False])
-async def test_a_verdict_by_an_older_catalogue_is_not_remembered_for_a_newer_one(*, has_it: bool) -> None:
-    before, after = catalog(1, has_it=not has_it), catalog(2, has_it=has_it)
-    authenticator = SlowInTheOldCatalogue()
+async def test_a_verdict_by_older_credentials_is_not_remembered_for_newer_ones(*, has_it: bool) -> None:
+    before, after = credentials(has_it=not has_it), credentials(has_it=has_it)
+    authenticator = SlowByTheOld(before)
 
-    async def callers(known: Catalog) -> Any:
+    async def callers(known: Credentials) -> Any:
         return [getattr(one, "name", None) for one in await authenticator.authenticate(ASKING, known, NOW)]
 
     late = asyncio.create_task(callers(before))
@@ -151,7 +153,7 @@ async def test_a_verdict_by_an_older_catalogue_is_not_remembered_for_a_newer_one
 
 async def test_no_number_of_guesses_pushes_a_right_secret_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authentication, "REMEMBERED_MAX", 3)
-    authenticator, known = Counting(), catalog(1, has_it=True)
+    authenticator, known = Counting(), credentials(has_it=True)
     await authenticator.authenticate(ASKING, known, NOW)
 
     for number in range(5):
@@ -162,7 +164,7 @@ async def test_no_number_of_guesses_pushes_a_right_secret_out(monkeypatch: pytes
 
 
 async def test_who_is_not_known_yet_is_told_by_what_to_wait_for_and_copies_wait_for_the_same() -> None:
-    authenticator, known = Authenticator(KEYS, {"trusted": None}), catalog(1, has_it=True)
+    authenticator, known = Authenticator(KEYS.keyed_hash, {"trusted": None}), credentials(has_it=True)
 
     trusted, first, copy = authenticator.identify([({}, "trusted"), *ASKING, *ASKING], known, NOW)
 
