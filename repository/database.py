@@ -62,13 +62,17 @@ class ConnectionLost(Exception):
     """
 
 
-class Refused(Exception):
-    """The server cannot be had in the way that the URL says; the text says why, and the mend."""
+class AccessFault(Exception):
+    """The server cannot be had in the way that the URL says. `fix` is what mends it, where something general does."""
+
+    def __init__(self, says: str, fix: str = "") -> None:
+        super().__init__(f"{says}; fix: {fix}" if fix else says)
+        self.says, self.fix = says, fix
 
 
 _POOLED = (
-    "a pooler such as PgBouncer lends this session anew for each transaction, and loses what was set and prepared in "
-    "it; fix: set pool_mode = session for our user, or let ORDERS_POSTGRES_URL name Postgres itself"
+    "a pooler such as PgBouncer lends this session anew for each transaction: what was set and prepared in it is lost",
+    "set pool_mode = session for our user, or let ORDERS_POSTGRES_URL name Postgres itself",
 )
 
 # What asyncpg has prepared is of its own session, and under names of its own: it is only missing, or there twice, in a
@@ -76,7 +80,7 @@ _POOLED = (
 _OF_ANOTHER_SESSION = (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)
 
 # The server is there and lets nobody in who comes as the URL says: for a message it is away, and no waiting mends it.
-LOCKED_OUT = (Refused, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+ACCESS_FAULTS = (AccessFault, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
 # The server is not there, or takes no work: no message would fare better than this one.
 AWAY_FAULTS = (
@@ -90,7 +94,7 @@ AWAY_FAULTS = (
     asyncpg.TooManyConnectionsError,
     asyncpg.DiskFullError,
     asyncpg.ReadOnlySQLTransactionError,  # it has become a standby
-    *LOCKED_OUT,
+    *ACCESS_FAULTS,
 )
 
 # Somebody holds what is needed, and does not let it go in time.
@@ -120,38 +124,38 @@ async def connect(dsn: str | None = None, **options: Any) -> asyncpg.Connection:
     """Connect as the URL says. The parameters are those of asyncpg's own function.
 
     Raises:
-        Refused: TLS did not come about, or the URL makes no sense.
+        AccessFault: TLS did not come about, or the URL makes no sense.
     """
     try:
         return await asyncpg.connect(dsn, **options)
     except ssl.SSLCertVerificationError as error:
-        mend = MENDS_OF_TIMES.get(error.verify_code) or (
+        fix = MENDS_OF_TIMES.get(error.verify_code) or (
             "let sslrootcert in the URL name its authority, and the URL the host that it is for"
         )
-        raise Refused(f"its certificate is not accepted: {error.verify_message}; fix: {mend}") from error
+        raise AccessFault(f"its certificate is not accepted: {error.verify_message}", fix) from error
     except asyncpg.ClientConfigurationError as error:
-        raise Refused(f"the URL makes no sense: {error.args[0]}") from error
+        raise AccessFault(f"the URL makes no sense: {error.args[0]}") from error
     except (asyncpg.UndefinedObjectError, asyncpg.CantChangeRuntimeParamError) as error:
-        raise Refused(f"the URL has a parameter that is none of Postgres: {error}") from error
+        raise AccessFault(f"the URL has a parameter that is none of Postgres: {error}") from error
     except asyncpg.ProtocolViolationError as error:
         if "startup parameter" not in str(error):
             raise
-        raise Refused(f"a pooler on the way refuses a parameter of the URL: {error}; fix: take it out") from error
+        raise AccessFault(f"a pooler on the way refuses a parameter of the URL: {error}", "take it out") from error
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
         raise  # the server went away meanwhile
     except ssl.SSLError as error:
-        raise Refused(f"sslrootcert, sslcert or sslkey is not what it should be: {error}") from error
+        raise AccessFault(f"sslrootcert, sslcert or sslkey is not what it should be: {error}") from error
     except ConnectionError as error:
         if "rejected SSL upgrade" not in str(error):
             raise
-        raise Refused(_without_tls(dsn)) from error
+        raise AccessFault(*_without_tls(dsn)) from error
 
 
-def _without_tls(dsn: str | None) -> str:
-    """Say what it means that TLS was refused: where nobody asks for it, no Postgres says no."""
+def _without_tls(dsn: str | None) -> tuple[str, str]:
+    """Say what it means that TLS was refused, and the fix: where nobody asks for it, no Postgres says no."""
     if _asks_for_tls(dsn):
-        return "it does not speak TLS, which sslmode asks for; fix: ssl = on in postgresql.conf"
-    return "what answers there is no Postgres; fix: the host and port of the URL"
+        return "it does not speak TLS, which sslmode asks for", "ssl = on in postgresql.conf"
+    return "what answers there is no Postgres", "the host and port of the URL"
 
 
 def _asks_for_tls(dsn: str | None) -> bool:
@@ -219,7 +223,7 @@ class Database:
 
         Raises:
             ConnectionLost: the server went away meanwhile.
-            Refused: the server is not to be had as the URL says.
+            AccessFault: the server is not to be had as the URL says.
         """
         try:
             async with self._lent() as connection:
@@ -238,7 +242,7 @@ class Database:
             # Cut in the middle of a message, a connection is in no state to be used, nor to be given back to the pool.
             raise ConnectionLost(str(error)) from error
         except _OF_ANOTHER_SESSION as error:
-            raise Refused(_POOLED) from error
+            raise AccessFault(*_POOLED) from error
 
     @asynccontextmanager
     async def _lent(self) -> AsyncIterator[Connection]:
@@ -283,7 +287,7 @@ class Database:
         """See that a session is ours for as long as it is open.
 
         Raises:
-            Refused: a pooler lends it anew for each transaction.
+            AccessFault: a pooler lends it anew for each transaction.
         """
         async with self.connection() as connection:
             await check_session(connection, self.connection())
@@ -308,14 +312,14 @@ async def begin_session(connection: Connection, settings: Mapping[str, str]) -> 
     By a statement, not as parameters of the connection: those a pooler refuses, or drops.
 
     Raises:
-        Refused: the database keeps text in another encoding.
+        AccessFault: the database keeps text in another encoding.
     """
     encoding = await connection.fetchval(SQL["begin_session"], list(settings), list(settings.values()))
     if encoding != ENCODING:
-        mend = (
+        fix = (
             f"make another one, createdb --encoding {ENCODING} --template template0, and name it in ORDERS_POSTGRES_URL"
         )
-        raise Refused(f"the database's encoding is {encoding}, and orders take names of every script; fix: {mend}")
+        raise AccessFault(f"the database's encoding is {encoding}, and orders take names of every script", fix)
 
 
 async def check_session(session: Connection, another: AbstractAsyncContextManager[Connection]) -> None:
@@ -325,7 +329,7 @@ async def check_session(session: Connection, another: AbstractAsyncContextManage
     session holds a transaction: where sessions are lent, it is given the first one's process, or the first one another.
 
     Raises:
-        Refused: it is lent.
+        AccessFault: it is lent.
     """
     try:
         if session.get_server_pid() == await _pid_of(session):
@@ -336,9 +340,9 @@ async def check_session(session: Connection, another: AbstractAsyncContextManage
                 async with other.transaction():
                     is_lent = await _pid_of(other) == before or await _pid_of(session) != before
                 if is_lent:
-                    raise Refused(_POOLED)
+                    raise AccessFault(*_POOLED)
     except _OF_ANOTHER_SESSION as error:
-        raise Refused(_POOLED) from error
+        raise AccessFault(*_POOLED) from error
 
 
 async def now(connection: Connection) -> datetime:

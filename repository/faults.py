@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 import asyncpg
 
-from repository.database import AWAY_FAULTS, LOCK_FAULTS, PASSING_FAULTS
+from repository.database import AWAY_FAULTS, LOCK_FAULTS, PASSING_FAULTS, AccessFault
 
 SAYS_CHARS_MAX = 300
 
@@ -74,6 +74,8 @@ def is_same_fault(one: BaseException, other: BaseException) -> bool:
 
 def says(error: BaseException) -> str:
     """Quote what Postgres says, on one line; nothing where that could quote what was to be written."""
+    if isinstance(error, AccessFault):
+        return error.says
     if not isinstance(error, asyncpg.PostgresError) or sqlstate_of(error).startswith(_QUOTING):
         return ""
     return " ".join(str(error.args[0]).split())[:SAYS_CHARS_MAX] if error.args else ""
@@ -81,5 +83,7 @@ def says(error: BaseException) -> str:
 
 def fix_of(error: BaseException) -> str:
     """Say what mends it; "" where nothing general can be said."""
+    if isinstance(error, AccessFault):
+        return error.fix
     state = sqlstate_of(error)
     return _FIXES.get(state) or _FIXES.get(state[:2], "")

@@ -71,7 +71,7 @@ async def migrate(url: str, say: Say = lambda _line: None) -> tuple[str, ...]:
 
     Raises:
         Stopped: a table was in use for too long, or holds what must not be.
-        Refused: the database is none that we can work with.
+        AccessFault: the database is none that we can work with.
     """
 
     async def connect() -> asyncpg.Connection:

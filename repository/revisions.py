@@ -5,12 +5,12 @@ from importlib.resources import files
 import asyncpg
 
 from repository import queries
-from repository.database import LOCKED_OUT, Connection
+from repository.database import ACCESS_FAULTS, Connection
 
 SQL = queries.load("migrate.sql")
 
 # The server is there, but the URL's user, password or database, or the user's rights are not what we need.
-REFUSALS = (*LOCKED_OUT, asyncpg.InsufficientPrivilegeError)
+PERMISSION_FAULTS = (*ACCESS_FAULTS, asyncpg.InsufficientPrivilegeError)
 
 # Oldest first. A revision is a file, whose name begins with it.
 REVISIONS = tuple(

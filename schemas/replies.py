@@ -28,7 +28,7 @@ class OrderPlaced:
 
 
 @value
-class Refused:
+class RejectionReply:
     """The answer to whatever is refused."""
 
     result: Literal["error"]
@@ -36,7 +36,7 @@ class Refused:
     code: Code
 
 
-ReplyData = OrderPlaced | Refused
+ReplyData = OrderPlaced | RejectionReply
 
 # What a member of a reply is once it is read back.
 Member = str | int | list[str]
@@ -90,7 +90,7 @@ _CONTENT_TYPES = {
 
 
 def error(rejection: Rejection) -> Reply:
-    return Reply.of(Refused(result="error", message=rejection.message, code=rejection.code))
+    return Reply.of(RejectionReply(result="error", message=rejection.message, code=rejection.code))
 
 
 def render(reply: Reply, response_type: ResponseType) -> bytes:

@@ -21,7 +21,7 @@ from tests.faults.load import Storefront
 from tests.faults.oracle import Oracle
 from tests.faults.proxy import Proxy
 from tests.shop import Shop, Worker
-from worker.pipeline.consumer import PAUSE_SECONDS_MAX
+from worker.pipeline.pauses import PAUSE_SECONDS_MAX
 from worker.pipeline.session import BATCHES_IN_FLIGHT
 
 pytestmark = pytest.mark.alone  # Postgres is stopped, and probes are counted in time

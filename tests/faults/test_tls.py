@@ -15,7 +15,7 @@ import pytest
 from deploy.local.host import free_port, make_own_folder, servable
 from repository import catalog as catalogue
 from repository import migrate, scratch
-from repository.database import AWAY_FAULTS, Database, Refused
+from repository.database import AWAY_FAULTS, AccessFault, Database
 from schemas import catalog_file, topology
 from tests.faults.tls_servers import (
     ADDRESS,
@@ -175,17 +175,17 @@ async def test_without_an_authority_in_its_url_the_broker_must_be_known_to_the_s
 
 
 async def test_a_database_of_another_name_is_refused(postgres_url: str) -> None:
-    with pytest.raises(Refused, match=MISMATCH):
+    with pytest.raises(AccessFault, match=MISMATCH):
         await ask_postgres(postgres_url.replace("localhost", ADDRESS))
 
 
 async def test_a_database_whose_authority_is_unknown_is_refused(postgres: TlsPostgres, stranger: Authority) -> None:
-    with pytest.raises(Refused, match=STRANGER):
+    with pytest.raises(AccessFault, match=STRANGER):
         await ask_postgres(postgres.url(sslmode="verify-full", sslrootcert=stranger.file))
 
 
 async def test_a_database_of_another_name_is_not_migrated(postgres_url: str) -> None:
-    with pytest.raises(Refused, match=MISMATCH):
+    with pytest.raises(AccessFault, match=MISMATCH):
         await migrate.migrate(postgres_url.replace("localhost", ADDRESS))
 
 
@@ -230,7 +230,7 @@ async def test_a_certificate_whose_time_is_over_or_has_not_come_is_told_as_that(
         with pytest.raises(Untrusted) as by_broker:
             async with connect(f"amqps://localhost:{amqps}/?cafile={authority.file}", "orders tests"):
                 raise AssertionError("it is trusted")
-        with pytest.raises(Refused) as by_database:
+        with pytest.raises(AccessFault) as by_database:
             await ask_postgres(
                 f"postgresql://orders@localhost:{postgres}/orders?sslmode=verify-full&sslrootcert={authority.file}"
             )
@@ -297,14 +297,14 @@ async def test_whoever_takes_the_wrong_port_is_told_which_is_right(
 
 
 async def test_a_url_of_postgres_with_an_unknown_sslmode_makes_no_sense(postgres: TlsPostgres) -> None:
-    with pytest.raises(Refused, match="`sslmode` parameter must be one of: disable, allow"):
+    with pytest.raises(AccessFault, match="`sslmode` parameter must be one of: disable, allow"):
         await ask_postgres(postgres.url(sslmode="verify"))
 
 
 async def test_a_url_of_postgres_with_a_misspelt_parameter_is_refused(
     postgres: TlsPostgres, authority: Authority
 ) -> None:
-    with pytest.raises(Refused, match='unrecognized configuration parameter "sslrootcrt"'):
+    with pytest.raises(AccessFault, match='unrecognized configuration parameter "sslrootcrt"'):
         await ask_postgres(postgres.url(sslmode="require", sslrootcrt=authority.file))
 
 

@@ -13,7 +13,7 @@ from deploy.local import debian
 from deploy.local.host import free_port, servable
 from deploy.local.servers import Servers
 from repository import scratch
-from repository.database import Database, Refused
+from repository.database import AccessFault, Database
 from tests.integration import pgbouncer
 from tests.integration.pgbouncer import PgBouncer
 from tests.integration.test_commands import run
@@ -136,7 +136,7 @@ async def test_a_pooler_that_changes_its_ways_is_named_when_a_session_is_used(
             async with other.transaction():
                 await one.fetchval("SELECT 1")
 
-    with pytest.raises(Refused, match=POOLED):
+    with pytest.raises(AccessFault, match=POOLED):
         await cross()
 
 

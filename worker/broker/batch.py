@@ -27,13 +27,11 @@ PERSISTENT = 2
 CLASS_BASIC = 60  # AMQP's number for what publishes and delivers
 ROUTES_REMEMBERED_MAX = 256  # reply queues are many
 
-Refused = tuple[
-    Outgoing, AMQPError
-]  # PublishError: it came back, for there is no queue; DeliveryError: a queue said no
+Nacked = tuple[Outgoing, AMQPError]  # PublishError: it came back, for there is no queue; DeliveryError: a queue said no
 Late = Callable[[Outgoing, AMQPError | None], None]  # told what became of a message that was given up; None: confirmed
 
 
-async def publish(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoing]) -> list[Refused]:
+async def publish(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoing]) -> list[Nacked]:
     """Publish all of them, and wait until the broker has confirmed, returned or refused each.
 
     Messages that are in flight together must differ in their message_id: what comes back is told by it. One without is
@@ -72,7 +70,7 @@ class Batch:
     def __init__(self, channel: aiormq.Channel) -> None:
         self.is_over = channel.create_future()
         self.is_over.add_done_callback(_heard)
-        self.refused: list[Refused] = []
+        self.refused: list[Nacked] = []
         self._channel = channel
         self._on_the_way: dict[int, Outgoing] = {}  # by delivery tag
         self._late: Late | None = None

@@ -48,13 +48,13 @@ class Unwelcome(ConnectionError):
 
 
 # The broker knows us and says no, or we do not know it: waiting mends nothing.
-REFUSALS = (ChannelAccessRefused, AuthenticationError, ProbableAuthenticationError, Untrusted, Unwelcome)
+BROKER_ACCESS_FAULTS = (ChannelAccessRefused, AuthenticationError, ProbableAuthenticationError, Untrusted, Unwelcome)
 
 # The broker is away, or cut the connection: nothing is known of what was on its way.
 BROKER_FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, OSError, TimeoutError)
 
 
-class BrokerRefused(Exception):
+class BrokerUnusable(Exception):
     """The broker does not let this user do what it must; the text says what, and the mend."""
 
 

@@ -29,7 +29,7 @@ async def send(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoing]
     return whys
 
 
-async def _confirmed(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoing]) -> list[batch.Refused]:
+async def _confirmed(channel: aiormq.abc.AbstractChannel, messages: Sequence[Outgoing]) -> list[batch.Nacked]:
     try:
         async with asyncio.timeout(CONFIRM_SECONDS_MAX):
             return await batch.publish(channel, messages)

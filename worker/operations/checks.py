@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 from repository import revisions, sealed, shop_settings, unsent
 from repository import show as archive
-from repository.database import Connection, Database, Refused
+from repository.database import AccessFault, Connection, Database
 from repository.faults import POSTGRES_FAULTS, fix_of
-from repository.revisions import REFUSALS, NotMigrated, check_migrated
+from repository.revisions import PERMISSION_FAULTS, NotMigrated, check_migrated
 from repository.show import Collation, Condition
 from repository.unsent import Kind, Summary
 from schemas import topology
@@ -173,13 +173,16 @@ async def _postgres(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             if role is Role.WORKER and settings.secret_keys:
                 async with database.connection() as connection:
                     yield await _keys(connection, KeyRing(settings.keys()))
-    except Refused as error:
-        says, _, fix = str(error).partition("; fix: ")
-        yield Finding("Postgres", Level.WRONG, says, f"{fix[:1].upper()}{fix[1:]}." if fix else "")
-    except (*POSTGRES_FAULTS, *REFUSALS) as error:
+    except AccessFault as error:
+        yield Finding("Postgres", Level.WRONG, error.says, _sentence(error.fix))
+    except (*POSTGRES_FAULTS, *PERMISSION_FAULTS) as error:
         fix = fix_of(error) or "start it, or fix ORDERS_POSTGRES_URL"
         says = f"does not answer or refuses ({words_of(error)})"
-        yield Finding("Postgres", Level.WRONG, says, f"{fix[:1].upper()}{fix[1:]}.")
+        yield Finding("Postgres", Level.WRONG, says, _sentence(fix))
+
+
+def _sentence(fix: str) -> str:
+    return f"{fix[:1].upper()}{fix[1:]}." if fix else ""
 
 
 async def _database(database: Database, settings: Settings) -> AsyncIterator[Finding]:

@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from repository.database import Connection, Database, Refused
+from repository.database import AccessFault, Connection, Database
 from repository.faults import POSTGRES_FAULTS, fix_of, says, sqlstate_of
-from repository.revisions import REFUSALS, NotMigrated, check_migrated
+from repository.revisions import PERMISSION_FAULTS, NotMigrated, check_migrated
 from worker.broker.connection import (
     BROKER_FAULTS,
     BrokerConnection,
-    BrokerRefused,
+    BrokerUnusable,
     TakesNothing,
     Untrusted,
     Unwelcome,
@@ -62,7 +62,7 @@ def postgres_in_words() -> Iterator[None]:
         yield
     except NotMigrated as error:
         raise OperationFault(str(error)) from error
-    except (*POSTGRES_FAULTS, *REFUSALS) as error:
+    except (*POSTGRES_FAULTS, *PERMISSION_FAULTS) as error:
         raise Unavailable(postgres_says(error)) from error
 
 
@@ -71,7 +71,7 @@ def rabbitmq_in_words() -> Iterator[None]:
     """Turn what RabbitMQ throws into a sentence."""
     try:
         yield
-    except (AnotherOperator, BrokerRefused, TopologyError) as error:
+    except (AnotherOperator, BrokerUnusable, TopologyError) as error:
         raise OperationFault(str(error)) from error
     except BROKER_FAULTS as error:
         raise Unavailable(rabbitmq_says(error)) from error
@@ -94,7 +94,9 @@ def rabbitmq_says(error: BaseException) -> str:
 
 def words_of(error: BaseException) -> str:
     """Name a fault, and say what it says. Of a time that is over it says nothing; ours say all by themselves."""
-    if isinstance(error, Refused | TakesNothing | Untrusted | Unwelcome):
+    if isinstance(error, AccessFault):
+        return error.says
+    if isinstance(error, TakesNothing | Untrusted | Unwelcome):
         return str(error)
     if state := sqlstate_of(error):
         return f"{says(error) or type(error).__name__}, SQLSTATE {state}"

@@ -18,7 +18,7 @@ from pamqp.commands import Basic
 from schemas import topology
 from worker import metrics
 from worker.broker import probes
-from worker.broker.connection import BROKER_FAULTS, BrokerRefused, connect, delivery_of
+from worker.broker.connection import BROKER_FAULTS, BrokerUnusable, connect, delivery_of
 from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
 from worker.broker.replier import Reply
@@ -57,7 +57,7 @@ LAID_BY_MAX_FOR_SUSPECTS = 20  # before them all must be verified: a third of a 
 log = structlog.get_logger()
 
 
-class Stuck(BrokerRefused):
+class Stuck(BrokerUnusable):
     """The broker hands nothing over though there is something. Whoever started us starts us again."""
 
 
@@ -429,7 +429,7 @@ class Session:
 def _check_copies(publisher: Publisher, trusted: Collection[str]) -> None:
     """See that copies of trusted requests can keep their publisher: without it they would not be trusted any more."""
     if not publisher.impersonates and any(user != publisher.user for user in trusted):
-        raise BrokerRefused(
+        raise BrokerUnusable(
             f"the RabbitMQ user {publisher.user} lacks the tag impersonator, which keeps the publisher of a "
             f"message that is retried or set aside; fix: rabbitmqctl set_user_tags {publisher.user} impersonator"
         )

@@ -61,3 +61,12 @@ def test_an_unknown_or_absent_code_wants_nothing() -> None:
 
     assert ids(facts_needed(a_request(promo_code="NOSUCH"), catalog)) == ([], [], [])
     assert ids(facts_needed(a_request(), catalog)) == ([], [], [])
+
+
+def test_what_two_need_in_common_is_told_and_nothing_is_nothing() -> None:
+    one = FactsNeeded(clients=frozenset({1, 2}), stock_products=frozenset({5}))
+    other = FactsNeeded(clients=frozenset({2}), services=frozenset({5}))
+
+    assert one.common(other) == FactsNeeded(clients=frozenset({2}))
+    assert one.common(other)
+    assert not one.common(FactsNeeded(addons=frozenset({1})))

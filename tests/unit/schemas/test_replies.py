@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
 from schemas import placed_order, replies
-from schemas.replies import OrderPlaced, Refused, Reply, ReplyData, ResponseType
+from schemas.replies import OrderPlaced, RejectionReply, Reply, ReplyData, ResponseType
 from tests import samples
 
 BODIES = Path(__file__).parent / "bodies"
@@ -63,7 +63,7 @@ def test_a_reply_of_another_version_is_said_as_it_was() -> None:
 
 @pytest.mark.parametrize(("name", "reply"), REPLIES.items(), ids=REPLIES)
 def test_a_reply_is_what_the_schema_of_its_type_says(name: str, reply: Reply) -> None:
-    kind = OrderPlaced if name in ("everything", "bare") else Refused
+    kind = OrderPlaced if name in ("everything", "bare") else RejectionReply
     others = [other for other in get_args(ReplyData) if other is not kind]
 
     assert validator_of(kind).is_valid(orjson.loads(reply.body))
