@@ -252,7 +252,7 @@ async def test_a_worker_ends_with_a_sentence_when_a_server_is_not_trusted(
 
     assert (by_broker.returncode, by_database.returncode) == (1, 1)
     assert f"its certificate is not accepted: {STRANGER}; fix: let cafile in the URL" in by_broker.stderr
-    assert f"{MISMATCH}; fix: let sslrootcert in the URL" in by_database.stderr.replace(".;", ";")
+    assert f"{MISMATCH}); fix: let sslrootcert in the URL" in by_database.stderr.replace(".)", ")")
 
 
 async def test_a_worker_that_postgres_lets_in_no_more_pauses_with_a_sentence_and_no_attempt_is_counted(
@@ -290,7 +290,7 @@ async def test_whoever_takes_the_wrong_port_is_told_which_is_right(
 
     assert (encrypted.returncode, in_clear.returncode) == (1, 1)
     assert "this port does not speak TLS; fix: its TLS port, or a URL that begins with amqp://" in encrypted.stderr
-    assert "it does not speak TLS, which sslmode asks for; fix: ssl = on in postgresql.conf" in encrypted.stderr
+    assert "it does not speak TLS, which sslmode asks for); fix: ssl = on in postgresql.conf" in encrypted.stderr
     assert "if this port speaks TLS, the URL must begin with amqps://" in in_clear.stderr
     assert "no pg_hba.conf entry" in in_clear.stderr
     assert "no encryption" in in_clear.stderr

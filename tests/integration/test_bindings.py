@@ -137,7 +137,7 @@ async def test_without_secret_keys_or_who_runs_it_is_said_that_nothing_was_tried
 
     assert says_of(without_keys, "bindings").endswith("ORDERS_SECRET_KEYS is not set, and a probe must be sealed")
     assert "who would take it is not known: Postgres at ORDERS_POSTGRES_URL" in says_of(without_postgres, "bindings")
-    assert says_of(as_worker, "bindings").endswith("this user may not publish to orders; an operator may")
+    assert says_of(as_worker, "bindings").endswith("a worker may not publish to orders; an operator may")
     assert level_of(as_storefront, "bindings") == set()
 
 
