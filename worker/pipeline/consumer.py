@@ -60,19 +60,19 @@ class Consumer:
         log.info("worker.stopped")
 
     async def _probe_and_consume(self, stopping: asyncio.Event) -> None:
-        began, opened = time.monotonic(), None
+        began, session = time.monotonic(), None
         try:
             await self._context.open()
-            async with Session.open(self._settings, self._context, ",".join(self._nodes)) as session:
+            nodes = ",".join(self._nodes)
+            async with Session.open(self._settings, self._context, nodes, is_wary=self._pauses.were_any) as session:
                 self._pauses.servers_are_there()
-                opened = time.monotonic()
                 await session.run(stopping)
         except BROKER_ACCESS_FAULTS as error:
             raise BrokerUnusable(f"RabbitMQ refuses: {error}; see `orders doctor`") from error
         except AWAY as error:
             self._nodes.rotate(-1)  # a node may answer, and still be in no state to work
-            if opened is not None:
-                self._pauses.session_ended(time.monotonic() - opened)
+            if session is not None:
+                self._pauses.session_ended(time.monotonic() - began, has_worked=session.has_worked)
             if time.monotonic() - began < SESSION_SECONDS_MIN:
                 raise
             _tell_pause(error)

@@ -17,19 +17,24 @@ class Pauses:
 
     def __init__(self) -> None:
         self._has_worked = False
-        self._relapses = 0  # sessions in a row that ended in seconds, though the servers were there before each
+        self.were_any = False
+        self._relapses = 0  # sessions in a row that ended in seconds and had carried out nothing
         self._wait = wait_random_exponential(multiplier=PAUSE_SECONDS, max=PAUSE_SECONDS_MAX)
 
     def servers_are_there(self) -> None:
         self._has_worked = True
 
-    def session_ended(self, after_seconds: float) -> None:
+    def session_ended(self, after_seconds: float, *, has_worked: bool) -> None:
         """Hear that a session, for which the servers were there, ended for a fault of theirs."""
-        self._relapses = self._relapses + 1 if after_seconds < SESSION_SECONDS_MIN else 0
+        self.were_any = True
+        is_relapse = not has_worked and after_seconds < SESSION_SECONDS_MIN
+        self._relapses = self._relapses + 1 if is_relapse else 0
 
     def wait_for(self, error: BaseException) -> bool:
         """Whether a fault may pass while we wait. A URL that never let us in is wrong: whoever starts us reads why."""
-        return isinstance(error, AWAY) and (self._has_worked or not isinstance(error, ACCESS_FAULTS))
+        may_pass = isinstance(error, AWAY) and (self._has_worked or not isinstance(error, ACCESS_FAULTS))
+        self.were_any |= may_pass
+        return may_pass
 
     def seconds(self, state: RetryCallState) -> float:
         """Wait as long as a server may take to come back; if it fell back at once again and again, for longer."""

@@ -139,12 +139,15 @@ class Session:
         self._fault: BaseException | None = None
         self._over = asyncio.Event()  # to be ended: by a fault, or because the worker is to stop
         self._suspects_wait = asyncio.Event()
-        self._is_proven = False  # whether a batch was carried out: until then a small one is tried
+        self.has_worked = False  # a batch was carried out
+        self._is_wary = False  # until then take a few only
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, context: Context, url: str) -> AsyncIterator["Session"]:
-        """Connect, see that the topology is there and that the broker takes messages."""
+    async def open(
+        cls, settings: Settings, context: Context, url: str, *, is_wary: bool = False
+    ) -> AsyncIterator["Session"]:
+        """Connect, see that the topology is there and that the broker takes messages. A wary one begins with a few."""
 
         def arrived(event: Outgoing) -> None:
             if event.properties.message_id:
@@ -156,6 +159,7 @@ class Session:
                 await publisher.probe()
                 _check_copies(publisher, settings.trusted_publishers)
                 session = cls(settings, context, consuming, publisher)
+                session._is_wary = is_wary
                 consuming.close_callbacks.add(session.on_close)
                 yield session
 
@@ -251,7 +255,7 @@ class Session:
         below.on_consumer_cancel_callbacks.add(self.on_cancel)
         self._buffer = DeliveryBuffer(below, partial(delivery_of, keys=self._context.keys))
         prefetch = self._settings.prefetch
-        yield Intake(self._buffer, below, prefetch if self._is_proven else min(FIRST_PREFETCH, prefetch))
+        yield Intake(self._buffer, below, min(FIRST_PREFETCH, prefetch) if self._is_wary else prefetch)
         channel.close_callbacks.remove(self.on_close)
         with contextlib.suppress(*BROKER_FAULTS):
             await channel.close()
@@ -273,8 +277,9 @@ class Session:
             intake.buffer.put_back([delivery for delivery in requests if delivery.tag not in tags])
             await intake.make_room()
             await self._conclude(intake, outcomes, began, tasks)
-            if not self._is_proven:
-                self._is_proven = True
+            self.has_worked = True
+            if self._is_wary:
+                self._is_wary = False
                 await intake.grow(self._settings.prefetch)
 
     def _without_probes(

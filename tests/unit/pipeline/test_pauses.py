@@ -28,10 +28,13 @@ def test_a_server_that_is_away_is_tried_again_within_five_seconds() -> None:
 def test_one_that_falls_back_at_once_again_and_again_is_left_alone_for_longer(relapses: int, seconds: float) -> None:
     pauses = Pauses()
     for _ in range(relapses):
-        pauses.session_ended(after_seconds=1.0)
+        pauses.session_ended(1.0, has_worked=False)
 
     assert longest(pauses, 1) == seconds
-    pauses.session_ended(after_seconds=30.0)
+    pauses.session_ended(1.0, has_worked=True)
+    assert longest(pauses, 1) <= 0.2
+    pauses.session_ended(1.0, has_worked=False)
+    pauses.session_ended(30.0, has_worked=False)  # nothing came to be carried out
     assert longest(pauses, 1) <= 0.2
 
 
