@@ -473,7 +473,7 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     assert findings["ok"], findings
     assert {finding["check"] for finding in findings["checks"]} == {
         "settings", "publishers", "Postgres", "clock", "durability", "collation", "schema", "catalogue", "RabbitMQ",
-        "topology", "rights", "consumers", "unsent", "bindings",
+        "topology", "rights", "consumers", "unsent", "bindings", "writes",
     }  # fmt: skip
     assert shop.events == []
     assert [await shop.waiting(queue.name) for queue in topology.QUEUES] == [0] * len(topology.QUEUES)

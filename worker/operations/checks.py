@@ -30,7 +30,7 @@ from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
-from worker.operations import bindings, policies
+from worker.operations import bindings, database_trouble, policies
 from worker.operations.certificates import valid_until
 from worker.operations.findings import Finding, Level
 from worker.operations.kept import sentence_of, since
@@ -196,6 +196,11 @@ async def _database(database: Database, settings: Settings) -> AsyncIterator[Fin
         for finding in collation(await archive.collations(connection)):
             yield finding
         async for finding in _schema(connection, settings):
+            yield finding
+        async for finding in database_trouble.beside(connection):
+            yield finding
+    if not found.is_standby:
+        async for finding in database_trouble.writes(database):
             yield finding
 
 
