@@ -9,7 +9,18 @@ import asyncpg
 from repository import queries
 from repository.catalog_snapshot import read
 from repository.database import Connection
-from schemas.catalog import Addon, Catalog, ConfigOption, Currency, Prices, Product, Promotion, TaxRule, Tld
+from schemas.catalog import (
+    Addon,
+    Catalog,
+    ConfigOption,
+    Currency,
+    LatePhase,
+    Prices,
+    Product,
+    Promotion,
+    TaxRule,
+    Tld,
+)
 from schemas.catalog_changes import COUNTED_BY_SALES, Sections
 from schemas.catalog_check import KEYS
 
@@ -144,7 +155,12 @@ def _product(product: Product, amounts: Amounts) -> Entry:
         "allowqty": str(product.quantity_rule),
         "stock_control": product.stock_controlled,
         "prorata": prorata and {"day": prorata.day, "charge_next_month": prorata.charge_next_month},
-        "free_domain": free_domain and {"cycles": _texts(free_domain.cycles), "tlds": _texts(free_domain.tlds)},
+        "free_domain": free_domain
+        and {
+            "cycles": _texts(free_domain.cycles),
+            "tlds": _texts(free_domain.tlds),
+            "kind": str(free_domain.kind),
+        },
         "pricing": amounts.prices(product.prices),
         "custom_fields": [
             {"id": one.id, "name": one.name, "type": one.type, "required": one.required, "options": list(one.options)}
@@ -175,6 +191,8 @@ def _addon(addon: Addon, amounts: Amounts) -> Entry:
         "tax": addon.taxed,
         "products": _all_or_list(addon.products),
         "pricing": amounts.prices(addon.prices),
+        "retired": addon.retired,
+        "prorata": addon.prorata,
     }
 
 
@@ -195,6 +213,17 @@ def _tld(tld: Tld, amounts: Amounts) -> Entry:
             {"name": one.name, "type": one.type, "required": one.required, "options": list(one.options)}
             for one in tld.fields
         ],
+        "grace": _late_phase(tld.grace, amounts),
+        "redemption": _late_phase(tld.redemption, amounts),
+    }
+
+
+def _late_phase(phase: LatePhase | None, amounts: Amounts) -> Entry | None:
+    if phase is None:
+        return None
+    return {
+        "days": phase.days,
+        "fee": {currency: amounts.text(fee, currency) for currency, fee in phase.fee.items()},
     }
 
 
@@ -214,6 +243,7 @@ def _promotion(promotion: Promotion, amounts: Amounts) -> Entry:
         "new_signups_only": promotion.new_signups_only,
         "existing_clients_only": promotion.existing_clients_only,
         "requires_products": sorted(promotion.requires_products),
+        "requires_existing": promotion.requires_existing,
         "cycles": _texts(promotion.cycles),
         "applies_to": {
             "products": _all_or_list(promotion.products),

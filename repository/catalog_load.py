@@ -37,7 +37,7 @@ _STATEMENTS = {
         "save_config_choice_prices",
     ),
     "addons": ("save_addons", "save_addon_products", "save_addon_prices"),
-    "tlds": ("save_tlds", "save_tld_prices", "save_tld_extras", "save_tld_fields"),
+    "tlds": ("save_tlds", "save_tld_late_fees", "save_tld_prices", "save_tld_extras", "save_tld_fields"),
     "promotions": ("save_promotions", "save_promotion_values", "save_promotion_uses"),
     "api_credentials": ("save_api_credentials",),
     "clients": ("save_clients",),

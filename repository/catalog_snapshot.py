@@ -12,6 +12,7 @@ from repository.database import Connection
 from schemas.catalog import (
     CYCLES,
     Addon,
+    Affiliate,
     BillingCycle,
     Catalog,
     ConfigChoice,
@@ -22,6 +23,8 @@ from schemas.catalog import (
     DomainField,
     Extra,
     FreeDomain,
+    FreeDomainKind,
+    LatePhase,
     PaymentMethod,
     Price,
     Prices,
@@ -87,7 +90,7 @@ async def _read(connection: Connection) -> Catalog:
         addons=await _addons(connection),
         tlds=await _tlds(connection),
         promotions=await _promotions(connection),
-        affiliates=_frozen({row["id"]: row["active"] for row in await connection.fetch(SQL["affiliates"])}),
+        affiliates=_frozen({row["id"]: Affiliate(**row) for row in await connection.fetch(SQL["affiliates"])}),
         credentials=_frozen(
             {
                 row["identifier"]: Credential(**{**row, "actions": frozenset(row["actions"])})
@@ -133,7 +136,7 @@ def _prorata(row: Row) -> Prorata | None:
 def _free_domain(row: Row) -> FreeDomain | None:
     cycles = frozenset(map(BillingCycle, row["free_domain_cycles"]))
     tlds = frozenset(row["free_domain_tlds"])
-    return FreeDomain(cycles, tlds) if cycles and tlds else None
+    return FreeDomain(cycles, tlds, FreeDomainKind(row["free_domain_kind"])) if cycles and tlds else None
 
 
 async def _config_options(connection: Connection) -> Mapping[int, tuple[ConfigOption, ...]]:
@@ -172,6 +175,8 @@ async def _addons(connection: Connection) -> Mapping[int, Addon]:
                 if row["all_products"]
                 else frozenset(link["product_id"] for link in products.get(row["id"], ())),
                 prices=prices.get(row["id"], _NO_PRICES),
+                retired=row["retired"],
+                prorata=row["prorata"],
             )
             for row in await connection.fetch(SQL["addons"])
         }
@@ -186,6 +191,9 @@ async def _tlds(connection: Connection) -> Mapping[str, Tld]:
     for row in await connection.fetch(SQL["tld_extras"]):
         extras.setdefault(row["tld"], {}).setdefault(row["currency"], {})[Extra(row["extra"])] = row["price_per_year"]
     fields = _grouped(await connection.fetch(SQL["tld_fields"]), "tld")
+    fees: dict[tuple[str, str], dict[str, Decimal]] = {}
+    for row in await connection.fetch(SQL["tld_late_fees"]):
+        fees.setdefault((row["tld"], row["phase"]), {})[row["currency"]] = row["fee"]
     return _frozen(
         {
             row["tld"]: Tld(
@@ -200,10 +208,16 @@ async def _tlds(connection: Connection) -> Mapping[str, Tld]:
                     DomainField(field["name"], field["type"], field["required"], tuple(field["options"]))
                     for field in fields.get(row["tld"], ())
                 ),
+                grace=_late_phase(row["grace_days"], fees.get((row["tld"], "grace"), {})),
+                redemption=_late_phase(row["redemption_days"], fees.get((row["tld"], "redemption"), {})),
             )
             for row in await connection.fetch(SQL["tlds"])
         }
     )
+
+
+def _late_phase(days: int | None, fee: Mapping[str, Decimal]) -> LatePhase | None:
+    return None if days is None else LatePhase(days, _frozen(fee))
 
 
 async def _promotions(connection: Connection) -> Mapping[str, Promotion]:

@@ -132,10 +132,18 @@ class Prorata:
     charge_next_month: int | None  # from this day on the whole next month is added; None: never
 
 
+class FreeDomainKind(StrEnum):
+    """For how long a product's free domain is free (addorder.md 5.6)."""
+
+    ONCE = "once"
+    WHILE_RENEWED = "while_renewed"
+
+
 @dataclass(frozen=True, slots=True)
 class FreeDomain:
     cycles: frozenset[BillingCycle]
     tlds: frozenset[str]
+    kind: FreeDomainKind = FreeDomainKind.ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,8 @@ class Addon:
     taxed: bool
     products: frozenset[int] | None  # None: offered with every product
     prices: Prices
+    retired: bool = False
+    prorata: bool = False  # billed to the day of its prorata product, where both are monthly
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +180,14 @@ class DomainField:
     type: str
     required: bool
     options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LatePhase:
+    """How long an expired domain may still be renewed, and what that costs beside the renewal: currency → fee."""
+
+    days: int
+    fee: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +202,8 @@ class Tld:
     renew: Mapping[str, Mapping[int, Decimal]]
     extras: Mapping[str, Mapping[Extra, Decimal]]  # currency → extra → price a year
     fields: tuple[DomainField, ...]
+    grace: LatePhase | None = None
+    redemption: LatePhase | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +229,7 @@ class Promotion:
     addons: frozenset[int] | None
     tlds: frozenset[str] | None
     apply_once: bool
+    requires_existing: bool = True  # whether a required product may be one that the client has already
 
     @property
     def depends_on_history(self) -> bool:
@@ -227,6 +248,13 @@ class TaxRule:
     state: str | None
     rate: Decimal
     compound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Affiliate:
+    id: int
+    client_id: int
+    active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,5 +292,5 @@ class Catalog:
     addons: Mapping[int, Addon]
     tlds: Mapping[str, Tld]
     promotions: Mapping[str, Promotion]  # by code in lower case
-    affiliates: Mapping[int, bool]  # id → active
+    affiliates: Mapping[int, Affiliate]
     credentials: Mapping[str, Credential]  # by identifier

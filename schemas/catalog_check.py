@@ -50,6 +50,7 @@ _REFERENCES = (
     ("service_addons", "service_id", "services"),
     ("service_addons", "addon_id", "addons"),
     ("domains", "client_id", "clients"),
+    ("domains", "free_with", "services"),
 )
 
 _NOUNS = {
@@ -299,6 +300,10 @@ def _price_tables(file: CatalogFile) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for path, tld in _entries(file, "tlds"):
         yield f"{path}.pricing", tld.prices
         yield f"{path}.extras", tld.extras
+        for phase in ("grace", "redemption"):
+            late = getattr(tld, phase)
+            if late is not None:
+                yield f"{path}.{phase}.fee", late.fee
     for path, promotion in _entries(file, "promotions"):
         yield f"{path}.values", promotion.values
 
@@ -312,12 +317,18 @@ def _amounts(file: CatalogFile, default: str) -> Iterator[tuple[str, str, Decima
     for path, promotion in _entries(file, "promotions"):
         if promotion.type in (PromotionType.FIXED_AMOUNT, PromotionType.PRICE_OVERRIDE):
             yield f"{path}.value", default, promotion.value
+    yield from _amounts_of_clients(file)
+
+
+def _amounts_of_clients(file: CatalogFile) -> Iterator[tuple[str, str, Decimal]]:
     paid_in = {client.id: client.currency for client in file.clients}
     for path, client in _entries(file, "clients"):
         yield f"{path}.credit", client.currency, client.credit
     for section in ("services", "domains"):
         for path, entry in _entries(file, section):
-            yield f"{path}.recurring", paid_in.get(entry.client_id, ""), entry.recurring
+            for name in {"recurring", "recurring_full"} & type(entry).model_fields.keys():
+                for at, amount in _leaves(f"{path}.{name}", getattr(entry, name)):
+                    yield at, paid_in.get(entry.client_id, ""), amount
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Decimal]]:

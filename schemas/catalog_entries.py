@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from schemas.catalog import BillingCycle, Extra, PromotionType, QuantityRule
+from schemas.catalog import BillingCycle, Extra, FreeDomainKind, PromotionType, QuantityRule
 from schemas.domain_names import existing_domain_name
 from schemas.shop_settings import GRACE_DAYS_MAX, Given, Nameservers, Tax, TimeZone
 
@@ -35,6 +35,7 @@ TEXT_CHARS_MAX = 255
 ID_MAX = 10**15
 ORDER_ID_MAX = 9_000_000_000  # what the ten digits of an order number can tell apart
 COUNT_MAX = 2**31 - 1  # integer
+LATE_DAYS_MAX = 365  # after its expiry no registry keeps a domain for longer
 
 _WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _MONEY = re.compile(r"[0-9]{1,14}(?:\.[0-9]{1,2})?", re.ASCII)  # what numeric(16,2) holds
@@ -272,6 +273,7 @@ class ProrataEntry(Entry):
 class FreeDomainEntry(Entry):
     cycles: Cycles
     tlds: Tlds
+    kind: FreeDomainKind = FreeDomainKind.ONCE
 
 
 class ProductEntry(Entry):
@@ -299,10 +301,19 @@ class AddonEntry(Entry):
     taxed: Flag = Field(alias="tax")
     products: IdsOrAll
     prices: Prices = Field(alias="pricing")
+    retired: Flag = False
+    prorata: Flag = False
 
 
 class TldFieldEntry(FieldEntry):
     type: Literal["text", "dropdown", "tickbox"]
+
+
+class LatePhaseEntry(Entry):
+    """Days after the expiry, or behind the phase before; the fee for a renewal in them, by currency."""
+
+    days: Annotated[Whole, Field(ge=0, le=LATE_DAYS_MAX)]
+    fee: Annotated[Mapping[CurrencyCode, Price], _FEW] = {}
 
 
 TldPrices = Mapping[Literal["register", "transfer", "renew"], Mapping[Years, Price]]
@@ -315,6 +326,8 @@ class TldEntry(Entry):
     prices: Annotated[Mapping[CurrencyCode, TldPrices], _FEW] = Field(alias="pricing")
     extras: Annotated[Mapping[CurrencyCode, Mapping[Extra, Price]], _FEW] = {}
     fields: Annotated[tuple[TldFieldEntry, ...], _FEW] = ()
+    grace: LatePhaseEntry | None = None
+    redemption: LatePhaseEntry | None = None
 
 
 class AppliesToEntry(Entry):
@@ -341,6 +354,7 @@ class PromotionEntry(Entry):
     new_signups_only: Flag
     existing_clients_only: Flag
     requires_products: Ids = ()
+    requires_existing: Flag = True
     cycles: Cycles = ()
     applies_to: AppliesToEntry
     apply_once: Flag
@@ -412,25 +426,40 @@ class OrderEntry(Entry):
     promotion: Name | None = None
 
 
-class ServiceEntry(Entry):
+class RecurringEntry(Entry):
+    """What is paid again and again; `recurring_full` is what it is without the code that lowers `recurring`."""
+
+    recurring: Amount
+    recurring_full: Amount | None = None
+    discounts_left: Count | None = None  # for so many renewals more; None beside an amount above: for ever
+    period_end: Day | None = None  # the last day that was billed
+
+    @model_validator(mode="after")
+    def _full_is_more(self) -> Self:
+        if self.recurring_full is None and self.discounts_left is not None:
+            raise _fault("discounts_left needs recurring_full beside it")
+        if self.recurring_full is not None and self.recurring_full < self.recurring:
+            raise _fault("recurring_full must not be less than recurring")
+        return self
+
+
+class ServiceEntry(RecurringEntry):
     id: Id
     client_id: Id = Field(alias="client")
     product_id: Id = Field(alias="product")
     quantity: Annotated[Whole, Field(ge=1, le=COUNT_MAX)] = Field(alias="qty")
     cycle: BillingCycle
-    recurring: Amount
     domain: Name | None = None
     status: ItemStatus
     next_due: Day
     renewable: Flag
 
 
-class ServiceAddonEntry(Entry):
+class ServiceAddonEntry(RecurringEntry):
     id: Id
     service_id: Id = Field(alias="service")
     addon_id: Id = Field(alias="addon")
     cycle: BillingCycle
-    recurring: Amount
     status: ItemStatus
     renewable: Flag
 
@@ -440,12 +469,14 @@ class DomainEntry(Entry):
     client_id: Id = Field(alias="client")
     name_unicode: Annotated[Name, AfterValidator(_unicode_name)] = Field(alias="name")
     years: Years
-    recurring: Amount
+    recurring: Amount | None = None  # None: its TLD is not renewed
     status: Literal[
         "Pending", "Pending Transfer", "Active", "Grace", "Redemption", "Expired", "Cancelled", "Transferred Away",
         "Fraud",
     ]  # fmt: skip
     expires: Day
+    period_end: Day | None = None  # the last day that was paid
+    free_with: Id | None = None  # the service with which it is renewed for nothing
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic's own documentation does so
     @property

@@ -9,7 +9,7 @@ _NOT_SOLD = "-1.00"
 # What is not sold any more, or does not apply. Of a currency that is so when nothing has a price in it.
 _OFF: Mapping[str, Mapping[str, Any]] = {
     "products": {"retired": True},
-    "addons": {"products": []},
+    "addons": {"retired": True},
     "tlds": {},
     "promotions": {"start_date": None, "end_date": "1970-01-01"},
     "payment_methods": {"active": False},

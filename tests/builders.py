@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from schemas.catalog import (
     Addon,
+    Affiliate,
     BillingCycle,
     Catalog,
     ConfigChoice,
@@ -217,6 +218,10 @@ def a_tax_rule(
     return TaxRule(level, level, name, country, state, Decimal(rate), compound)
 
 
+def an_affiliate(affiliate_id: int, *, client_id: int = 2, active: bool = True) -> Affiliate:
+    return Affiliate(affiliate_id, client_id, active)
+
+
 def a_catalog(
     *,
     products: Iterable[Product] = (),
@@ -225,7 +230,7 @@ def a_catalog(
     promotions: Iterable[Promotion] = (),
     tax_rules: tuple[TaxRule, ...] = (),
     group_discounts: Mapping[int, str] | None = None,
-    affiliates: Mapping[int, bool] | None = None,
+    affiliates: Iterable[Affiliate] = (),
 ) -> Catalog:
     methods = (
         PaymentMethod("paypal", "PayPal", active=True),
@@ -245,7 +250,7 @@ def a_catalog(
         addons={addon.id: addon for addon in addons},
         tlds={tld.tld: tld for tld in tlds},
         promotions={promotion.code.lower(): promotion for promotion in promotions},
-        affiliates=affiliates or {},
+        affiliates={affiliate.id: affiliate for affiliate in affiliates},
         credentials={},
     )
 

@@ -36,7 +36,7 @@ ORDER BY id
 -- no parameters
 SELECT
     id, name, type, pay_type, taxed, retired, quantity_rule, stock_controlled, prorata_day, prorata_charge_next_month,
-    free_domain_cycles, free_domain_tlds
+    free_domain_cycles, free_domain_tlds, free_domain_kind
 FROM products
 ORDER BY id
 
@@ -70,7 +70,7 @@ FROM config_choice_prices
 
 -- name: addons
 -- no parameters
-SELECT id, name, taxed, all_products
+SELECT id, name, taxed, all_products, retired, prorata
 FROM addons
 ORDER BY id
 
@@ -87,9 +87,14 @@ FROM addon_prices
 
 -- name: tlds
 -- no parameters
-SELECT tld, taxed, epp_required
+SELECT tld, taxed, epp_required, grace_days, redemption_days
 FROM tlds
 ORDER BY tld
+
+-- name: tld_late_fees
+-- no parameters
+SELECT tld, phase, currency, fee
+FROM tld_late_fees
 
 -- name: tld_prices
 -- no parameters
@@ -112,7 +117,7 @@ ORDER BY position, name
 -- no parameters
 SELECT
     id, code, type, value, recurring, recur_for, start_date, end_date, max_uses, once_per_client, new_signups_only,
-    existing_clients_only, requires_products, cycles, products, addons, tlds, apply_once
+    existing_clients_only, requires_products, requires_existing, cycles, products, addons, tlds, apply_once
 FROM promotions
 ORDER BY id
 

@@ -120,12 +120,12 @@ WHERE id = ANY ($1::bigint[])
 -- $1 products
 INSERT INTO products AS kept (
     id, name, type, pay_type, taxed, retired, quantity_rule, stock_controlled, prorata_day, prorata_charge_next_month,
-    free_domain_cycles, free_domain_tlds
+    free_domain_cycles, free_domain_tlds, free_domain_kind
 )
 SELECT
     given.id, given.name, given.type, given.pay_type, given.taxed, given.retired, given.quantity_rule,
     given.stock_controlled, given.prorata_day, given.prorata_charge_next_month, given.free_domain_cycles,
-    given.free_domain_tlds
+    given.free_domain_tlds, given.free_domain_kind
 FROM jsonb_array_elements($1::text::jsonb) AS entry
 CROSS JOIN LATERAL jsonb_populate_record(
     NULL::products,
@@ -133,18 +133,19 @@ CROSS JOIN LATERAL jsonb_populate_record(
         'prorata_day', entry #> '{prorata,day}',
         'prorata_charge_next_month', entry #> '{prorata,charge_next_month}',
         'free_domain_cycles', coalesce(entry #> '{free_domain,cycles}', '[]'),
-        'free_domain_tlds', coalesce(entry #> '{free_domain,tlds}', '[]')
+        'free_domain_tlds', coalesce(entry #> '{free_domain,tlds}', '[]'),
+        'free_domain_kind', coalesce(entry #> '{free_domain,kind}', '"once"')
     )
 ) AS given
 ORDER BY given.id
 ON CONFLICT (id) DO UPDATE
 SET (
     name, type, pay_type, taxed, retired, quantity_rule, stock_controlled, prorata_day, prorata_charge_next_month,
-    free_domain_cycles, free_domain_tlds
+    free_domain_cycles, free_domain_tlds, free_domain_kind
 ) = (
     excluded.name, excluded.type, excluded.pay_type, excluded.taxed, excluded.retired, excluded.quantity_rule,
     excluded.stock_controlled, excluded.prorata_day, excluded.prorata_charge_next_month, excluded.free_domain_cycles,
-    excluded.free_domain_tlds
+    excluded.free_domain_tlds, excluded.free_domain_kind
 )
 WHERE kept.* IS DISTINCT FROM excluded.*
 RETURNING id AS key, xmax = 0 AS is_new
@@ -267,12 +268,15 @@ JOIN config_options ON config_options.id = config_choices.option_id
 
 -- name: save_addons
 -- $1 addons. No list of products: offered with all of them.
-INSERT INTO addons AS kept (id, name, taxed, all_products)
-SELECT id, name, taxed, products IS NULL
-FROM jsonb_to_recordset($1::text::jsonb) AS addon (id bigint, name text, taxed boolean, products bigint[])
+INSERT INTO addons AS kept (id, name, taxed, all_products, retired, prorata)
+SELECT id, name, taxed, products IS NULL, retired, prorata
+FROM jsonb_to_recordset($1::text::jsonb) AS addon (
+    id bigint, name text, taxed boolean, products bigint[], retired boolean, prorata boolean
+)
 ORDER BY id
 ON CONFLICT (id) DO UPDATE
-SET (name, taxed, all_products) = (excluded.name, excluded.taxed, excluded.all_products)
+SET (name, taxed, all_products, retired, prorata)
+    = (excluded.name, excluded.taxed, excluded.all_products, excluded.retired, excluded.prorata)
 WHERE kept.* IS DISTINCT FROM excluded.*
 RETURNING id AS key, xmax = 0 AS is_new
 
@@ -333,14 +337,50 @@ FROM (SELECT addon_id FROM withdrawn UNION SELECT addon_id FROM saved) AS change
 
 -- name: save_tlds
 -- $1 TLDs
-INSERT INTO tlds AS kept (tld, taxed, epp_required)
-SELECT tld, taxed, epp_required
-FROM jsonb_populate_recordset(NULL::tlds, $1::text::jsonb)
-ORDER BY tld
+INSERT INTO tlds AS kept (tld, taxed, epp_required, grace_days, redemption_days)
+SELECT
+    entry ->> 'tld', (entry ->> 'taxed')::boolean, (entry ->> 'epp_required')::boolean,
+    (entry #>> '{grace,days}')::smallint, (entry #>> '{redemption,days}')::smallint
+FROM jsonb_array_elements($1::text::jsonb) AS entry
+ORDER BY 1
 ON CONFLICT (tld) DO UPDATE
-SET (taxed, epp_required) = (excluded.taxed, excluded.epp_required)
+SET (taxed, epp_required, grace_days, redemption_days)
+    = (excluded.taxed, excluded.epp_required, excluded.grace_days, excluded.redemption_days)
 WHERE kept.* IS DISTINCT FROM excluded.*
 RETURNING tld AS key, xmax = 0 AS is_new
+
+-- name: save_tld_late_fees
+-- $1 TLDs. The fees are a value of the TLD, so they are replaced: one that has left them goes.
+WITH given AS (
+    SELECT entry ->> 'tld' AS tld, phase, fee.key AS currency, fee.value::numeric AS fee
+    FROM jsonb_array_elements($1::text::jsonb) AS entry
+    CROSS JOIN unnest(ARRAY['grace', 'redemption']) AS phase
+    CROSS JOIN LATERAL jsonb_each_text(coalesce(entry #> ARRAY[phase, 'fee'], '{}')) AS fee
+    WHERE fee.value IS NOT NULL
+),
+withdrawn AS (
+    DELETE FROM tld_late_fees AS kept
+    USING jsonb_array_elements($1::text::jsonb) AS entry
+    WHERE kept.tld = entry ->> 'tld'
+        AND NOT EXISTS (
+            SELECT
+            FROM given
+            WHERE (given.tld, given.phase, given.currency) = (kept.tld, kept.phase, kept.currency)
+        )
+    RETURNING kept.tld
+),
+saved AS (
+    INSERT INTO tld_late_fees AS kept (tld, phase, currency, fee)
+    SELECT tld, phase, currency, fee
+    FROM given
+    ORDER BY tld, phase, currency
+    ON CONFLICT (tld, phase, currency) DO UPDATE
+    SET fee = excluded.fee
+    WHERE kept.* IS DISTINCT FROM excluded.*
+    RETURNING kept.tld
+)
+SELECT tld AS key, false AS is_new
+FROM (SELECT tld FROM withdrawn UNION SELECT tld FROM saved) AS changed
 
 -- name: save_tld_prices
 -- $1 TLDs. A null price is not offered: its row goes.
@@ -419,24 +459,25 @@ RETURNING kept.tld AS key, false AS is_new
 -- $1 promotions
 INSERT INTO promotions AS kept (
     id, code, type, value, recurring, recur_for, start_date, end_date, max_uses, once_per_client, new_signups_only,
-    existing_clients_only, requires_products, cycles, products, addons, tlds, apply_once
+    existing_clients_only, requires_products, requires_existing, cycles, products, addons, tlds, apply_once
 )
 SELECT
     given.id, given.code, given.type, given.value, given.recurring, given.recur_for, given.start_date, given.end_date,
     given.max_uses, given.once_per_client, given.new_signups_only, given.existing_clients_only,
-    given.requires_products, given.cycles, given.products, given.addons, given.tlds, given.apply_once
+    given.requires_products, given.requires_existing, given.cycles, given.products, given.addons, given.tlds,
+    given.apply_once
 FROM jsonb_array_elements($1::text::jsonb) AS entry
 CROSS JOIN LATERAL jsonb_populate_record(NULL::promotions, entry || (entry -> 'applies_to')) AS given
 ORDER BY given.id
 ON CONFLICT (id) DO UPDATE
 SET (
     code, type, value, recurring, recur_for, start_date, end_date, max_uses, once_per_client, new_signups_only,
-    existing_clients_only, requires_products, cycles, products, addons, tlds, apply_once
+    existing_clients_only, requires_products, requires_existing, cycles, products, addons, tlds, apply_once
 ) = (
     excluded.code, excluded.type, excluded.value, excluded.recurring, excluded.recur_for, excluded.start_date,
     excluded.end_date, excluded.max_uses, excluded.once_per_client, excluded.new_signups_only,
-    excluded.existing_clients_only, excluded.requires_products, excluded.cycles, excluded.products, excluded.addons,
-    excluded.tlds, excluded.apply_once
+    excluded.existing_clients_only, excluded.requires_products, excluded.requires_existing, excluded.cycles,
+    excluded.products, excluded.addons, excluded.tlds, excluded.apply_once
 )
 WHERE kept.* IS DISTINCT FROM excluded.*
 RETURNING id AS key, xmax = 0 AS is_new
@@ -566,9 +607,12 @@ RETURNING id AS key, true AS is_new
 -- name: save_services
 -- $1 services
 INSERT INTO services (
-    id, client_id, product_id, domain, cycle, quantity, first_payment, recurring, next_due, renewable, status
+    id, client_id, product_id, domain, cycle, quantity, first_payment, recurring, recurring_full, discounts_left,
+    next_due, period_end, renewable, status
 )
-SELECT id, client_id, product_id, domain, cycle, quantity, recurring, recurring, next_due, renewable, status
+SELECT
+    id, client_id, product_id, domain, cycle, quantity, recurring, recurring, recurring_full, discounts_left,
+    next_due, period_end, renewable, status
 FROM jsonb_populate_recordset(NULL::services, $1::text::jsonb)
 ORDER BY id
 ON CONFLICT (id) DO NOTHING
@@ -577,11 +621,12 @@ RETURNING id AS key, true AS is_new
 -- name: save_service_addons
 -- $1 addons of services; they fall due with their service
 INSERT INTO service_addons (
-    id, service_id, addon_id, cycle, quantity, first_payment, recurring, next_due, renewable, status
+    id, service_id, addon_id, cycle, quantity, first_payment, recurring, recurring_full, discounts_left, next_due,
+    period_end, renewable, status
 )
 SELECT
-    given.id, given.service_id, given.addon_id, given.cycle, 1, given.recurring, given.recurring, services.next_due,
-    given.renewable, given.status
+    given.id, given.service_id, given.addon_id, given.cycle, 1, given.recurring, given.recurring,
+    given.recurring_full, given.discounts_left, services.next_due, given.period_end, given.renewable, given.status
 FROM jsonb_populate_recordset(NULL::service_addons, $1::text::jsonb) AS given
 JOIN services ON services.id = given.service_id
 ORDER BY given.id
@@ -591,9 +636,11 @@ RETURNING id AS key, true AS is_new
 -- name: save_domains
 -- $1 domains; they fall due when they expire
 INSERT INTO domains (
-    id, client_id, name, name_unicode, years, first_payment, recurring, next_due, expires, status
+    id, client_id, name, name_unicode, years, first_payment, recurring, next_due, expires, period_end, free_with, status
 )
-SELECT id, client_id, name, name_unicode, years, recurring, recurring, expires, expires, status
+SELECT
+    id, client_id, name, name_unicode, years, coalesce(recurring, 0), recurring, expires, expires, period_end, free_with,
+    status
 FROM jsonb_populate_recordset(NULL::domains, $1::text::jsonb)
 ORDER BY id
 ON CONFLICT (id) DO NOTHING

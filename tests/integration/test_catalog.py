@@ -158,7 +158,7 @@ async def test_all_else_is_what_the_file_says(stocked: Database) -> None:
         11, "Remote console", taxed=False, products=frozenset({5}), prices={"USD": {MONTHLY: price("7.00")}}
     )
     assert snapshot.addons[1].products is None
-    assert snapshot.affiliates == {3: True, 4: False}
+    assert {one.id: one.active for one in snapshot.affiliates.values()} == {3: True, 4: False}
     assert len(snapshot.order_number_key) == 16
     assert snapshot.version == 2
 
@@ -629,10 +629,19 @@ async def test_a_snapshot_has_the_credentials_that_its_version_of_them_says(stoc
 async def test_what_is_exported_is_what_was_loaded(stocked: Database) -> None:
     exported = await export(stocked)
 
-    assert exported["products"] == SAMPLE["products"]
-    assert exported["addons"] == SAMPLE["addons"]
-    assert exported["tlds"] == sorted(SAMPLE["tlds"], key=lambda entry: str(entry["tld"]))
-    assert exported["promotions"] == [{**entry, "values": {}} for entry in SAMPLE["promotions"]]
+    # What the sample leaves out is written as what it means.
+    assert exported["products"] == [
+        {**entry, "free_domain": entry["free_domain"] and {**entry["free_domain"], "kind": "once"}}
+        for entry in SAMPLE["products"]
+    ]
+    assert exported["addons"] == [{**entry, "retired": False, "prorata": False} for entry in SAMPLE["addons"]]
+    assert exported["tlds"] == sorted(
+        ({**entry, "grace": None, "redemption": None} for entry in SAMPLE["tlds"]),
+        key=lambda entry: str(entry["tld"]),
+    )
+    assert exported["promotions"] == [
+        {**entry, "values": {}, "requires_existing": True} for entry in SAMPLE["promotions"]
+    ]
     assert exported["api_credentials"][0] == {"identifier": "IDENT", "actions": ["addorder"]}
     assert "clients" not in exported
     assert not (await load(stocked, exported)).moved
@@ -649,6 +658,41 @@ async def test_what_is_exported_sells_the_same_elsewhere(stocked: Database, data
     )
     of_here: dict[str, Any] = {"order_number_key": b"", "credentials_version": 0, "credentials": {}}
     assert replace(there, **of_here) == replace(here, **of_here, affiliates={})
+
+
+LATE = {
+    "products": [
+        {**SAMPLE["products"][0], "free_domain": {"cycles": ["annually"], "tlds": [".com"], "kind": "while_renewed"}}
+    ],
+    "addons": [{**SAMPLE["addons"][0], "retired": True, "prorata": True}],
+    "tlds": [
+        {
+            **SAMPLE["tlds"][0],
+            "grace": {"days": 30, "fee": {"EUR": "18.00", "USD": "20.00"}},
+            "redemption": {"days": 35, "fee": {"USD": "80.00"}},
+        }
+    ],
+    "promotions": [{**SAMPLE["promotions"][0], "values": {}, "requires_existing": False}],
+}
+
+
+async def test_late_fees_and_flags_of_products_addons_and_codes_are_kept(stocked: Database) -> None:
+    await load(stocked, LATE)
+
+    exported = await export(stocked)
+    for section, [entry] in LATE.items():
+        assert entry in exported[section]
+
+
+async def test_a_late_fee_that_has_left_the_file_is_gone(stocked: Database) -> None:
+    await load(stocked, LATE)
+
+    await load(stocked, {"tlds": [{**SAMPLE["tlds"][0], "grace": {"days": 10, "fee": {"USD": "25.00"}}}]})
+
+    tld = (await read(stocked)).tlds[SAMPLE["tlds"][0]["tld"]]
+    assert tld.grace is not None
+    assert (tld.grace.days, dict(tld.grace.fee)) == (10, {"USD": Decimal("25.00")})
+    assert tld.redemption is None
 
 
 # ---------------------------------------------------------------- credentials

@@ -84,14 +84,19 @@ def _check_not_empty(request: OrderRequest) -> None:
 
 
 def _affiliate(sale: Sale) -> tuple[int | None, str | None]:
-    """Take an affiliate that is known and active; warn of any other (addorder.md 4)."""
+    """Take an affiliate that is known, active and not the client; warn of any other (addorder.md 4)."""
     affiliate_id = sale.request.affiliate_id
     if affiliate_id is None:
         return None, None
-    active = sale.catalog.affiliates.get(affiliate_id)
-    if active:
+    affiliate = sale.catalog.affiliates.get(affiliate_id)
+    if affiliate is None:
+        why = "is not known"
+    elif not affiliate.active:
+        why = "is not active"
+    elif affiliate.client_id == sale.client.id:
+        why = "is the client's own"
+    else:
         return affiliate_id, None
-    why = "is not known" if active is None else "is not active"
     return None, f"affid: affiliate {affiliate_id} {why}; the order was placed without it"
 
 

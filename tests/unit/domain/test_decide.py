@@ -16,6 +16,7 @@ from tests.builders import (
     a_request,
     a_tld,
     an_addon,
+    an_affiliate,
     ordered,
     refused,
     some_facts,
@@ -215,13 +216,17 @@ def test_an_order_names_the_payment_method_as_people_read_it() -> None:
         (None, None, ()),
         (3, 3, ()),
         (4, None, ("affid: affiliate 4 is not active; the order was placed without it",)),
+        (5, None, ("affid: affiliate 5 is the client's own; the order was placed without it",)),
         (99, None, ("affid: affiliate 99 is not known; the order was placed without it",)),
     ],
 )
-def test_an_affiliate_that_is_unknown_or_inactive_is_a_warning(
+def test_an_affiliate_that_is_unknown_or_inactive_or_the_client_is_a_warning(
     affiliate_id: int | None, kept: int | None, warnings: tuple[str, ...]
 ) -> None:
-    catalog = a_catalog(products=[a_product()], affiliates={3: True, 4: False})
+    catalog = a_catalog(
+        products=[a_product()],
+        affiliates=[an_affiliate(3), an_affiliate(4, active=False), an_affiliate(5, client_id=1)],
+    )
 
     order = ordered(a_request(Item(key=0, product_id=1), affiliate_id=affiliate_id), catalog)
 

@@ -68,7 +68,7 @@ def test_what_was_not_there_then_is_taken_off_sale() -> None:
         "id": 1, "retired": True, "pricing": {}, "stock_quantity": 0,
     }  # fmt: skip
     assert back("addons", None, {"id": 1, "products": "all", "pricing": {"USD": {"monthly": price("1")}}}) == {
-        "id": 1, "products": [], "pricing": {"USD": {"monthly": OFF}},
+        "id": 1, "products": "all", "retired": True, "pricing": {"USD": {"monthly": OFF}},
     }  # fmt: skip
 
 
