@@ -114,14 +114,14 @@ async def read(connection: Connection, needed: FactsNeeded) -> FactsRead:
         addons={addon.id: addon for addon in map(_addon, row["addons"])},
         domains=_domains(row["domains"]),
         owned_products={client_id: frozenset(products) for client_id, products in row["owned_products"]},
+        active_clients=frozenset(client_id for client_id, _, _, is_active in row["history"] if is_active),
     )
     totals = Totals(
         stock=dict(row["stock"]),
         promotion_uses=dict(row["uses"]),
-        earlier_orders=frozenset(client_id for client_id, _ in row["history"]),
-        used_promotions=frozenset(
-            (client_id, promotion) for client_id, promotions in row["history"] for promotion in promotions or ()
-        ),
+        used_promotions={
+            (client_id, promotion): orders for client_id, promotion, orders, _ in row["history"] if promotion and orders
+        },
     )
     return FactsRead(AsOf(row["now"], row["today"], row["version"], row["credentials_version"]), facts, totals)
 

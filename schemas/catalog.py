@@ -236,6 +236,10 @@ class Promotion:
         """Whether what the client ordered before decides, so that the client must be locked."""
         return self.once_per_client or self.new_signups_only or self.existing_clients_only
 
+    @property
+    def asks_what_is_owned(self) -> bool:
+        return bool(self.requires_products) and self.requires_existing
+
 
 @dataclass(frozen=True, slots=True)
 class TaxRule:

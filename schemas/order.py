@@ -171,6 +171,7 @@ class Facts:
     domains: Mapping[tuple[int, str], tuple[OwnedDomain, ...]] = field(default_factory=dict)
     # client id → ids of the products of the client's live services; for clients whose code requires a product
     owned_products: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    active_clients: frozenset[int] = frozenset()  # with an Active order; of those whose code asks for that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,8 +207,8 @@ class Totals:
 
     stock: Mapping[int, int] = field(default_factory=dict)  # product id → units left
     promotion_uses: Mapping[int, int] = field(default_factory=dict)  # promotion id → uses so far
-    earlier_orders: frozenset[int] = frozenset()  # ids of clients that have ordered before
-    used_promotions: frozenset[tuple[int, int]] = frozenset()  # (client id, promotion id)
+    # (client id, promotion id) → orders of that client with it, Cancelled ones aside
+    used_promotions: Mapping[tuple[int, int], int] = field(default_factory=dict)
 
 
 # ---------------------------------------------------------------- the priced order
@@ -225,7 +226,7 @@ class DomainName:
 class Charge:
     """What one item costs, in the client's currency, before any discount.
 
-    `price` and `setup` together are the first payment; `recurring` is None for what is billed once.
+    `price`, `setup` and `late_fee` together are the first payment; `recurring` is None for what is billed once.
     The discounts are positive amounts that come off the first payment.
     """
 
@@ -233,6 +234,8 @@ class Charge:
     setup: Decimal
     recurring: Decimal | None
     taxed: bool
+    recurring_full: Decimal | None = None  # without the promotion that lowers `recurring`; None: none does
+    discounts_left: int | None = None  # so many further payments it lowers; None beside recurring_full: all
     # The part of `price` and of `recurring` for configurable options or domain extras, which a promotion's price
     # override leaves charged.
     options: Decimal = Decimal(0)
@@ -241,8 +244,14 @@ class Charge:
     promotion_text: str = ""
     group_discount: Decimal = Decimal(0)
 
+    late_fee: Decimal = Decimal(0)  # of a domain's renewal: no discount lowers or weighs it
+
     @property
     def first(self) -> Decimal:
+        return self.price + self.setup + self.late_fee
+
+    @property
+    def discountable(self) -> Decimal:
         return self.price + self.setup
 
     @property
@@ -336,6 +345,7 @@ class PricedRenewal:
     cycle: BillingCycle | None  # services and addons only
     charge: Charge
     description: str
+    is_lowered: bool = False  # by the code with which the service or addon was ordered
 
 
 PricedItem = PricedService | PricedAddon | PricedDomain | PricedRenewal

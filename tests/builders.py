@@ -181,6 +181,7 @@ def a_promotion(
     addons: frozenset[int] | None = None,
     tlds: frozenset[str] | None = None,
     apply_once: bool = False,
+    requires_existing: bool = True,
 ) -> Promotion:
     """Promotion 1: 10 % off everything, for everyone, at any time."""
     return Promotion(
@@ -203,6 +204,7 @@ def a_promotion(
         addons=addons,
         tlds=tlds,
         apply_once=apply_once,
+        requires_existing=requires_existing,
     )
 
 
@@ -336,6 +338,7 @@ def some_facts(
     owned_addons: Iterable[OwnedAddon] = (),
     domains: Iterable[OwnedDomain] = (),
     owned_products: Mapping[int, frozenset[int]] | None = None,
+    active_clients: Iterable[int] = (),
 ) -> Facts:
     """What is known about one client. Domains come oldest first."""
     client = client or a_client()
@@ -351,6 +354,7 @@ def some_facts(
         addons={addon.id: addon for addon in owned_addons},
         domains=records,
         owned_products=owned_products or {},
+        active_clients=frozenset(active_clients),
     )
 
 

@@ -45,17 +45,17 @@ SELECT
         -- Of products, those of which the client has a service that lives.
         SELECT ROW(client_id, array_agg(DISTINCT product_id))
         FROM services
-        WHERE client_id = ANY ($7::bigint[]) AND status IN ('Pending', 'Active', 'Suspended', 'Completed')
+        WHERE client_id = ANY ($7::bigint[]) AND status IN ('Active', 'Suspended')
         GROUP BY client_id
     ) AS owned_products,
     ARRAY(SELECT ROW(product_id, quantity) FROM product_stock WHERE product_id = ANY ($8::bigint[])) AS stock,
     ARRAY(SELECT ROW(promotion_id, uses) FROM promotion_uses WHERE promotion_id = ANY ($9::bigint[])) AS uses,
     ARRAY(
-        -- Who ordered before, and with which promotions.
-        SELECT ROW(client_id, array_agg(DISTINCT promotion_id) FILTER (WHERE promotion_id IS NOT NULL))
+        -- By client and promotion: how many orders count as uses of it, and whether one of them is Active.
+        SELECT ROW(client_id, promotion_id, count(*) FILTER (WHERE status <> 'Cancelled'), bool_or(status = 'Active'))
         FROM orders
         WHERE client_id = ANY ($10::bigint[])
-        GROUP BY client_id
+        GROUP BY client_id, promotion_id
     ) AS history
 FROM catalogue
 

@@ -281,14 +281,14 @@ class Peer:
         assert not needed.limited_promotions
         assert not needed.history_clients
         if not needed.stock_products:
-            return Totals({}, {}, frozenset(), frozenset())
+            return Totals()
         rows = await session.execute(
             select(StockRow.product_id, StockRow.quantity)
             .where(StockRow.product_id.in_(needed.stock_products))
             .order_by(StockRow.product_id)
             .with_for_update()
         )
-        return Totals(dict(rows.all()), {}, frozenset(), frozenset())
+        return Totals(dict(rows.all()))
 
     async def _facts(self, session: AsyncSession, needed: FactsNeeded, today: date) -> Facts:
         """Read what the request names, a statement a table, and none where it names nothing."""

@@ -5,9 +5,8 @@ from schemas.catalog import Catalog, PaymentMethod
 from schemas.order import Client, Facts, OrderRequest, PricedOrder, Totals
 from schemas.rejections import Rejected, Rejection
 from worker.domain.cart import fill_cart
-from worker.domain.group_discount import apply_group_discount
+from worker.domain.discounts import apply_discounts
 from worker.domain.invoice import make_bill
-from worker.domain.promotion import apply_promotion
 from worker.domain.sale import Sale
 
 WARNINGS_MAX = 20  # as many as faults: a request of 1 MiB could cause tens of thousands
@@ -37,18 +36,17 @@ def _price(request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog
     currency = catalog.currencies[client.currency]
     sale = Sale(request=request, client=client, currency=currency, facts=facts, totals=totals, catalog=catalog)
     cart = fill_cart(sale)
-    promoted = apply_promotion(cart.items, sale)
-    items = apply_group_discount(promoted.items, sale)
+    discounted = apply_discounts(cart.items, sale)
     affiliate_id, affiliate_warning = _affiliate(sale)
-    warnings = (promoted.warning, affiliate_warning, *cart.warnings)
+    warnings = (discounted.warning, affiliate_warning, *cart.warnings)
     return PricedOrder(
         request=request,
         client=client,
         currency=currency,
         payment_method=payment_method,
-        items=items,
-        bill=make_bill(items, sale),
-        promotion=promoted.promotion,
+        items=discounted.items,
+        bill=make_bill(discounted.items, sale),
+        promotion=discounted.promotion,
         affiliate_id=affiliate_id,
         warnings=tuple(warning for warning in warnings if warning)[:WARNINGS_MAX],
         stock_taken=cart.stock_taken,
@@ -101,14 +99,15 @@ def _affiliate(sale: Sale) -> tuple[int | None, str | None]:
 
 
 def _used_up_by(order: PricedOrder, totals: Totals) -> Totals:
-    """Count the order in: its stock, the use of its promotion, and that its client has ordered."""
+    """Count the order in: its stock, and the use of its promotion."""
     stock = totals.stock
     if order.stock_taken:
         left = {product_id: stock[product_id] - units for product_id, units in order.stock_taken.items()}
         stock = {**stock, **left}
     uses, used = totals.promotion_uses, totals.used_promotions
     if order.promotion is not None:
-        used |= {(order.client.id, order.promotion.id)}
+        key = order.client.id, order.promotion.id
+        used = {**used, key: used.get(key, 0) + 1}
         if order.promotion.max_uses:
             uses = {**uses, order.promotion.id: uses[order.promotion.id] + 1}
-    return Totals(stock, uses, totals.earlier_orders | {order.client.id}, used)
+    return Totals(stock, uses, used)

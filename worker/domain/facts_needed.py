@@ -22,7 +22,7 @@ def facts_needed(request: OrderRequest, catalog: Catalog) -> FactsNeeded:
         stock_products=frozenset(_stock_products(request, catalog)),
         limited_promotions=frozenset({promotion.id}) if promotion and promotion.max_uses else _NOTHING,
         history_clients=client if promotion and promotion.depends_on_history else _NOTHING,
-        owned_products_clients=client if promotion and promotion.requires_products else _NOTHING,
+        owned_products_clients=client if promotion and promotion.asks_what_is_owned else _NOTHING,
     )
 
 

@@ -1,9 +1,8 @@
 """The discount of the client's group (addorder.md 5.10)."""
 
-from dataclasses import replace
 from decimal import Decimal
 
-from schemas.order import PricedItem
+from schemas.order import PricedItem, PricedRenewal
 from worker.domain.money import PERCENT, ZERO
 from worker.domain.sale import Sale
 
@@ -14,19 +13,13 @@ def group_percent(sale: Sale) -> Decimal:
     return ZERO if group_id is None else sale.catalog.group_discounts.get(group_id, ZERO)
 
 
-def apply_group_discount(items: tuple[PricedItem, ...], sale: Sale) -> tuple[PricedItem, ...]:
-    """Take the group's percentage off each line that has no promotion, rounded per line.
+def group_discount(item: PricedItem, sale: Sale) -> Decimal | None:
+    """Work out what the group takes off a line, rounded; None: it has no say on it.
 
-    It is off the first payment only: it is granted at the invoice, and what recurs is invoiced later.
+    It is off the first payment only: it is granted at the invoice, and what recurs is invoiced later. A renewal that a
+    code lowers has had its discount.
     """
     percent = group_percent(sale)
-    if not percent:
-        return items
-    return tuple(
-        item if item.charge.promotion_discount is not None else _discounted(item, percent, sale) for item in items
-    )
-
-
-def _discounted(item: PricedItem, percent: Decimal, sale: Sale) -> PricedItem:
-    discount = sale.rounded(item.charge.first * percent / PERCENT)
-    return replace(item, charge=replace(item.charge, group_discount=discount))
+    if not percent or (isinstance(item, PricedRenewal) and item.is_lowered):
+        return None
+    return sale.rounded(item.charge.discountable * percent / PERCENT)

@@ -53,15 +53,13 @@ def _is_free(item: PricedItem) -> bool:
 
 
 def _lines(items: tuple[PricedItem, ...], sale: Sale) -> Iterator[InvoiceLine]:
-    """List the items, each with its promotion right below it, and the group's discount on all of them last."""
+    """List the items, each with its promotion right below it, and what the group takes off them last."""
     for position, item in enumerate(items):
         charge = item.charge
         yield InvoiceLine(position, item.description, charge.first, charge.taxed)
         if charge.promotion_discount:
             yield InvoiceLine(position, charge.promotion_text, -charge.promotion_discount, charge.taxed)
-    discounted = [item.charge for item in items if item.charge.group_discount]
-    if discounted:
-        amount = sum((charge.group_discount for charge in discounted), sale.zero)
-        # The one line stands for taxed and untaxed items alike; tax is worked out from the items, not from it.
-        taxed = all(charge.taxed for charge in discounted)
-        yield InvoiceLine(None, group_discount_text(group_percent(sale)), -amount, taxed)
+    for taxed in (True, False):  # apart, so that tax can be worked out from the lines
+        off = [item.charge.group_discount for item in items if item.charge.taxed is taxed]
+        if any(off):
+            yield InvoiceLine(None, group_discount_text(group_percent(sale)), -sum(off, sale.zero), taxed)

@@ -11,45 +11,27 @@ from worker.domain.periods import first_period
 from worker.domain.sale import Sale
 from worker.domain.wording import promotion_text
 
-_CODE_CHARS_SHOWN = 64  # a code is the caller's text, and warnings are published
-
 
 @dataclass(frozen=True, slots=True)
-class Promoted:
-    """The items after the promotion: `promotion` if it applied, else `warning` why not; neither without a code."""
+class Offer:
+    """A promotion with its value for this client: percent, or an amount of the client's currency."""
 
-    items: tuple[PricedItem, ...]
-    promotion: Promotion | None = None
-    warning: str | None = None
+    promotion: Promotion
+    value: Decimal
 
 
-def apply_promotion(items: tuple[PricedItem, ...], sale: Sale) -> Promoted:
-    """Take the request's promotion off every line that qualifies, or off the first if it applies once per order.
-
-    A code that cannot be used changes no price and rejects nothing (addorder.md 4); one that takes nothing off any
-    line has not been used.
-    """
-    code = sale.request.promo_code
-    if code is None:
-        return Promoted(items)
+def find_offer(code: str, items: tuple[PricedItem, ...], sale: Sale) -> Offer | str:
+    """Find what the code offers this client today; else say why nothing, as what follows the code's name."""
     promotion = sale.catalog.promotions.get(code.lower())
     if promotion is None:
-        return _not_applied(items, code, "is not known")
+        return "is not known"
     reason = _out_of_date(promotion, sale) or _used_up(promotion, sale) or _not_for(promotion, items, sale)
     if reason is not None:
-        return _not_applied(items, code, reason)
+        return reason
     value = _value(promotion, sale)
     if value is None:
-        return _not_applied(items, code, f"has no amount in {sale.currency.code}")
-    lowered = _lower(items, _Offer(promotion, value), sale)
-    if lowered == items:
-        return _not_applied(items, code, "takes nothing off any item of this order")
-    return Promoted(lowered, promotion)
-
-
-def _not_applied(items: tuple[PricedItem, ...], code: str, reason: str) -> Promoted:
-    warning = f"promocode: {code[:_CODE_CHARS_SHOWN]} {reason}; the full price is charged"
-    return Promoted(items, warning=warning)
+        return f"has no amount in {sale.currency.code}"
+    return Offer(promotion, value)
 
 
 # ---------------------------------------------------------------- who may use it, and when
@@ -67,49 +49,33 @@ def _out_of_date(promotion: Promotion, sale: Sale) -> str | None:
 def _used_up(promotion: Promotion, sale: Sale) -> str | None:
     if promotion.max_uses and sale.totals.promotion_uses[promotion.id] >= promotion.max_uses:
         return "is used up"
-    if promotion.once_per_client and (sale.client.id, promotion.id) in sale.totals.used_promotions:
+    if promotion.once_per_client and sale.totals.used_promotions.get((sale.client.id, promotion.id)):
         return "was used by this client before"
     return None
 
 
 def _not_for(promotion: Promotion, items: tuple[PricedItem, ...], sale: Sale) -> str | None:
     """Say why client or order may not use it. `promooverride` relaxes none of this, only the choice of lines."""
-    has_ordered = sale.client.id in sale.totals.earlier_orders
-    if promotion.new_signups_only and has_ordered:
+    is_existing = sale.client.id in sale.facts.active_clients
+    if promotion.new_signups_only and is_existing:
         return "is for new clients only"
-    if promotion.existing_clients_only and not has_ordered:
+    if promotion.existing_clients_only and not is_existing:
         return "is for existing clients only"
-    if promotion.requires_products:
-        owned = sale.facts.owned_products.get(sale.client.id, frozenset())
-        ordered = {item.product_id for item in items if isinstance(item, PricedService)}
-        if promotion.requires_products.isdisjoint(owned | ordered):
-            return "requires a product that is neither in this order nor owned"
+    if promotion.requires_products and promotion.requires_products.isdisjoint(_products(promotion, items, sale)):
+        where = "neither in this order nor owned" if promotion.requires_existing else "not in this order"
+        return f"requires a product that is {where}"
     return None
 
 
+def _products(promotion: Promotion, items: tuple[PricedItem, ...], sale: Sale) -> frozenset[int]:
+    """Name the products that may fulfil what the promotion requires: the order's, and those that the client has."""
+    ordered = frozenset(item.product_id for item in items if isinstance(item, PricedService))
+    if not promotion.requires_existing:
+        return ordered
+    return ordered | sale.facts.owned_products.get(sale.client.id, frozenset())
+
+
 # ---------------------------------------------------------------- which lines
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """A promotion with its value for this client: percent, or an amount of the client's currency."""
-
-    promotion: Promotion
-    value: Decimal
-
-
-def _lower(items: tuple[PricedItem, ...], offer: _Offer, sale: Sale) -> tuple[PricedItem, ...]:
-    """Lower each line that qualifies and has something to take off, or the first such line only."""
-    lowered = list(items)
-    for position, item in enumerate(items):
-        if not _qualifies(item, offer.promotion, sale):
-            continue
-        charge = _lowered(item, offer, sale)
-        if charge is not None:
-            lowered[position] = replace(item, charge=charge)
-            if offer.promotion.apply_once:
-                break
-    return tuple(lowered)
 
 
 def _qualifies(item: PricedItem, promotion: Promotion, sale: Sale) -> bool:
@@ -151,23 +117,38 @@ def _value(promotion: Promotion, sale: Sale) -> Decimal | None:
     return None if amount is None else sale.rounded(amount)
 
 
-def _lowered(item: PricedItem, offer: _Offer, sale: Sale) -> Charge | None:
+def lowered_charge(item: PricedItem, offer: Offer, sale: Sale) -> Charge | None:
     """Take the discount off the first payment and, if the promotion recurs, off the recurring amount too.
 
-    None if there is nothing to take off either.
+    None if the line does not qualify, or there is nothing to take off either.
     """
+    if not _qualifies(item, offer.promotion, sale):
+        return None
     charge = item.charge
     units = item.quantity if isinstance(item, PricedService | PricedAddon) else 1
     override = offer.value * units
-    first = _Line(charge.price, charge.options, charge.setup, _first_share(item, override, sale))
-    off = _discount(first, offer, sale)
-    recurring = charge.recurring
-    if offer.promotion.recurring and recurring is not None:
-        recurring -= _discount(_Line(recurring, charge.recurring_options, ZERO, override), offer, sale)
-    if not off and recurring == charge.recurring:
-        return None
-    text = promotion_text(offer.promotion, offer.value, sale.currency)
-    return replace(charge, promotion_discount=off, promotion_text=text, recurring=recurring)
+    off = _discount(_Line(charge.price, charge.options, charge.setup, _first_share(item, override, sale)), offer, sale)
+    lowered = replace(
+        _with_lower_recurring(charge, override, offer, sale),
+        promotion_discount=off,
+        promotion_text=promotion_text(offer.promotion, offer.value, sale.currency),
+    )
+    return lowered if off or lowered.recurring != charge.recurring else None
+
+
+def _with_lower_recurring(charge: Charge, override: Decimal, offer: Offer, sale: Sale) -> Charge:
+    """Lower what recurs, for ever or for so many further payments, and keep what it would be without."""
+    if not offer.promotion.recurring or charge.recurring is None:
+        return charge
+    off = _discount(_Line(charge.recurring, charge.recurring_options, ZERO, override), offer, sale)
+    if not off:
+        return charge
+    return replace(
+        charge,
+        recurring=charge.recurring - off,
+        recurring_full=charge.recurring,
+        discounts_left=offer.promotion.recur_for or None,
+    )
 
 
 def _first_share(item: PricedItem, price: Decimal, sale: Sale) -> Decimal:
@@ -188,7 +169,7 @@ class _Line:
     override: Decimal  # the price, without options, that a price override puts in its place
 
 
-def _discount(line: _Line, offer: _Offer, sale: Sale) -> Decimal:
+def _discount(line: _Line, offer: Offer, sale: Sale) -> Decimal:
     """Work out a discount: never negative, never more than the line (addorder.md 5.9).
 
     A percentage is of the line with setup fee, options and extras. A price override replaces the price of each unit;

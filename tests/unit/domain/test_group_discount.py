@@ -8,8 +8,8 @@ from tests.builders import (
     a_catalog,
     a_client,
     a_product,
-    a_promotion,
     a_request,
+    a_tax_rule,
     an_owned_service,
     bill_lines,
     ordered,
@@ -49,20 +49,6 @@ def test_the_discount_is_of_the_line_with_setup_and_leaves_the_recurring_amount(
     assert recurrings(order) == ["10.00"]
 
 
-def test_a_line_with_a_promotion_has_no_group_discount() -> None:
-    catalog = a_catalog(
-        products=[a_product(1), a_product(2)],
-        group_discounts={7: "10.00"},
-        promotions=[a_promotion(value="50.00", products=frozenset({1}))],
-    )
-    request = a_request(Item(key=0, product_id=1), Item(key=1, product_id=2), promo_code="WELCOME")
-
-    order = ordered(request, catalog, facts=RESELLER)
-
-    assert group_discounts(order) == ["0", "1.00"]
-    assert str(order.bill.total) == "14.00"  # 10.00 - 5.00 + 10.00 - 1.00
-
-
 def test_renewals_have_it_too() -> None:
     catalog = a_catalog(products=[a_product()], group_discounts={7: "10.00"})
 
@@ -82,12 +68,11 @@ def test_other_clients_have_none(group_id: int | None) -> None:
     assert str(order.bill.total) == "10.00"
 
 
-@pytest.mark.parametrize(("other_taxed", "line_taxed"), [(True, True), (False, False)])
-def test_the_one_line_is_taxed_if_all_that_it_discounts_is(other_taxed: bool, line_taxed: bool) -> None:  # noqa: FBT001 # parameters of the table
-    catalog = a_catalog(
-        products=[a_product(1, taxed=True), a_product(2, taxed=other_taxed)], group_discounts={7: "10.00"}
-    )
+def test_the_invoice_has_a_line_for_what_is_taxed_and_one_for_what_is_not() -> None:
+    products = [a_product(1, taxed=True), a_product(2, taxed=False, prices={MONTHLY: "5.00"})]
+    catalog = a_catalog(products=products, group_discounts={7: "10.00"}, tax_rules=(a_tax_rule("20"),))
 
     order = ordered(a_request(Item(key=0, product_id=1), Item(key=1, product_id=2)), catalog, facts=RESELLER)
 
-    assert order.bill.lines[2].taxed is line_taxed
+    assert [(str(line.amount), line.taxed) for line in order.bill.lines[2:]] == [("-1.00", True), ("-0.50", False)]
+    assert str(order.bill.total) == "15.30"  # 15.00 - 1.50, and 20 % of 10.00 - 1.00
