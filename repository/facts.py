@@ -9,7 +9,22 @@ from typing import Any, NamedTuple
 from repository import queries
 from repository.database import Connection
 from schemas.catalog import BillingCycle, Extra
-from schemas.order import Client, Facts, FactsNeeded, OwnedAddon, OwnedDomain, OwnedService, Totals
+from schemas.order import (
+    Client,
+    Facts,
+    FactsNeeded,
+    OpenInvoice,
+    OpenOrder,
+    OpenRenewal,
+    OwnedAddon,
+    OwnedDomain,
+    OwnedService,
+    Recurring,
+    RenewalKind,
+    Take,
+    TakeKind,
+    Totals,
+)
 
 SQL = queries.load("facts.sql")
 
@@ -49,9 +64,26 @@ class Held:
 
 
 async def lock_clients(connection: Connection, needed: FactsNeeded) -> None:
-    """Let clients whose history decides have one order at a time."""
+    """Let clients whose history decides, and who renew something, have one order at a time."""
     assert connection.is_in_transaction()
-    await _lock(connection, "lock_clients", needed.history_clients)
+    await _lock(connection, "lock_clients", needed.locked_clients)
+
+
+async def lock_renewed(connection: Connection, needed: FactsNeeded) -> None:
+    """Let nobody else change what these requests renew or extend, nor the orders that renew it already."""
+    assert connection.is_in_transaction()
+    if needed.renewing_clients or needed.services:
+        await connection.fetch(SQL["lock_renewed"], *_renewed(needed))
+
+
+def _renewed(needed: FactsNeeded) -> tuple[list[int], list[str], list[int], list[int]]:
+    domains = sorted(needed.domains)
+    return (
+        [client_id for client_id, _ in domains],
+        [name for _, name in domains],
+        sorted(needed.services),
+        sorted(needed.addons),
+    )
 
 
 async def lock_totals(connection: Connection, needed: FactsNeeded) -> None:
@@ -68,7 +100,7 @@ async def held(connection: Connection, needed: FactsNeeded) -> Held:
     row = await connection.fetchrow(
         SQL["held"],
         sorted(needed.clients),
-        sorted(needed.history_clients),
+        sorted(needed.locked_clients),
         sorted(needed.services),
         sorted(needed.addons),
         [client_id for client_id, _ in domains],
@@ -77,9 +109,13 @@ async def held(connection: Connection, needed: FactsNeeded) -> Held:
         sorted(needed.limited_promotions),
     )
     assert row is not None, "a SELECT without FROM has one row"
-    kinds = ("clients", "history_clients", "services", "addons", "stock_products", "limited_promotions")
+    kinds = ("clients", "services", "addons", "stock_products", "limited_promotions")
+    locked_clients = frozenset(row["locked_clients"])
     things = FactsNeeded(
-        **{kind: frozenset(row[kind]) for kind in kinds}, domains=frozenset(map(tuple, row["domains"]))
+        **{kind: frozenset(row[kind]) for kind in kinds},
+        history_clients=locked_clients,
+        renewing_clients=locked_clients,
+        domains=frozenset(map(tuple, row["domains"])),
     )
     return Held(things, frozenset(map(Holder._make, row["holders"])))
 
@@ -91,7 +127,7 @@ async def _lock(connection: Connection, query: str, ids: Collection[int]) -> Non
 
 async def read(connection: Connection, needed: FactsNeeded) -> FactsRead:
     """Read everything that the requests name. Of totals, what is not locked may be used up the moment after."""
-    domains = sorted(needed.domains)
+    domains = sorted(needed.domains | needed.ordered_names)
     row = await connection.fetchrow(
         SQL["read"],
         sorted(needed.clients),
@@ -115,6 +151,7 @@ async def read(connection: Connection, needed: FactsNeeded) -> FactsRead:
         domains=_domains(row["domains"]),
         owned_products={client_id: frozenset(products) for client_id, products in row["owned_products"]},
         active_clients=frozenset(client_id for client_id, _, _, is_active in row["history"] if is_active),
+        open_orders=await _open_orders(connection, needed) if needed.renewing_clients else {},
     )
     totals = Totals(
         stock=dict(row["stock"]),
@@ -127,18 +164,66 @@ async def read(connection: Connection, needed: FactsNeeded) -> FactsRead:
 
 
 def _service(columns: tuple[Any, ...]) -> OwnedService:
-    service_id, client_id, product_id, cycle, *others = columns
-    return OwnedService(service_id, client_id, product_id, BillingCycle(cycle), *others)
+    own, recurring = columns[:-4], Recurring(*columns[-4:])
+    service_id, client_id, product_id, cycle, domain, status, renewable, next_due, is_unpaid = own
+    return OwnedService(
+        service_id,
+        client_id,
+        product_id,
+        BillingCycle(cycle),
+        domain,
+        status,
+        renewable,
+        next_due,
+        is_unpaid,
+        recurring,
+    )
 
 
 def _addon(columns: tuple[Any, ...]) -> OwnedAddon:
-    own_id, client_id, service_id, addon_id, cycle, *others = columns
-    return OwnedAddon(own_id, client_id, service_id, addon_id, BillingCycle(cycle), *others)
+    own_id, client_id, service_id, addon_id, cycle = columns[:5]
+    status, renewable, next_due, is_unpaid, service_status, service_renewable = columns[5:-4]
+    return OwnedAddon(
+        id=own_id,
+        client_id=client_id,
+        service_id=service_id,
+        addon_id=addon_id,
+        cycle=BillingCycle(cycle),
+        status=status,
+        renewable=renewable,
+        next_due=next_due,
+        is_unpaid=is_unpaid,
+        service_status=service_status,
+        service_renewable=service_renewable,
+        recurring=Recurring(*columns[-4:]),
+    )
 
 
 def _domains(found: Iterable[tuple[Any, ...]]) -> dict[tuple[int, str], tuple[OwnedDomain, ...]]:
     named = defaultdict[tuple[int, str], list[OwnedDomain]](list)
-    for own_id, client_id, name, years, recurring, status, expires, extras in found:
-        domain = OwnedDomain(own_id, client_id, name, years, recurring, status, expires, frozenset(map(Extra, extras)))
+    for own_id, client_id, name, status, expires, paid_until, free_with, extras in found:
+        domain = OwnedDomain(
+            own_id, client_id, name, status, expires, paid_until, free_with, frozenset(map(Extra, extras))
+        )
         named[domain.client_id, domain.name].append(domain)
     return {key: tuple(domains) for key, domains in named.items()}
+
+
+async def _open_orders(connection: Connection, needed: FactsNeeded) -> dict[int, tuple[OpenOrder, ...]]:
+    """Read the orders that are not paid and renew something of what is to be renewed, by client, oldest first."""
+    found = defaultdict[int, list[OpenOrder]](list)
+    for row in await connection.fetch(SQL["open_orders"], *_renewed(needed)):
+        found[row["client_id"]].append(
+            OpenOrder(
+                id=row["id"],
+                order_number=row["order_number"],
+                client_id=row["client_id"],
+                status=row["status"],
+                invoice=None if row["invoice"] is None else OpenInvoice(*row["invoice"]),
+                has_only_renewals=row["has_only_renewals"],
+                promotion_id=row["promotion_id"],
+                renewals=tuple(OpenRenewal(RenewalKind(kind), *others) for kind, *others in row["renewals"]),
+                takes=tuple(Take(TakeKind(kind), thing_id, units) for kind, thing_id, units in row["takes"]),
+            )
+        )
+    return {client_id: tuple(orders) for client_id, orders in found.items()}

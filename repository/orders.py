@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,22 @@ from schemas.order import (
     PricedRenewal,
     PricedService,
     RenewalKind,
+    Take,
+    TakeKind,
 )
 from schemas.shop_settings import ShopSettings
 
 SQL = queries.load("orders.sql")
 
 ITEM_TABLES = ("services", "service_addons", "domains", "renewals")  # as the statement takes them
+
+# What takes each, in the order of the locks: products, promotions; services and addons are locked already.
+_TAKING = {
+    TakeKind.STOCK: "take_stock",
+    TakeKind.PROMOTION_USE: "count_uses",
+    TakeKind.SERVICE_DISCOUNT: "take_service_discounts",
+    TakeKind.ADDON_DISCOUNT: "take_addon_discounts",
+}
 
 Row = dict[str, Any]  # a row on its way to Postgres, as JSON
 Encrypt = Callable[[str], bytes]  # what is kept secret at rest
@@ -101,6 +111,7 @@ async def place(  # all that one statement writes
         *(items[table] for table in ITEM_TABLES),
         [_invoice_row(one.order, ids, catalog.settings) for one, ids in orders if ids.invoice_id],
         [row for one, ids in orders if ids.invoice_id for row in _invoice_line_rows(one.order, ids)],
+        [row for one, ids in orders for row in _take_rows(one.order.takes, ids.order_id)],
         [answer.request_id for answer in answers],
         [answer.outcome for answer in answers],
         [answer.replays for answer in answers],
@@ -109,8 +120,40 @@ async def place(  # all that one statement writes
     )
 
 
+async def supersede(connection: Connection, orders: Sequence[tuple[OrderToPlace, PlacedOrder]]) -> None:
+    """Cancel the orders that these take the place of; `use_up` gives back what they took (addorder.md 5.7)."""
+    pairs = [(one, ids, superseded) for one, ids in orders for superseded in one.order.supersedes]
+    if not pairs:
+        return
+    changes = [
+        {
+            "id": superseded.id,
+            "request_id": one.request_id,
+            "from_status": superseded.status,
+            "asked_by": one.asked_by,
+            "details": {"superseded_by": ids.order_id},
+        }
+        for one, ids, superseded in pairs
+    ]
+    takes = [row for *_, superseded in pairs for row in _take_rows(superseded.takes, superseded.id)]
+    await connection.execute(SQL["cancel"], changes, takes)
+
+
+async def complete_renewals(connection: Connection, orders: Sequence[tuple[OrderToPlace, PlacedOrder]]) -> None:
+    """Move the periods of what is renewed by orders that are paid as they are placed (addorder.md 5.12, born Paid)."""
+    rows = [
+        _renewal_row(one.order, ids, item)
+        for one, ids in orders
+        if one.order.bill.paid
+        for item in one.order.items
+        if isinstance(item, PricedRenewal)
+    ]
+    if rows:
+        await connection.execute(SQL["move_periods"], rows)
+
+
 async def use_up(connection: Connection, orders: Sequence[PricedOrder]) -> None:
-    """Take the stock of these orders, and count the uses of limited promotions.
+    """Take what is counted: stock, uses of limited promotions, discounts of renewals; less what superseded orders had.
 
     The last thing in a transaction: whoever else wants some of it waits from here to the commit.
 
@@ -118,14 +161,25 @@ async def use_up(connection: Connection, orders: Sequence[PricedOrder]) -> None:
         UsedUp: there is not as much left as there was when the orders were priced. Nothing may be committed.
     """
     assert connection.is_in_transaction()
-    stock = sum((Counter(order.stock_taken) for order in orders), Counter[int]())
-    uses = Counter(order.promotion.id for order in orders if order.promotion and order.promotion.max_uses)
+    taken = Counter[tuple[TakeKind, int]]()
+    for order in orders:
+        for take in order.takes:
+            taken[take.kind, take.thing_id] += take.units
+        for superseded in order.supersedes:
+            for take in superseded.takes:
+                taken[take.kind, take.thing_id] -= take.units
     try:
-        for query, amounts in (("take_stock", stock), ("count_uses", uses)):
-            if amounts:
-                await connection.execute(SQL[query], list(amounts), list(amounts.values()))
+        for kind, query in _TAKING.items():
+            units = {thing_id: units for (of, thing_id), units in taken.items() if of is kind and units}
+            if units:
+                await connection.execute(SQL[query], list(units), list(units.values()))
     except asyncpg.CheckViolationError as error:
         raise UsedUp from error
+
+
+def _take_rows(takes: Iterable[Take], order_id: int) -> Iterator[Row]:
+    for take in takes:
+        yield {"order_id": order_id, "kind": take.kind, "thing_id": take.thing_id, "units": take.units}
 
 
 def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> Row:
@@ -151,6 +205,7 @@ def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> R
         "catalogue_version": catalogue_version,
         "warnings": order.warnings,
         "placed_on": order.bill.date,
+        "takes_written": True,
     }
 
 
@@ -165,7 +220,7 @@ def _item_row(
         case PricedDomain():
             return "domains", _domain_row(order, ids, item, item_id, encrypt)
         case PricedRenewal():
-            return "renewals", _renewal_row(ids, item)
+            return "renewals", _renewal_row(order, ids, item)
 
 
 def _priced_columns(order: PricedOrder, ids: PlacedOrder, item: PricedService | PricedAddon | PricedDomain) -> Row:
@@ -173,9 +228,13 @@ def _priced_columns(order: PricedOrder, ids: PlacedOrder, item: PricedService | 
     return {
         "order_id": ids.order_id,
         "first_payment": item.charge.first - item.charge.discount,
-        "recurring": item.charge.recurring or 0,
+        # Of a domain null: its TLD is not renewed.
+        "recurring": item.charge.recurring if isinstance(item, PricedDomain) else item.charge.recurring or 0,
+        "recurring_full": item.charge.recurring_full,
+        "discounts_left": item.charge.discounts_left,
         "promotion_id": order.promotion.id if order.promotion and promoted else None,
         "next_due": item.next_due,
+        "period_end": item.period_end,
     }
 
 
@@ -227,11 +286,12 @@ def _domain_row(order: PricedOrder, ids: PlacedOrder, item: PricedDomain, item_i
         "nameservers": item.nameservers,
         "fields": item.fields,
         "idn_language": item.idn_language,
+        "free_with": None if item.free_with is None else ids.item_ids[item.free_with],
         "epp_code_encrypted": _encrypted(item.epp_code, encrypt),
     }
 
 
-def _renewal_row(ids: PlacedOrder, item: PricedRenewal) -> Row:
+def _renewal_row(order: PricedOrder, ids: PlacedOrder, item: PricedRenewal) -> Row:
     return {
         "order_id": ids.order_id,
         "domain_id": item.target_id if item.kind is RenewalKind.DOMAIN else None,
@@ -240,6 +300,10 @@ def _renewal_row(ids: PlacedOrder, item: PricedRenewal) -> Row:
         "years": item.years,
         "cycle": item.cycle,
         "amount": item.charge.first - item.charge.discount,
+        "period_start": item.period_start,
+        "period_end": item.period_end,
+        "late_fee": item.charge.late_fee,
+        "status": "Completed" if order.bill.paid else "Pending",
     }
 
 

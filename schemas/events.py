@@ -5,12 +5,14 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
 import orjson
+from pydantic import Field
 
 from schemas.bodies import Money, MoneyOrPercent, Percent, value, write
 from schemas.catalog import BillingCycle, DomainType, PromotionType
+from schemas.members import with_reserved_names
 from schemas.order import RenewalKind
 from schemas.rejections import Code, Fault, Rejection
 
@@ -26,6 +28,8 @@ class EventType(StrEnum):
     ORDER_ADDED = "order.added"
     ORDER_REJECTED = "order.rejected"
     ORDER_FAILED = "order.failed"
+    ORDER_CANCELLED = "order.cancelled"
+    INVOICE_CANCELLED = "invoice.cancelled"
     INVOICE_CREATED = "email.invoice-created"
     ORDER_CONFIRMATION = "email.order-confirmation"
 
@@ -35,7 +39,11 @@ class EventType(StrEnum):
 
 @value
 class ServiceItem:
-    """A service. `first` is what it costs now, after discounts and before tax; `recurring` null: it is billed once."""
+    """A service. `first` is what it costs now, after discounts and before tax; `recurring` null: it is billed once.
+
+    A code lowers `recurring` for `discounts_left` further payments (null: for all), then it is `recurring_full`; null:
+    none does. `period_end` is the last day that is billed.
+    """
 
     kind: Literal["service"]
     id: int
@@ -46,6 +54,9 @@ class ServiceItem:
     quantity: int
     first: Money
     recurring: Money | None
+    recurring_full: Money | None
+    discounts_left: int | None
+    period_end: dt.date | None
 
 
 @value
@@ -60,11 +71,17 @@ class AddonItem:
     quantity: int
     first: Money
     recurring: Money | None
+    recurring_full: Money | None
+    discounts_left: int | None
+    period_end: dt.date | None
 
 
 @value
 class DomainItem:
-    """A domain that is registered or transferred, by its ASCII name."""
+    """A domain that is registered or transferred, by its ASCII name. `recurring` null: its TLD is not renewed.
+
+    `period_end` null: it is transferred, and the registry tells until when it is paid then.
+    """
 
     kind: Literal["domain"]
     id: int
@@ -74,11 +91,17 @@ class DomainItem:
     years: int
     first: Money
     recurring: Money | None
+    recurring_full: Money | None
+    discounts_left: int | None
+    period_end: dt.date | None
 
 
 @value
 class DomainRenewalItem:
-    """A domain that is renewed for some years; `id` is the domain's. `tld` null: it is not sold any more."""
+    """A domain that is renewed for some years; `id` is the domain's. `tld` null: it is not sold any more.
+
+    `late_fee` is in `first`. The period is null in what is told of an order whose rows do not keep it.
+    """
 
     kind: Literal[RenewalKind.DOMAIN]
     id: int
@@ -88,6 +111,9 @@ class DomainRenewalItem:
     cycle: None
     first: Money
     recurring: Money | None
+    late_fee: Money
+    period_start: dt.date | None
+    period_end: dt.date | None
 
 
 @value
@@ -102,6 +128,8 @@ class RenewalItem:
     cycle: BillingCycle
     first: Money
     recurring: Money | None
+    period_start: dt.date | None
+    period_end: dt.date | None
 
 
 OrderedItem = ServiceItem | AddonItem | DomainItem | DomainRenewalItem | RenewalItem
@@ -136,6 +164,55 @@ class OrderAdded:
     items: tuple[OrderedItem, ...]
     promotion: AppliedPromotion | None
     warnings: tuple[str, ...]
+
+
+# ---------------------------------------------------------------- what becomes of an order
+
+
+@value
+class ItemChange:
+    """What became of something that belongs to an order; of a renewal, `id` is of what was to be renewed."""
+
+    kind: RenewalKind
+    id: int
+    from_: Annotated[str, Field(serialization_alias="from")]
+    to: str
+
+
+@value
+class OrderCancelled:
+    """An order was cancelled, with what hangs on it. `superseded_by` is the order that took its place."""
+
+    TYPE: ClassVar = EventType.ORDER_CANCELLED
+
+    request_id: str | None
+    caller: str | None
+    clientid: int
+    orderid: int
+    ordernum: str
+    from_: Annotated[str, Field(serialization_alias="from")]
+    to: str
+    superseded_by: int | None
+    items: tuple[ItemChange, ...]
+
+
+@value
+class InvoiceCancelled:
+    """An invoice was cancelled before it was paid. `net` is without any tax; `paid` was paid of it already."""
+
+    TYPE: ClassVar = EventType.INVOICE_CANCELLED
+
+    request_id: str | None
+    caller: str | None
+    clientid: int
+    orderid: int
+    invoiceid: int
+    currency: str
+    net: Money
+    tax: Money
+    tax2: Money
+    total: Money
+    paid: Money
 
 
 # ---------------------------------------------------------------- order.rejected, order.failed
@@ -259,7 +336,9 @@ class OrderConfirmation:
 
 # ---------------------------------------------------------------- the envelope
 
-EventData = OrderAdded | OrderRejected | OrderFailed | InvoiceCreated | OrderConfirmation
+EventData = (
+    OrderAdded | OrderCancelled | InvoiceCancelled | OrderRejected | OrderFailed | InvoiceCreated | OrderConfirmation
+)
 
 D = TypeVar("D", bound=EventData)
 
@@ -311,7 +390,7 @@ class Event:
             source="/orders",
             time=cause.time,
             datacontenttype="application/json",
-            data=data,
+            data=with_reserved_names(data),
             subject=subject,
             traceparent=cause.traceparent,
             tracestate=cause.tracestate,

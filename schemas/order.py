@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import ClassVar
 
-from schemas.catalog import BillingCycle, Currency, DomainType, Extra, PaymentMethod, Promotion
+from schemas.catalog import BillingCycle, Currency, DomainType, Extra, PaymentMethod, Promotion, Prorata
 
 # ---------------------------------------------------------------- what was asked
 
@@ -100,6 +100,10 @@ class OrderRequest:
     client_ip: str | None = None
     notes: str | None = None
 
+    @property
+    def renews(self) -> bool:
+        return bool(self.domain_renewals or self.service_renewals or self.addon_renewals)
+
 
 # ---------------------------------------------------------------- what is known
 
@@ -121,16 +125,43 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Recurring:
+    """What is paid for each further period; `full` and `discounts_left` are of a code that lowers it (addorder.md 5.9).
+
+    Of rows from before `full` is not known: then `is_by_code` alone says that a code lowers it, for ever.
+    """
+
+    amount: Decimal
+    full: Decimal | None = None  # without the code
+    discounts_left: int | None = None  # for so many renewals more it is lowered; None: for all of them
+    is_by_code: bool = False
+
+    @property
+    def takes_discount(self) -> bool:
+        """Whether the next renewal is one of those that are counted."""
+        return self.discounts_left is not None and self.discounts_left > 0
+
+    @property
+    def is_lowered(self) -> bool:
+        return self.is_by_code and self.discounts_left != 0
+
+    @property
+    def next_amount(self) -> Decimal:
+        return self.full if self.discounts_left == 0 and self.full is not None else self.amount
+
+
+@dataclass(frozen=True, slots=True)
 class OwnedService:
     id: int
     client_id: int
     product_id: int
     cycle: BillingCycle
-    recurring: Decimal
     domain: str | None
     status: str
     renewable: bool
     next_due: date
+    is_unpaid: bool  # the order that made it has an Unpaid invoice
+    recurring: Recurring
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +171,13 @@ class OwnedAddon:
     service_id: int
     addon_id: int
     cycle: BillingCycle
-    recurring: Decimal
     status: str
     renewable: bool
     next_due: date
+    is_unpaid: bool
+    service_status: str
+    service_renewable: bool
+    recurring: Recurring
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +185,78 @@ class OwnedDomain:
     id: int
     client_id: int
     name: str  # the ASCII form
-    years: int
-    recurring: Decimal
     status: str
     expires: date | None
+    paid_until: date | None  # the last day that was paid, as far as it is known here
+    free_with: int | None  # the service with which it is renewed for nothing
     extras: frozenset[Extra]
+
+
+class RenewalKind(StrEnum):
+    DOMAIN = "domain_renewal"
+    SERVICE = "service_renewal"
+    ADDON = "addon_renewal"
+
+
+Renewed = tuple[RenewalKind, int]  # what is renewed: the id of a domain, a service, or an addon of one
+
+
+class TakeKind(StrEnum):
+    """What an order takes that is counted, and given back when it is cancelled (life.md 2)."""
+
+    STOCK = "stock"
+    PROMOTION_USE = "promotion_use"
+    SERVICE_DISCOUNT = "service_discount"
+    ADDON_DISCOUNT = "addon_discount"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    kind: TakeKind
+    thing_id: int  # of a product, a promotion, a service, or an addon of one
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRenewal:
+    kind: RenewalKind
+    target_id: int
+    period_start: date | None  # None: written by a version that did not keep it
+    period_end: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInvoice:
+    id: int
+    currency: str
+    subtotal: Decimal
+    discount: Decimal
+    tax: Decimal
+    tax2: Decimal
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOrder:
+    """An order that renews something and is not paid. `invoice` None: it has none."""
+
+    id: int
+    order_number: str
+    client_id: int
+    status: str
+    invoice: OpenInvoice | None
+    has_only_renewals: bool
+    promotion_id: int | None
+    renewals: tuple[OpenRenewal, ...]
+    takes: tuple[Take, ...]
+
+    @property
+    def renewed(self) -> frozenset[Renewed]:
+        return frozenset((renewal.kind, renewal.target_id) for renewal in self.renewals)
+
+    @property
+    def may_be_superseded(self) -> bool:
+        return self.status == "Pending" and self.has_only_renewals and self.invoice is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +273,8 @@ class Facts:
     # client id → ids of the products of the client's live services; for clients whose code requires a product
     owned_products: Mapping[int, frozenset[int]] = field(default_factory=dict)
     active_clients: frozenset[int] = frozenset()  # with an Active order; of those whose code asks for that
+    # client id → orders that are not paid and renew something of what is to be renewed
+    open_orders: Mapping[int, tuple[OpenOrder, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,16 +285,22 @@ class FactsNeeded:
     contacts: frozenset[int] = frozenset()
     services: frozenset[int] = frozenset()
     addons: frozenset[int] = frozenset()
-    domains: frozenset[tuple[int, str]] = frozenset()  # (client id, ASCII name)
+    domains: frozenset[tuple[int, str]] = frozenset()  # to renew: (client id, ASCII name)
+    ordered_names: frozenset[tuple[int, str]] = frozenset()  # that the client may have already: likewise
     stock_products: frozenset[int] = frozenset()
     limited_promotions: frozenset[int] = frozenset()
     history_clients: frozenset[int] = frozenset()  # whose earlier orders decide about their promotion code
+    renewing_clients: frozenset[int] = frozenset()  # who have one such request carried out at a time
     owned_products_clients: frozenset[int] = frozenset()  # whose products decide about it
 
     @classmethod
     def joined(cls, needed: Collection["FactsNeeded"]) -> "FactsNeeded":
         """Say what all of these need."""
         return cls(**{kind: frozenset().union(*(getattr(one, kind) for one in needed)) for kind in cls.__slots__})
+
+    @property
+    def locked_clients(self) -> frozenset[int]:
+        return self.history_clients | self.renewing_clients
 
     def common(self, other: "FactsNeeded") -> "FactsNeeded":
         """Say what both need."""
@@ -282,6 +391,7 @@ class PricedService:
     description: str
     next_due: date
     period_end: date | None
+    prorata: Prorata | None = None  # of the product: a first month ends on its day
     custom_fields: Mapping[int, str] = field(default_factory=dict)
     secret_fields: frozenset[int] = frozenset()  # those of them that hold passwords
     options: tuple[ChosenOption, ...] = ()
@@ -306,6 +416,7 @@ class PricedAddon:
     description: str
     next_due: date
     period_end: date | None
+    prorata: Prorata | None = None  # of the service's product, where the addon is billed to its day as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,17 +433,12 @@ class PricedDomain:
     charge: Charge
     description: str
     next_due: date
-    period_end: date
+    period_end: date | None  # None: a transfer, whose dates the registry tells
+    free_with: int | None = None  # position of the service with which it is renewed for nothing
     nameservers: tuple[str, ...] = ()
     epp_code: str | None = None
     idn_language: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
-
-
-class RenewalKind(StrEnum):
-    DOMAIN = "domain_renewal"
-    SERVICE = "service_renewal"
-    ADDON = "addon_renewal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,7 +451,10 @@ class PricedRenewal:
     cycle: BillingCycle | None  # services and addons only
     charge: Charge
     description: str
+    period_start: date | None  # None: of an order whose row does not say it
+    period_end: date | None
     is_lowered: bool = False  # by the code with which the service or addon was ordered
+    takes_discount: bool = False  # one of those that are counted
 
 
 PricedItem = PricedService | PricedAddon | PricedDomain | PricedRenewal
@@ -399,6 +508,19 @@ class PricedOrder:
     affiliate_id: int | None
     warnings: tuple[str, ...]
     stock_taken: Mapping[int, int]  # product id → units
+    supersedes: tuple[OpenOrder, ...] = ()  # orders that are cancelled with it
+
+    @property
+    def takes(self) -> tuple[Take, ...]:
+        """List what it takes that is counted."""
+        taken = [Take(TakeKind.STOCK, product_id, units) for product_id, units in self.stock_taken.items()]
+        if self.promotion is not None and self.promotion.max_uses:
+            taken.append(Take(TakeKind.PROMOTION_USE, self.promotion.id, 1))
+        for item in self.items:
+            if isinstance(item, PricedRenewal) and item.takes_discount:
+                kind = TakeKind.SERVICE_DISCOUNT if item.kind is RenewalKind.SERVICE else TakeKind.ADDON_DISCOUNT
+                taken.append(Take(kind, item.target_id, 1))
+        return tuple(taken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from schemas.order import (
     PricedService,
     RenewalKind,
 )
+from schemas.order_changes import cancelled
 from schemas.replies import OrderPlaced, Reply
 
 
@@ -53,9 +54,10 @@ def reply(order: PricedOrder, placed: PlacedOrder) -> Reply:
 
 
 def events(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> tuple[Event, ...]:
-    """Say that an order was added, and what mails it asks for."""
+    """Say that an order was added, what mails it asks for, and which orders it has taken the place of."""
     subject = str(placed.order_id)
-    return tuple(Event.of(data, cause, subject=subject) for data in _said(order, placed, cause))
+    said = tuple(Event.of(data, cause, subject=subject) for data in _said(order, placed, cause))
+    return said + tuple(event for one in order.supersedes for event in cancelled(one, placed.order_id, cause))
 
 
 def _said(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> Iterator[EventData]:
@@ -109,6 +111,8 @@ def promotion(order: PricedOrder) -> AppliedPromotion | None:
 def item(priced: PricedItem, item_id: int) -> OrderedItem:
     """Write one item as consumers see it; `first` is after its discounts, before tax."""
     first, recurring = priced.charge.first - priced.charge.discount, priced.charge.recurring
+    # For ever lowered, it is not told: there is no other amount to come.
+    full = priced.charge.recurring_full if priced.charge.discounts_left is not None else None
     match priced:
         case PricedService():
             return ServiceItem(
@@ -121,6 +125,9 @@ def item(priced: PricedItem, item_id: int) -> OrderedItem:
                 quantity=priced.quantity,
                 first=first,
                 recurring=recurring,
+                recurring_full=full,
+                discounts_left=priced.charge.discounts_left,
+                period_end=priced.period_end,
             )
         case PricedAddon():
             return AddonItem(
@@ -132,6 +139,9 @@ def item(priced: PricedItem, item_id: int) -> OrderedItem:
                 quantity=priced.quantity,
                 first=first,
                 recurring=recurring,
+                recurring_full=full,
+                discounts_left=priced.charge.discounts_left,
+                period_end=priced.period_end,
             )
         case PricedDomain():
             return DomainItem(
@@ -143,6 +153,9 @@ def item(priced: PricedItem, item_id: int) -> OrderedItem:
                 years=priced.years,
                 first=first,
                 recurring=recurring,
+                recurring_full=full,
+                discounts_left=priced.charge.discounts_left,
+                period_end=priced.period_end,
             )
         case PricedRenewal():
             return _renewal(priced, item_id)
@@ -161,6 +174,9 @@ def _renewal(priced: PricedRenewal, item_id: int) -> DomainRenewalItem | Renewal
             cycle=None,
             first=first,
             recurring=recurring,
+            late_fee=priced.charge.late_fee,
+            period_start=priced.period_start,
+            period_end=priced.period_end,
         )
     assert priced.cycle is not None, "a service or an addon is renewed for a cycle"
     return RenewalItem(
@@ -172,6 +188,8 @@ def _renewal(priced: PricedRenewal, item_id: int) -> DomainRenewalItem | Renewal
         cycle=priced.cycle,
         first=first,
         recurring=recurring,
+        period_start=priced.period_start,
+        period_end=priced.period_end,
     )
 
 

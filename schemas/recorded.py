@@ -1,6 +1,7 @@
 """A placed order as its rows have it: for repeats whose answer is not kept any more, and for people who look.
 
-Amounts are as the database holds them, with two digits whatever the currency; names are today's.
+Amounts are as the database holds them, with two digits whatever the currency; names are today's. What rows of a
+version before do not say is None: of services, addons and domains period_end, recurring_full and discounts_left.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,10 @@ class RecordedService:
     quantity: int
     first_payment: Decimal
     recurring: Decimal
+    recurring_full: Decimal | None
+    discounts_left: int | None
     next_due: date
+    period_end: date | None
     status: str
     options: tuple[RecordedOption, ...]
     custom_fields: tuple[str, ...]  # names of those that were filled in; any value may be a password
@@ -46,7 +50,10 @@ class RecordedAddon:
     quantity: int
     first_payment: Decimal
     recurring: Decimal
+    recurring_full: Decimal | None
+    discounts_left: int | None
     next_due: date
+    period_end: date | None
     status: str
 
 
@@ -58,8 +65,11 @@ class RecordedDomain:
     years: int
     extras: frozenset[Extra]
     first_payment: Decimal
-    recurring: Decimal
+    recurring: Decimal | None  # None, or 0.00 of one from before: its TLD is not renewed
+    recurring_full: Decimal | None
+    discounts_left: int | None
     next_due: date
+    period_end: date | None
     expires: date | None  # None: the registrar has not said it
     nameservers: tuple[str, ...]
     status: str
@@ -74,6 +84,9 @@ class RecordedRenewal:
     years: int | None
     cycle: BillingCycle | None
     amount: Decimal
+    late_fee: Decimal | None
+    period_start: date | None
+    period_end: date | None
     status: str
 
 

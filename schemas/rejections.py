@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 FAULTS_MAX = 20  # a request's faults beyond these are not listed (addorder.md 4)
@@ -59,6 +60,7 @@ class Code(StrEnum):
     REQUEST_TOO_LARGE = "request_too_large"
     RESPONSETYPE_INVALID = "responsetype_invalid"
     SERIALIZED_INVALID = "serialized_invalid"
+    SERVICE_NOT_EXTENDABLE = "service_not_extendable"
     SERVICE_NOT_OWNED = "service_not_owned"
     SERVICE_NOT_RENEWABLE = "service_not_renewable"
     SUPERSEDED = "superseded"
@@ -282,6 +284,11 @@ def period_not_offered(parameter: str, item: int | None, years: int, offered: It
     return fault(Code.PERIOD_NOT_OFFERED, parameter, item, f"{years} years are not offered, but {_one_of(offered)}")
 
 
+def renewed_too_far(parameter: str, years: int, until: date) -> Fault:
+    sentence = f"{years} years would be until {until}; a domain can be renewed for ten years from today at most"
+    return fault(Code.PERIOD_NOT_OFFERED, parameter, None, sentence)
+
+
 def epp_code_required(item: int) -> Fault:
     return fault(Code.EPP_CODE_REQUIRED, "eppcode", item, "required to transfer this domain")
 
@@ -320,6 +327,11 @@ def addon_not_offered(parameter: str, item: int | None, addon_id: int) -> Fault:
 
 def service_not_owned(parameter: str, item: int | None) -> Fault:
     return Fault(Code.SERVICE_NOT_OWNED, "Service ID not owned by Client ID provided", parameter, item)
+
+
+def service_not_extendable(service_id: int, status: str, parameter: str, item: int | None) -> Fault:
+    sentence = f"service {service_id} is {status}: it can have no more addons"
+    return fault(Code.SERVICE_NOT_EXTENDABLE, parameter, item, sentence)
 
 
 def domain_not_owned(name: str) -> Fault:

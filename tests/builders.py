@@ -32,13 +32,19 @@ from schemas.order import (
     DomainRenewal,
     Facts,
     Item,
+    OpenInvoice,
+    OpenOrder,
+    OpenRenewal,
     OrderRequest,
     OwnedAddon,
     OwnedDomain,
     OwnedService,
     PricedItem,
     PricedOrder,
+    Recurring,
     Renewal,
+    RenewalKind,
+    Take,
     Totals,
 )
 from schemas.rejections import Rejection
@@ -286,6 +292,12 @@ def a_client(
     )
 
 
+def a_recurring(amount: str, full: str | None, discounts_left: int | None) -> Recurring:
+    return Recurring(
+        Decimal(amount), None if full is None else Decimal(full), discounts_left, is_by_code=full is not None
+    )
+
+
 def an_owned_service(
     service_id: int = 19,
     *,
@@ -293,13 +305,24 @@ def an_owned_service(
     product_id: int = 1,
     cycle: BillingCycle = MONTHLY,
     recurring: str = "9.95",
+    recurring_full: str | None = None,
+    discounts_left: int | None = None,
     status: str = "Active",
     renewable: bool = True,
     domain: str | None = "three.example.com",
+    is_unpaid: bool = False,
 ) -> OwnedService:
-    next_due = date(2026, 12, 10)
     return OwnedService(
-        service_id, client_id, product_id, cycle, Decimal(recurring), domain, status, renewable, next_due
+        id=service_id,
+        client_id=client_id,
+        product_id=product_id,
+        cycle=cycle,
+        domain=domain,
+        status=status,
+        renewable=renewable,
+        next_due=date(2026, 12, 10),
+        is_unpaid=is_unpaid,
+        recurring=a_recurring(recurring, recurring_full, discounts_left),
     )
 
 
@@ -310,11 +333,28 @@ def an_owned_addon(
     addon_id: int = 1,
     cycle: BillingCycle = MONTHLY,
     recurring: str = "2.00",
+    recurring_full: str | None = None,
+    discounts_left: int | None = None,
     status: str = "Active",
     renewable: bool = True,
+    is_unpaid: bool = False,
+    service_status: str = "Active",
+    service_renewable: bool = True,
 ) -> OwnedAddon:
-    next_due = date(2026, 12, 10)
-    return OwnedAddon(owned_addon_id, client_id, 19, addon_id, cycle, Decimal(recurring), status, renewable, next_due)
+    return OwnedAddon(
+        id=owned_addon_id,
+        client_id=client_id,
+        service_id=19,
+        addon_id=addon_id,
+        cycle=cycle,
+        status=status,
+        renewable=renewable,
+        next_due=date(2026, 12, 10),
+        is_unpaid=is_unpaid,
+        service_status=service_status,
+        service_renewable=service_renewable,
+        recurring=a_recurring(recurring, recurring_full, discounts_left),
+    )
 
 
 def an_owned_domain(
@@ -324,9 +364,37 @@ def an_owned_domain(
     client_id: int = 1,
     status: str = "Active",
     expires: date | None = date(2027, 1, 15),
+    paid_until: date | None = None,
+    free_with: int | None = None,
     extras: frozenset[Extra] = frozenset(),
 ) -> OwnedDomain:
-    return OwnedDomain(domain_id, client_id, name, 1, Decimal("15.00"), status, expires, extras)
+    return OwnedDomain(domain_id, client_id, name, status, expires, paid_until, free_with, extras)
+
+
+def an_open_order(
+    order_id: int = 5,
+    *renewed: tuple[RenewalKind, int],
+    client_id: int = 1,
+    status: str = "Pending",
+    is_invoiced: bool = True,
+    has_only_renewals: bool = True,
+    promotion_id: int | None = None,
+    takes: tuple[Take, ...] = (),
+) -> OpenOrder:
+    """An order of a month, from 10 December on, at 9.95."""
+    amounts = [Decimal(amount) for amount in ("9.95", "0.00", "0.00", "0.00", "9.95")]
+    period = date(2026, 12, 10), date(2027, 1, 9)
+    return OpenOrder(
+        id=order_id,
+        order_number=f"{order_id:010}",
+        client_id=client_id,
+        status=status,
+        invoice=OpenInvoice(order_id, "USD", *amounts) if is_invoiced else None,
+        has_only_renewals=has_only_renewals,
+        promotion_id=promotion_id,
+        renewals=tuple(OpenRenewal(kind, target_id, *period) for kind, target_id in renewed),
+        takes=takes,
+    )
 
 
 def some_facts(
@@ -339,6 +407,7 @@ def some_facts(
     domains: Iterable[OwnedDomain] = (),
     owned_products: Mapping[int, frozenset[int]] | None = None,
     active_clients: Iterable[int] = (),
+    open_orders: Iterable[OpenOrder] = (),
 ) -> Facts:
     """What is known about one client. Domains come oldest first."""
     client = client or a_client()
@@ -355,6 +424,7 @@ def some_facts(
         domains=records,
         owned_products=owned_products or {},
         active_clients=frozenset(active_clients),
+        open_orders={client.id: tuple(open_orders)},
     )
 
 

@@ -16,6 +16,7 @@ from schemas.order import (
     Client,
     DomainName,
     InvoiceLine,
+    OpenOrder,
     OrderRequest,
     PlacedOrder,
     PricedAddon,
@@ -28,7 +29,7 @@ from schemas.order import (
     TaxAmount,
 )
 from schemas.rejections import Code, Rejection
-from tests.builders import a_promotion
+from tests.builders import a_promotion, an_open_order
 
 TODAY = date(2026, 11, 23)
 USD = Currency("USD", "$", " USD", 2, is_default=True)
@@ -90,6 +91,8 @@ def a_renewal(kind: RenewalKind, target_id: int, charge: Charge) -> PricedRenewa
         cycle=None if is_domain else BillingCycle.ANNUALLY,
         charge=charge,
         description=f"Renewal {target_id}",
+        period_start=date(2026, 12, 10),
+        period_end=date(2028 if is_domain else 2027, 12, 9),
     )
 
 
@@ -120,7 +123,7 @@ ITEMS: tuple[PricedItem, ...] = (
         charge=a_charge("29.90", "29.90"),
         description="Domain Transfer - bücher.com - 2 Years",
         next_due=TODAY,
-        period_end=date(2028, 11, 22),
+        period_end=None,
     ),
     a_renewal(RenewalKind.DOMAIN, 31, a_charge("30.00")),
     a_renewal(RenewalKind.SERVICE, 19, a_charge("119.40")),
@@ -143,6 +146,7 @@ def an_order(
     invoiced: bool = True,
     promotion: Promotion | None = None,
     warnings: tuple[str, ...] = (),
+    supersedes: tuple[OpenOrder, ...] = (),
 ) -> PricedOrder:
     return PricedOrder(
         request=OrderRequest(client_id=ZOE.id),
@@ -165,6 +169,7 @@ def an_order(
         affiliate_id=None,
         warnings=warnings,
         stock_taken={},
+        supersedes=supersedes,
     )
 
 
@@ -180,6 +185,7 @@ EVERYTHING = an_order(
     taxes=TAXES,
     promotion=a_promotion(PromotionType.PERCENTAGE, "10.00", code="démo"),
     warnings=("qty: a < b; c\r\nd", "promocode: \u2028 \U0001f6d2"),
+    supersedes=(an_open_order(5, (RenewalKind.SERVICE, 19), (RenewalKind.DOMAIN, 31), client_id=10),),
 )
 PLACED = PlacedOrder(
     order_id=6, order_number="6919540479", invoice_id=1, item_ids=(28, 29, 12, 12, 31, 19, 3)

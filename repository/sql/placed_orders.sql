@@ -14,7 +14,7 @@ WHERE orders.id = ANY ($1::bigint[])
 -- a password. $1 order ids
 SELECT
     services.id, order_id, product_id, products.name AS product_name, domain, cycle, services.quantity, first_payment,
-    recurring, next_due, status,
+    recurring, recurring_full, discounts_left, next_due, period_end, status,
     ARRAY(
         SELECT jsonb_build_array(config_options.name, config_choices.name, chosen.quantity)
         FROM jsonb_to_recordset(services.options) AS chosen (option bigint, choice bigint, quantity integer)
@@ -36,8 +36,8 @@ ORDER BY services.id
 -- name: addons
 -- $1 order ids
 SELECT
-    service_addons.id, order_id, service_id, addon_id, addons.name, cycle, quantity, first_payment, recurring, next_due,
-    status
+    service_addons.id, order_id, service_id, addon_id, addons.name, cycle, quantity, first_payment, recurring, recurring_full,
+    discounts_left, next_due, period_end, status
 FROM service_addons
 JOIN addons ON addons.id = service_addons.addon_id
 WHERE order_id = ANY ($1::bigint[])
@@ -46,8 +46,8 @@ ORDER BY service_addons.id
 -- name: domains
 -- $1 order ids
 SELECT
-    id, order_id, name, name_unicode, type, years, extras, first_payment, recurring, next_due, expires, nameservers,
-    status
+    id, order_id, name, name_unicode, type, years, extras, first_payment, recurring, recurring_full, discounts_left,
+    next_due, period_end, expires, nameservers, status
 FROM domains
 WHERE order_id = ANY ($1::bigint[])
 ORDER BY id
@@ -67,6 +67,9 @@ SELECT
     renewals.years,
     renewals.cycle,
     renewals.amount,
+    renewals.late_fee,
+    renewals.period_start,
+    renewals.period_end,
     renewals.status
 FROM renewals
 LEFT JOIN domains ON domains.id = renewals.domain_id

@@ -204,6 +204,7 @@ CAUSES: dict[str, str | dict[str, Any]] = {
 # What the sample catalogue has no case of, and what is no answer to a caller (tests/faults/test_set_back.py).
 NOT_ASKED = {
     rejections.domain_field_required(0, "Legal Type").message,
+    rejections.service_not_extendable(19, "Cancelled", "serviceids", 0).message,  # the sample has none that ended
     rejections.superseded("cart-4713").message,  # tests/integration/test_supersedes.py
     rejections.supersedes_placed("cart-4712").message,
     "RuntimeError",

@@ -119,6 +119,20 @@ async def test_the_events_of_an_order_are_as_the_page_says(shop: Shop) -> None:
         assert shape_of(json.loads(event.raw)) == shape_of(documented(event.type))
 
 
+async def test_an_order_that_gives_way_to_another_is_told_as_the_page_says(shop: Shop) -> None:
+    await shop.start_worker()
+    renewal = {"clientid": 1, "paymentmethod": "paypal", "servicerenewals": [19]}
+
+    await shop.publish(renewal, message_id="cart-4710")
+    await shop.until_events("cart-4710", "order.added")
+    await shop.publish(renewal, message_id="cart-4711", headers={"traceparent": TRACEPARENT})
+    events = await shop.until_events("cart-4711", "order.cancelled", "invoice.cancelled")
+
+    told = {event.type: json.loads(event.raw) for event in events}
+    for name in ("order.cancelled", "invoice.cancelled"):
+        assert shape_of(told[name]) == shape_of(documented(name))
+
+
 async def test_a_rejection_and_its_dead_letter_are_as_the_page_says(shop: Shop) -> None:
     await shop.start_worker()
 

@@ -16,7 +16,7 @@ NOTHING_TO_BIND: Mapping[str, str] = MappingProxyType({})
 DEFAULT_EXCHANGE = "amq.default"  # as rights call the exchange whose name is empty
 OWN_QUEUES = "amq.gen-*"  # named by the broker, exclusive to a connection
 
-EVENT_KEYS = r"^(order|email)\."
+EVENT_KEYS = r"^(order|email|invoice|client|contact|command)\."
 # Under which whoever listens may bind a queue: all, or a kind with a star or a type. Patterns of many # in a row cost
 # the broker seconds for each event, and so everybody.
 EVENT_BINDINGS = r"^(#|(order|email|invoice|client|contact|command)\.(\*|[a-z-]+))$"

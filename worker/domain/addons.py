@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from schemas import rejections
-from schemas.catalog import Addon, BillingCycle
+from schemas.catalog import Addon, BillingCycle, Prorata
 from schemas.order import Charge, PricedAddon
 from schemas.rejections import Rejected
 from worker.domain.periods import first_period
@@ -17,6 +17,7 @@ class Parent:
 
     product_id: int
     cycle: BillingCycle
+    prorata: Prorata | None
     domain: str | None
     service: int | None = None
     service_id: int | None = None
@@ -35,7 +36,8 @@ class AddonOrdered:
 def price_addon(ordered: AddonOrdered, parent: Parent, sale: Sale) -> PricedAddon:
     """Price an addon: price times quantity, setup fee once.
 
-    It is billed on the parent's cycle if it is sold on it, else on its own shortest; never prorata.
+    It is billed on the parent's cycle if it is sold on it, else on its own shortest; to the parent's prorata day where
+    it is flagged so itself, and both are monthly (addorder.md 5.8).
 
     Raises:
         Rejected: addon_invalid, addon_not_offered.
@@ -44,7 +46,8 @@ def price_addon(ordered: AddonOrdered, parent: Parent, sale: Sale) -> PricedAddo
     prices = sale.addon_prices(addon)
     cycle = parent.cycle if parent.cycle in prices else shortest_first(prices)[0]
     price = sale.rounded(sale.rounded(prices[cycle].price) * ordered.quantity)
-    period = first_period(cycle, None, sale.today)
+    prorata = parent.prorata if addon.prorata and cycle is parent.cycle else None
+    period = first_period(cycle, prorata, sale.today)
     return PricedAddon(
         addon_id=addon.id,
         name=addon.name,
@@ -53,7 +56,7 @@ def price_addon(ordered: AddonOrdered, parent: Parent, sale: Sale) -> PricedAddo
         cycle=cycle,
         quantity=ordered.quantity,
         charge=Charge(
-            price=price,
+            price=sale.rounded(period.charge(price)),
             setup=sale.rounded(prices[cycle].setup),
             recurring=None if period.last_day is None else price,
             taxed=addon.taxed,
@@ -61,6 +64,7 @@ def price_addon(ordered: AddonOrdered, parent: Parent, sale: Sale) -> PricedAddo
         description=addon_text(addon.name, ordered.quantity, parent.domain, period_text(sale.today, period.last_day)),
         next_due=sale.today,
         period_end=period.last_day,
+        prorata=prorata,
     )
 
 
@@ -71,7 +75,7 @@ def addon_of(ordered: AddonOrdered, product_id: int | None, sale: Sale) -> Addon
         Rejected: addon_invalid, addon_not_offered.
     """
     addon = sale.catalog.addons.get(ordered.addon_id)
-    if addon is None:
+    if addon is None or addon.retired:
         raise Rejected(rejections.addon_invalid(ordered.parameter, ordered.item))
     with_product = addon.products is None or product_id is None or product_id in addon.products
     if not with_product or not sale.addon_prices(addon):

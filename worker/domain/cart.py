@@ -5,15 +5,34 @@ from dataclasses import dataclass, replace
 
 from schemas import rejections
 from schemas.catalog import BillingCycle, Catalog, Product
-from schemas.order import AddonLine, Item, OrderRequest, PricedItem, PricedRenewal, PricedService, RenewalKind
+from schemas.order import (
+    AddonLine,
+    DomainName,
+    Item,
+    OrderRequest,
+    PricedItem,
+    PricedRenewal,
+    PricedService,
+    RenewalKind,
+)
 from schemas.rejections import Fault, Rejected
 from worker.domain.addons import AddonOrdered, Parent, addon_of, price_addon
 from worker.domain.domains import name_of, price_domain
 from worker.domain.faults import Faults
 from worker.domain.fields import unknown_custom_fields, unknown_domain_fields
-from worker.domain.renewals import price_addon_renewal, price_domain_renewal, price_service_renewal
+from worker.domain.renewals import (
+    price_addon_renewal,
+    price_domain_renewal,
+    price_service_renewal,
+    renewal_warnings,
+)
 from worker.domain.sale import Sale
 from worker.domain.services import check_quantity, check_service, copies_of, cycle_of, price_service, product_of
+
+# Of services that can have no more addons (addorder.md 5.4).
+_ENDED = frozenset({"Terminated", "Cancelled", "Fraud", "Completed"})
+# Of domains that the client has at this moment (addorder.md 4).
+_HELD = frozenset({"Active", "Pending Transfer", "Grace", "Redemption", "Expired"})
 
 ROWS_MAX = 1_000  # services, addons, domains and renewals that one order may create (addorder.md 1)
 
@@ -79,7 +98,7 @@ class _Basket:
         if item.product_id is None and item.domain_type is None:
             self.faults.add(rejections.item_empty(item.key))
             return
-        service: PricedService | None = None
+        service: int | None = None
         with self.faults:
             service = self._put_services(item)
         with self.faults:
@@ -89,15 +108,18 @@ class _Basket:
         """Put in an addon for a service that the client has."""
         ordered = AddonOrdered(line.addon_id, line.quantity, line.parameter, line.item)
         service = self.sale.facts.services.get(line.service_id)
+        parameter = line.parameter.replace("addon", "service")  # it stands beside it: serviceids[2], addonids[2]
         if service is None or service.client_id != self.sale.client.id:
             with self.faults:
                 addon_of(ordered, None, self.sale)
-            # The service stands beside the addon: serviceids[2] beside addonids[2].
-            parameter = line.parameter.replace("addon", "service")
             self.faults.add(rejections.service_not_owned(parameter, line.item))
             return
+        if service.status in _ENDED:
+            self.faults.add(rejections.service_not_extendable(service.id, service.status, parameter, line.item))
+            return
+        prorata = self.sale.catalog.products[service.product_id].prorata
         with self.faults:
-            parent = Parent(service.product_id, service.cycle, service.domain, service_id=service.id)
+            parent = Parent(service.product_id, service.cycle, prorata, service.domain, service_id=service.id)
             self.items.append(price_addon(ordered, parent, self.sale))
 
     def put_renewals(self) -> None:
@@ -123,9 +145,10 @@ class _Basket:
             raise Rejected(repeated)
         self._renewed.add(renewed)
         self.items.append(priced)
+        self.warnings.extend(renewal_warnings(priced, self.sale))
 
-    def _put_services(self, item: Item) -> PricedService | None:
-        """Put in the services of an item. Of several, the first has the item's domain (addorder.md 5.3)."""
+    def _put_services(self, item: Item) -> int | None:
+        """Put in the services of an item, and tell the position of the first, which has the item's domain (5.3)."""
         if item.product_id is None:
             if item.addons:
                 raise Rejected(rejections.parameter_missing("pid", item.key))
@@ -156,19 +179,20 @@ class _Basket:
             with self.faults:
                 addon_of(AddonOrdered(addon.addon_id, addon.quantity, "addons", item.key), product.id, self.sale)
 
-    def _put_service(self, item: Item, product: Product, cycle: BillingCycle) -> PricedService | None:
-        """Put in one service and its addons; None if the service did not get in."""
+    def _put_service(self, item: Item, product: Product, cycle: BillingCycle) -> int | None:
+        """Put in one service and its addons, and tell its position; None if the service did not get in."""
         service = None
         position = len(self.items)
         with self.faults:
             service = price_service(item, product, cycle, self.sale)
             self.items.append(service)
-        parent = Parent(product.id, cycle, service.domain if service else None, service=position)
+        domain = service.domain if service else None
+        parent = Parent(product.id, cycle, product.prorata, domain, service=position)
         for addon in item.addons:
             with self.faults:
                 ordered = AddonOrdered(addon.addon_id, addon.quantity, "addons", item.key)
                 self.items.append(price_addon(ordered, parent, self.sale))
-        return service
+        return position if service else None
 
     def _take_stock(self, item: Item, product: Product) -> None:
         """Take the item's quantity from what other orders and earlier items have left (addorder.md 5.3)."""
@@ -180,8 +204,8 @@ class _Basket:
             raise Rejected(rejections.out_of_stock(product.id, left, item.key))
         self.stock_taken[product.id] = taken + quantity
 
-    def _put_domain(self, item: Item, service: PricedService | None) -> None:
-        """Put in the domain of an item; the same name may be ordered once in a request."""
+    def _put_domain(self, item: Item, position: int | None) -> None:
+        """Put in the domain of an item, whose service is at `position`; a name may be ordered once in a request."""
         if item.domain_type is None:
             return
         name = name_of(item)
@@ -189,6 +213,17 @@ class _Basket:
             if name.ascii in self._domains:
                 self.faults.add(rejections.domain_repeated("domain", item.key, name.unicode))
             self._domains.add(name.ascii)
-        domain = price_domain(item, item.domain_type, service, self.sale)
+        service = None if position is None else self.items[position]
+        assert service is None or isinstance(service, PricedService)
+        domain = price_domain(item, item.domain_type, service, position, self.sale)
         self.warnings.extend(unknown_domain_fields(item, self.sale.catalog.tlds[domain.tld]))
+        self._warn_if_held(item, domain.name)
         self.items.append(domain)
+
+    def _warn_if_held(self, item: Item, name: DomainName) -> None:
+        """Warn of a name that the client has already: it may be ordered again (addorder.md 4)."""
+        records = self.sale.facts.domains.get((self.sale.client.id, name.ascii), ())
+        held = next((record for record in records[::-1] if record.status in _HELD), None)
+        if held is not None:
+            where = rejections.place("domain", item.key)
+            self.warnings.append(f"{where}: the client has {name.unicode} already (domain {held.id}, {held.status})")

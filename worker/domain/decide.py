@@ -1,13 +1,27 @@
 """The one decision on an AddOrder request: an order with its prices, or why not (addorder.md 3 to 5)."""
 
+from dataclasses import replace
+
 from schemas import rejections
 from schemas.catalog import Catalog, PaymentMethod
-from schemas.order import Client, Facts, OrderRequest, PricedOrder, Totals
+from schemas.order import (
+    Client,
+    Facts,
+    OrderRequest,
+    PricedAddon,
+    PricedDomain,
+    PricedItem,
+    PricedOrder,
+    PricedService,
+    Totals,
+)
 from schemas.rejections import Rejected, Rejection
 from worker.domain.cart import fill_cart
+from worker.domain.dates import MONTHS_A_YEAR, ONE_DAY, add_months
 from worker.domain.discounts import apply_discounts
 from worker.domain.invoice import make_bill
 from worker.domain.sale import Sale
+from worker.domain.superseding import superseded_by, without
 
 WARNINGS_MAX = 20  # as many as faults: a request of 1 MiB could cause tens of thousands
 
@@ -20,11 +34,14 @@ def decide(
     `totals` is what the orders of a batch share and use up; it is returned with what this order takes, or as it was
     if the request is rejected.
     """
+    superseded = superseded_by(request, facts)
+    facts_then, totals_then = without(superseded, facts, totals) if superseded else (facts, totals)
     try:
-        order = _price(request, facts, totals, catalog)
+        order = _price(request, facts_then, totals_then, catalog)
     except Rejected as rejected:
         return Rejection.of(rejected.faults), totals
-    return order, _used_up_by(order, totals)
+    order = replace(order, supersedes=superseded) if superseded else order
+    return order, _used_up_by(order, totals_then)
 
 
 def _price(request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog) -> PricedOrder:
@@ -39,18 +56,30 @@ def _price(request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog
     discounted = apply_discounts(cart.items, sale)
     affiliate_id, affiliate_warning = _affiliate(sale)
     warnings = (discounted.warning, affiliate_warning, *cart.warnings)
+    bill = make_bill(discounted.items, sale)
     return PricedOrder(
         request=request,
         client=client,
         currency=currency,
         payment_method=payment_method,
-        items=discounted.items,
-        bill=make_bill(discounted.items, sale),
+        items=tuple(map(_paid, discounted.items)) if bill.paid else discounted.items,
+        bill=bill,
         promotion=discounted.promotion,
         affiliate_id=affiliate_id,
         warnings=tuple(warning for warning in warnings if warning)[:WARNINGS_MAX],
         stock_taken=cart.stock_taken,
     )
+
+
+def _paid(item: PricedItem) -> PricedItem:
+    """Let an item be due when the period ends that is paid with the order (addorder.md 5.8, 5.12)."""
+    match item:
+        case PricedDomain():
+            return replace(item, next_due=add_months(item.next_due, item.years * MONTHS_A_YEAR))
+        case PricedService() | PricedAddon() if item.period_end is not None:
+            return replace(item, next_due=item.period_end + ONE_DAY)
+        case _:
+            return item
 
 
 def _client(request: OrderRequest, facts: Facts) -> Client:
@@ -76,8 +105,7 @@ def _check_contact(request: OrderRequest, facts: Facts) -> None:
 
 
 def _check_not_empty(request: OrderRequest) -> None:
-    renewals = request.domain_renewals or request.service_renewals or request.addon_renewals
-    if not (request.items or request.addon_lines or renewals):
+    if not (request.items or request.addon_lines or request.renews):
         raise Rejected(rejections.empty_order())
 
 

@@ -1,9 +1,10 @@
 """Domains to register or transfer: price, extras, overrides and free domains (addorder.md 5.5 and 5.6)."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from schemas import rejections
-from schemas.catalog import DomainType, Extra, Tld
+from schemas.catalog import DomainType, Extra, FreeDomain, FreeDomainKind, Tld
 from schemas.domain_names import domain_name, existing_domain_name
 from schemas.order import Charge, DomainName, Item, PricedDomain, PricedService
 from schemas.rejections import Rejected
@@ -16,8 +17,10 @@ from worker.domain.sale import Sale
 from worker.domain.wording import domain_text, period_text
 
 
-def price_domain(item: Item, domain_type: DomainType, service: PricedService | None, sale: Sale) -> PricedDomain:
-    """Price the domain that an item orders. `service` is the one of the same item, which may make it free.
+def price_domain(
+    item: Item, domain_type: DomainType, service: PricedService | None, position: int | None, sale: Sale
+) -> PricedDomain:
+    """Price the domain that an item orders. `service`, at `position`, is the one of the same item: it may make it free.
 
     Raises:
         Rejected: the name or its ending; else what is wrong with period, transfer code, extras and fields, all at once.
@@ -25,10 +28,13 @@ def price_domain(item: Item, domain_type: DomainType, service: PricedService | N
     name = _name(item, sale)
     tld = _tld(item, name, domain_type, sale)
     years, fields = _years_and_fields(item, tld, domain_type, sale)
-    free = _is_free(item, years, tld, service, sale)
-    price = ZERO if free else sale.domain_prices(tld, domain_type)[years]
-    period_end = last_day(sale.today, years * MONTHS_A_YEAR)
-    period = period_text(sale.today, period_end)
+    offer = _free_offer(item, years, tld, service, sale)
+    is_free_for_long = _is_free_for_long(item, offer)
+    charge = _charge(item, sale.domain_prices(tld, domain_type)[years], years, tld, sale)
+    if offer is not None:
+        charge = _freed(charge, for_long=is_free_for_long)
+    # When a transfer is done, and until when the name is paid then, the registry tells (addorder.md 5.8).
+    period_end = last_day(sale.today, years * MONTHS_A_YEAR) if domain_type is DomainType.REGISTER else None
     return PricedDomain(
         item=item.key,
         name=name,
@@ -36,9 +42,10 @@ def price_domain(item: Item, domain_type: DomainType, service: PricedService | N
         type=domain_type,
         years=years,
         extras=item.extras,
-        free=free,
-        charge=_charge(item, price, years, tld, sale),
-        description=domain_text(domain_type, name.unicode, years, item.extras, period),
+        free=offer is not None,
+        free_with=position if is_free_for_long else None,
+        charge=charge,
+        description=domain_text(domain_type, name.unicode, years, item.extras, period_text(sale.today, period_end)),
         next_due=sale.today,
         period_end=period_end,
         nameservers=sale.request.nameservers or sale.settings.nameservers,
@@ -110,13 +117,28 @@ def _check_extras(item: Item, tld: Tld, sale: Sale) -> None:
         raise Rejected(*(rejections.extra_not_offered(extra, item.key) for extra in missing))
 
 
-def _is_free(item: Item, years: int, tld: Tld, service: PricedService | None, sale: Sale) -> bool:
-    """Tell whether the service of the same item makes the domain free: for one year, with no override given."""
-    overridden = item.domain_price_override is not None or item.domain_renew_override is not None
-    if service is None or years != 1 or overridden:
-        return False
+def _free_offer(item: Item, years: int, tld: Tld, service: PricedService | None, sale: Sale) -> FreeDomain | None:
+    """Find the offer by which the service of the same item makes the domain free: one year, at no price asked for."""
+    if service is None or years != 1 or item.domain_price_override is not None:
+        return None
     offer = sale.catalog.products[service.product_id].free_domain
-    return offer is not None and service.cycle in offer.cycles and tld.tld in offer.tlds
+    return offer if offer and service.cycle in offer.cycles and tld.tld in offer.tlds else None
+
+
+def _is_free_for_long(item: Item, offer: FreeDomain | None) -> bool:
+    """Tell whether it is renewed for nothing with its service; a renew price that was asked for is charged instead."""
+    is_offered = offer is not None and offer.kind is FreeDomainKind.WHILE_RENEWED
+    return is_offered and item.domain_renew_override is None
+
+
+def _freed(charge: Charge, *, for_long: bool) -> Charge:
+    """Leave the extras alone to be paid; what recurs stays null where the TLD is not renewed."""
+    is_renewed = charge.recurring is not None
+    return replace(
+        charge,
+        price=charge.options,
+        recurring=charge.recurring_options if for_long and is_renewed else charge.recurring,
+    )
 
 
 def _charge(item: Item, price: Decimal, years: int, tld: Tld, sale: Sale) -> Charge:

@@ -152,10 +152,10 @@ def _with_lower_recurring(charge: Charge, override: Decimal, offer: Offer, sale:
 
 
 def _first_share(item: PricedItem, price: Decimal, sale: Sale) -> Decimal:
-    """Take the share of a price that the first payment of a prorata product has (addorder.md 5.8)."""
-    if not isinstance(item, PricedService):
+    """Take the share of a price that a first payment to a prorata day has (addorder.md 5.8)."""
+    if not isinstance(item, PricedService | PricedAddon):
         return price
-    period = first_period(item.cycle, sale.catalog.products[item.product_id].prorata, sale.today)
+    period = first_period(item.cycle, item.prorata, sale.today)
     return sale.rounded(period.charge(price))
 
 

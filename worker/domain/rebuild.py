@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from schemas.catalog import Catalog, Promotion, PromotionType
+from schemas.catalog import Catalog, DomainType, Promotion, PromotionType
 from schemas.order import (
     Bill,
     Charge,
@@ -124,18 +124,22 @@ def _priced(item: RecordedItem, order: RecordedOrder, catalog: Catalog, digits: 
             return _renewal(item, catalog, digits)
 
 
-def _charge(first: Decimal, recurring: Decimal | None, digits: int) -> Charge:
+def _charge(item: RecordedService | RecordedAddon | RecordedDomain, recurring: Decimal | None, digits: int) -> Charge:
     """Write what was paid first with its discounts taken off: they are not known item by item any more."""
     return Charge(
-        price=to_minor_unit(first, digits),
+        price=to_minor_unit(item.first_payment, digits),
         setup=to_minor_unit(ZERO, digits),
         recurring=None if recurring is None else to_minor_unit(recurring, digits),
+        recurring_full=None if item.recurring_full is None else to_minor_unit(item.recurring_full, digits),
+        discounts_left=item.discounts_left,
         taxed=False,
     )
 
 
 def _service(item: RecordedService, order: RecordedOrder, catalog: Catalog, digits: int) -> PricedService:
-    period = first_period(item.cycle, catalog.products[item.product_id].prorata, order.date)
+    period_end = item.period_end
+    if period_end is None:
+        period_end = first_period(item.cycle, catalog.products[item.product_id].prorata, order.date).last_day
     return PricedService(
         item=0,
         product_id=item.product_id,
@@ -143,18 +147,16 @@ def _service(item: RecordedService, order: RecordedOrder, catalog: Catalog, digi
         domain=item.domain,
         cycle=item.cycle,
         quantity=item.quantity,
-        charge=_charge(item.first_payment, item.recurring if item.cycle.months else None, digits),
-        description=service_text(
-            item.product_name, item.quantity, item.domain, period_text(order.date, period.last_day)
-        ),
+        charge=_charge(item, item.recurring if item.cycle.months else None, digits),
+        description=service_text(item.product_name, item.quantity, item.domain, period_text(order.date, period_end)),
         next_due=item.next_due,
-        period_end=period.last_day,
+        period_end=period_end,
     )
 
 
 def _addon(item: RecordedAddon, order: RecordedOrder, digits: int) -> PricedAddon:
     domain = next((service.domain for service in order.services if service.id == item.service_id), None)
-    period = first_period(item.cycle, None, order.date)
+    period_end = item.period_end or first_period(item.cycle, None, order.date).last_day
     return PricedAddon(
         addon_id=item.addon_id,
         name=item.name,
@@ -162,16 +164,18 @@ def _addon(item: RecordedAddon, order: RecordedOrder, digits: int) -> PricedAddo
         service_id=item.service_id,
         cycle=item.cycle,
         quantity=item.quantity,
-        charge=_charge(item.first_payment, item.recurring if item.cycle.months else None, digits),
-        description=addon_text(item.name, item.quantity, domain, period_text(order.date, period.last_day)),
+        charge=_charge(item, item.recurring if item.cycle.months else None, digits),
+        description=addon_text(item.name, item.quantity, domain, period_text(order.date, period_end)),
         next_due=item.next_due,
-        period_end=period.last_day,
+        period_end=period_end,
     )
 
 
 def _domain(item: RecordedDomain, order: RecordedOrder, catalog: Catalog, digits: int) -> PricedDomain:
     tld = tld_of(item.name, catalog.tlds)
-    period_end = last_day(order.date, item.years * MONTHS_A_YEAR)
+    period_end = item.period_end
+    if period_end is None and item.type is DomainType.REGISTER:
+        period_end = last_day(order.date, item.years * MONTHS_A_YEAR)
     period = period_text(order.date, period_end)
     return PricedDomain(
         item=0,
@@ -181,23 +185,29 @@ def _domain(item: RecordedDomain, order: RecordedOrder, catalog: Catalog, digits
         years=item.years,
         extras=item.extras,
         free=False,
-        # 0.00 is written where a TLD is not renewed at all; nearly none is renewed for nothing.
-        charge=_charge(item.first_payment, item.recurring or None, digits),
+        charge=_charge(item, _recurring(item), digits),
         description=domain_text(item.type, item.name.unicode, item.years, item.extras, period),
         next_due=item.next_due,
         period_end=period_end,
     )
 
 
+def _recurring(item: RecordedDomain) -> Decimal | None:
+    """Tell 0.00 from nothing: the version before wrote 0.00 for a TLD that is not renewed, and no period."""
+    return None if item.period_end is None and not item.recurring else item.recurring
+
+
 def _renewal(item: RecordedRenewal, catalog: Catalog, digits: int) -> PricedRenewal:
     tld = tld_of(item.domain, catalog.tlds) if item.domain else None
+    period = "" if item.period_start is None else period_text(item.period_start, item.period_end)
     match item.kind:
         case RenewalKind.DOMAIN:
-            description = domain_renewal_text(item.name, item.years or 1, (), "")
+            description = domain_renewal_text(item.name, item.years or 1, (), period)
         case RenewalKind.SERVICE:
-            description = service_renewal_text(item.name, None, "")
+            description = service_renewal_text(item.name, None, period)
         case RenewalKind.ADDON:
-            description = addon_renewal_text(item.name, "")
+            description = addon_renewal_text(item.name, period)
+    late_fee = to_minor_unit(item.late_fee or ZERO, digits)
     return PricedRenewal(
         kind=item.kind,
         target_id=item.target_id,
@@ -205,8 +215,16 @@ def _renewal(item: RecordedRenewal, catalog: Catalog, digits: int) -> PricedRene
         tld=tld.tld if tld else None,
         years=item.years,
         cycle=item.cycle,
-        charge=_charge(item.amount, None, digits),
+        charge=Charge(
+            price=to_minor_unit(item.amount, digits) - late_fee,
+            setup=to_minor_unit(ZERO, digits),
+            recurring=None,
+            taxed=False,
+            late_fee=late_fee,
+        ),
         description=description,
+        period_start=item.period_start,
+        period_end=item.period_end,
     )
 
 

@@ -88,6 +88,7 @@ def price_service(item: Item, product: Product, cycle: BillingCycle, sale: Sale)
         description=service_text(product.name, units, domain, period_text(sale.today, period.last_day)),
         next_due=sale.today,
         period_end=period.last_day,
+        prorata=product.prorata,
         custom_fields=fields,
         secret_fields=frozenset(field.id for field in product.custom_fields if field.type == "password"),
         options=options.chosen,

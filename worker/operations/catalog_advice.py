@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from schemas.catalog import BillingCycle, PromotionType
+from schemas.catalog import CYCLES, BillingCycle, PromotionType
 from schemas.catalog_entries import (
     AddonEntry,
     CatalogFile,
@@ -171,6 +171,14 @@ def prorata_ignored(product: ProductEntry, shop: Shop) -> Found:
         )
 
 
+def prorata_in_part(product: ProductEntry, shop: Shop) -> Found:
+    others = _cycles_sold(product, shop) - {BillingCycle.MONTHLY}
+    if product.prorata and BillingCycle.MONTHLY in _cycles_sold(product, shop) and others:
+        cycles = _list(cycle for cycle in CYCLES if cycle in others)
+        why = f"{shown(product.name)} is sold {cycles} as well, and prorata is for monthly only"
+        yield ".prorata", f"{why}: those clients pay whole periods from the day of the order; sell it monthly only"
+
+
 def free_domain_cycle(product: ProductEntry, shop: Shop) -> Found:
     for number, cycle in enumerate(product.free_domain.cycles if product.free_domain else ()):
         if cycle not in _cycles_sold(product, shop):
@@ -307,6 +315,27 @@ def tld_not_renewed(tld: TldEntry, _: Shop) -> Found:
             yield f".pricing.{currency}.renew", f"{why}: {what}; give one"
 
 
+def tld_redemption_without_fee(tld: TldEntry, _: Shop) -> Found:
+    if tld.redemption is None:
+        return
+    for currency in currencies_of(tld, ["renew"]):
+        if tld.redemption.fee.get(currency) is None:
+            why = f"{tld.tld} has a redemption and no fee for it in {currency}"
+            yield ".redemption.fee", f"{why}: who pays in it and renews a domain then is refused; give one"
+
+
+def tld_grace_fee_missing(tld: TldEntry, _: Shop) -> Found:
+    """Without any fee a grace is free of charge; with some, nobody gives it away in another currency."""
+    fees = [code for code, fee in (tld.grace.fee if tld.grace else {}).items() if fee is not None]
+    for currency in currencies_of(tld, ["renew"]) if fees else ():
+        if currency not in fees:
+            why = f"{tld.tld} has a grace with a fee in {_list(fees)}, and none in {currency}"
+            yield (
+                ".grace.fee",
+                f"{why}: who pays in it and renews a domain then is refused; give one, 0.00 if it is free",
+            )
+
+
 def tld_extra_missing(tld: TldEntry, _: Shop) -> Found:
     for currency, extras, others in gaps(tld.extras, currencies_of(tld, ORDERED)):
         why = f"{tld.tld} has no price for {_list(extras)} here, but in {_list(others)}"
@@ -358,6 +387,17 @@ def promotion_recurs_once(promotion: PromotionEntry, _: Shop) -> Found:
         yield ".recur_for", f"{why}: clients get it off the first payment only; make recurring true, or this 0"
 
 
+def promotion_below_group(promotion: PromotionEntry, shop: Shop) -> Found:
+    """A line gets the better of both (addorder.md 5.10)."""
+    if promotion.type is not PromotionType.PERCENTAGE or not promotion.value:
+        return
+    groups = [group for group in shop.file.client_groups if group.discount_percent >= promotion.value]
+    if groups:
+        names = _list(f"{shown(group.name)} ({group.discount_percent} %)" for group in groups)
+        why = f"{shown(promotion.code)} takes {promotion.value} % off, no more than the clients of {names} get anyway"
+        yield ".value", f"{why}: they never get the code; raise it, or lower the group's discount"
+
+
 def _currencies_for(promotion: PromotionEntry, shop: Shop) -> list[str]:
     """Name those in which something qualifies. A code for certain cycles is not for domains, which have none."""
     sales = sales_for(promotion, shop)
@@ -375,12 +415,16 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = {
     "tax_rules": (tax_overlap, tax_second_alone),
     "products": (
         product_not_sold, product_price_missing, product_price_ignored, product_cycle_unfit, product_sold_out,
-        prorata_ignored, free_domain_cycle, free_domain_tld, default_choice_unpriced, choice_unpriced, quantity_none,
+        prorata_ignored, prorata_in_part, free_domain_cycle, free_domain_tld, default_choice_unpriced, choice_unpriced, quantity_none,
         choice_named_twice,
     ),
     "addons": (addon_not_sold, addon_price_missing),
-    "tlds": (tld_not_sold, tld_price_missing, tld_not_renewed, tld_extra_missing),
+    "tlds": (
+        tld_not_sold, tld_price_missing, tld_not_renewed, tld_redemption_without_fee, tld_grace_fee_missing,
+        tld_extra_missing,
+    ),
     "promotions": (
         promotion_over, promotion_zero, promotion_for_nothing, promotion_amount_missing, promotion_recurs_once,
+        promotion_below_group,
     ),
 }  # fmt: skip

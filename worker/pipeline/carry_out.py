@@ -41,6 +41,7 @@ from worker.pipeline.repeats import (
     Verdict,
     command_of,
     last_word,
+    one_at_a_time,
     rebuild_pruned,
     sort_out,
     superseded_by,
@@ -129,6 +130,7 @@ async def _carry_out_together(
         wait = [(reading.delivery, reading.verification) for reading in read if reading.verification]
         readings = _as_many_as_fit([reading for reading in read if not reading.verification], catalog)
         commands, copies = without_copies([command for reading in readings if (command := command_of(reading))])
+        commands = one_at_a_time(commands, catalog)
         try:
             waiting: list[Command] = []
             if context.locks.are_expected and commands:
@@ -188,6 +190,7 @@ async def _settle(
             claimed = await inbox.claim(connection, claims)
             needed = FactsNeeded.joined([command.asked.facts_needed(catalog) for command in commands])
             await facts.lock_clients(connection, needed)
+            await facts.lock_renewed(connection, needed)
             if is_contended:
                 await facts.lock_totals(connection, needed)
             found = await context.read(connection, needed, catalog)
@@ -258,7 +261,9 @@ async def _write(
         said.append(outcomes.placed(command.reading, row.request_id, told, as_of.now))
     answers = [outcome.answer for outcome in said if outcome.answer]
     pairs = list(zip(to_place, written, strict=True))
+    await orders.supersede(connection, pairs)
     await orders.place(connection, pairs, answers, catalog=catalog, encrypt=context.keys.encrypt)
+    await orders.complete_renewals(connection, pairs)
     return said
 
 

@@ -49,7 +49,7 @@ class Copies:
 
     def outcomes(self, settled: Mapping[int, Outcome]) -> dict[int, Outcome]:
         """Tell copies what the first was told, by delivery tag. Where it has not ended, they wait."""
-        told = ((reading, outcomes.copied(reading, settled[first])) for reading, first in self.of)
+        told = ((reading, outcomes.copied(reading, settled[first])) for reading, first in self.of if first in settled)
         return {reading.delivery.tag: outcome for reading, outcome in told if outcome}
 
 
@@ -65,6 +65,18 @@ def without_copies(commands: Sequence[Command]) -> tuple[list[Command], Copies]:
             copies.append((command.reading, known.reading.delivery.tag))
             first[command.claim.key] = replace(known, claim=replace(known.claim, deliveries=known.claim.deliveries + 1))
     return list(first.values()), Copies(tuple(copies))
+
+
+def one_at_a_time(commands: Sequence[Command], catalog: Catalog) -> list[Command]:
+    """Let one request at a time change a thing: the later ones wait for another batch (architecture.md)."""
+    changing: set[int] = set()
+    first: list[Command] = []
+    for command in commands:
+        clients = command.asked.facts_needed(catalog).renewing_clients
+        if changing.isdisjoint(clients):
+            changing |= clients
+            first.append(command)
+    return first
 
 
 ToJudge = tuple[Command, Claimed]

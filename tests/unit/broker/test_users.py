@@ -56,7 +56,7 @@ def test_a_right_covers_these_names_and_no_other(user: str, right: str, names: l
     [
         ("storefront", "orders", ["order.add"]),
         ("operator", "orders", ["order.add"]),
-        ("worker", "orders.events", ["order.add", "order.accept", "email.invoice-created"]),
+        ("worker", "orders.events", ["order.add", "order.accept", "email.invoice-created", "invoice.pay"]),
     ],
 )
 def test_a_routing_key_is_of_the_users_kind(user: str, exchange: str, keys: list[str]) -> None:

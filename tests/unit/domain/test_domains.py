@@ -1,11 +1,13 @@
 """Domains to register and transfer: price, extras, overrides (addorder.md 5.5) and free domains (5.6)."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from schemas.catalog import DomainType, Extra, FreeDomain
+from schemas.catalog import DomainType, Extra, FreeDomain, FreeDomainKind, Tld
 from schemas.order import AddonAsked, Item, PricedDomain, PricedOrder
 from schemas.shop_settings import ShopSettings
 from tests.builders import (
@@ -17,6 +19,8 @@ from tests.builders import (
     a_request,
     a_tld,
     an_addon,
+    an_owned_domain,
+    bill_lines,
     firsts,
     ordered,
     recurrings,
@@ -329,9 +333,8 @@ def test_the_extras_of_a_free_domain_stay_charged() -> None:
         ({"years": 2}, "28.00"),
         ({"domain": "x.eu"}, "15.00"),
         ({"domain_price_override": Decimal("3.00")}, "3.00"),
-        ({"domain_renew_override": Decimal("3.00")}, "14.95"),
     ],
-    ids=["another cycle", "two years", "another TLD", "price override", "renew override"],
+    ids=["another cycle", "two years", "another TLD", "price override"],
 )
 def test_a_domain_that_the_offer_does_not_cover_is_charged(parameters: dict[str, object], price: str) -> None:
     given: dict[str, object] = {"billing_cycle": ANNUALLY, "domain": "free.com"} | parameters
@@ -352,3 +355,78 @@ def test_the_domain_of_another_item_is_charged() -> None:
     order = ordered(a_request(*items), a_catalog(products=[HOSTING], tlds=[FREE_COM]))
 
     assert firsts(order) == ["99.00", "14.95"]
+
+
+def test_a_renew_price_that_is_asked_for_leaves_the_domain_free() -> None:
+    item = Item(
+        key=0,
+        product_id=1,
+        billing_cycle=ANNUALLY,
+        domain="free.com",
+        domain_type=REGISTER,
+        domain_renew_override=Decimal("3.00"),
+    )
+
+    order = ordered(a_request(item), a_catalog(products=[HOSTING], tlds=[FREE_COM]))
+
+    assert domain_of(order).free
+    assert (firsts(order), recurrings(order)) == (["99.00", "0.00"], ["99.00", "3.00"])
+
+
+def free_while_renewed(tld: Tld = FREE_COM, **parameters: Any) -> PricedOrder:
+    """Order a domain for a year with a product that keeps it free."""
+    offer = replace(OFFER, kind=FreeDomainKind.WHILE_RENEWED)
+    given: dict[str, Any] = {"billing_cycle": ANNUALLY, "domain": "free.com", "domain_type": REGISTER} | parameters
+    item = Item(key=1, product_id=1, **given)
+    catalog = a_catalog(products=[replace(HOSTING, free_domain=offer)], tlds=[tld])
+    return ordered(a_request(Item(key=0, product_id=1), item), catalog)
+
+
+def test_a_domain_may_be_free_as_long_as_its_product_is_renewed() -> None:
+    order = free_while_renewed()
+
+    assert recurrings(order) == ["9.95", "99.00", "0.00"]
+    assert domain_of(order).free_with == 1  # the service of its own item
+
+
+def test_the_extras_of_such_a_domain_recur() -> None:
+    assert recurrings(free_while_renewed(extras=frozenset({DNS})))[2] == "5.00"
+
+
+def test_such_a_domain_with_a_renew_price_that_is_asked_for_costs_that() -> None:
+    order = free_while_renewed(domain_renew_override=Decimal("3.00"))
+
+    assert recurrings(order)[2] == "3.00"
+    assert domain_of(order).free_with is None
+
+
+def test_a_tld_that_is_not_renewed_recurs_nothing_which_is_not_zero() -> None:
+    assert domain_of(free_while_renewed(replace(FREE_COM, renew={}))).charge.recurring is None
+
+
+# ---------------------------------------------------------------- names that the client has
+
+
+@pytest.mark.parametrize("status", ["Active", "Pending Transfer", "Grace", "Redemption", "Expired"])
+def test_a_name_that_the_client_has_already_is_a_warning(status: str) -> None:
+    facts = some_facts(domains=[an_owned_domain("one.com", domain_id=4, status=status)])
+
+    order = ordered(a_request(registration("One.com")), a_catalog(tlds=[COM]), facts=facts)
+
+    assert order.warnings == (f"domain[0]: the client has one.com already (domain 4, {status})",)
+
+
+@pytest.mark.parametrize("status", ["Pending", "Cancelled", "Transferred Away", "Fraud"])
+def test_a_name_that_the_client_had_or_may_get_is_none(status: str) -> None:
+    facts = some_facts(domains=[an_owned_domain("one.com", status=status)])
+
+    assert ordered(a_request(registration("one.com")), a_catalog(tlds=[COM]), facts=facts).warnings == ()
+
+
+def test_a_transfer_has_no_period_but_its_years() -> None:
+    item = Item(key=0, domain="one.com", domain_type=TRANSFER, years=1)
+
+    order = ordered(a_request(item), a_catalog(tlds=[FREE_COM]))
+
+    assert domain_of(order).period_end is None
+    assert bill_lines(order) == [("Domain Transfer - one.com - 1 Year", "12.00")]

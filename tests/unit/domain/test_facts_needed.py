@@ -1,5 +1,6 @@
 """What must be read and locked for a request, and for a batch."""
 
+from schemas.catalog import DomainType
 from schemas.order import AddonLine, FactsNeeded, Item
 from tests.builders import a_catalog, a_product, a_promotion, a_request
 from worker.domain.facts_needed import facts_needed
@@ -29,6 +30,7 @@ def test_every_fact_that_the_requests_name_is_needed() -> None:
         stock_products=NOTHING,
         limited_promotions=NOTHING,
         history_clients=NOTHING,
+        renewing_clients=frozenset({1}),
         owned_products_clients=NOTHING,
     )
 
@@ -70,3 +72,16 @@ def test_what_two_need_in_common_is_told_and_nothing_is_nothing() -> None:
     assert one.common(other) == FactsNeeded(clients=frozenset({2}))
     assert one.common(other)
     assert not one.common(FactsNeeded(addons=frozenset({1})))
+
+
+def test_a_name_that_is_ordered_is_looked_for_and_not_locked() -> None:
+    request = a_request(
+        Item(key=0, domain="BÜCHER.com", domain_type=DomainType.REGISTER),
+        Item(key=1, product_id=1, domain="web1.example.com"),
+    )
+
+    needed = facts_needed(request, a_catalog(products=[a_product()]))
+
+    assert needed.ordered_names == {(1, "xn--bcher-kva.com")}
+    assert not needed.domains
+    assert not needed.renewing_clients

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from schemas.catalog import Extra
-from schemas.order import Facts, PricedRenewal, RenewalKind
+from schemas.catalog import Extra, FreeDomain, FreeDomainKind
+from schemas.order import Facts, OrderRequest, PricedRenewal, RenewalKind, Take, TakeKind
 from tests.builders import (
+    ANNUALLY,
     FREE,
     MONTHLY,
     ONETIME,
@@ -16,6 +17,7 @@ from tests.builders import (
     a_request,
     a_tld,
     an_addon,
+    an_open_order,
     an_owned_addon,
     an_owned_domain,
     an_owned_service,
@@ -95,7 +97,7 @@ def test_of_several_records_without_an_active_one_the_newest_is_meant() -> None:
     assert rejection.message == "Domain status is set to 'Cancelled' and cannot be renewed"
 
 
-@pytest.mark.parametrize("status", ["Active", "Expired", "Grace", "Redemption"])
+@pytest.mark.parametrize("status", ["Active", "Expired", "Grace"])
 def test_a_domain_in_these_states_can_be_renewed(status: str) -> None:
     order = ordered(a_request(domain_renewals={"domain1.com": 1}), COM, facts=one_domain(status=status))
 
@@ -170,6 +172,86 @@ def test_a_domain_renewal_without_an_expiry_date_is_described_from_today() -> No
     assert bill_lines(order) == [("Domain Renewal - domain1.com - 2 Years (23/11/2026 - 22/11/2028)", "29.90")]
 
 
+def test_a_domain_renewal_begins_behind_what_is_paid_already() -> None:
+    facts = one_domain(expires=date(2027, 1, 15), paid_until=date(2028, 1, 14))
+
+    order = ordered(a_request(domain_renewals={"domain1.com": 1}), COM, facts=facts)
+
+    renewal = only_item(order)
+    assert isinstance(renewal, PricedRenewal)
+    assert (renewal.period_start, renewal.period_end) == (date(2028, 1, 15), date(2029, 1, 14))
+
+
+def test_a_domain_whose_expiry_the_registrar_has_not_told_begins_behind_what_is_paid() -> None:
+    order = ordered(
+        a_request(domain_renewals={"domain1.com": 1}),
+        COM,
+        facts=one_domain(expires=None, paid_until=date(2027, 3, 31)),
+    )
+
+    assert bill_lines(order) == [("Domain Renewal - domain1.com - 1 Year (01/04/2027 - 31/03/2028)", "14.95")]
+
+
+@pytest.mark.parametrize(("expires", "is_refused"), [(date(2034, 11, 23), False), (date(2034, 11, 24), True)])
+def test_a_domain_is_renewed_for_ten_years_from_today_at_most(expires: date, is_refused: bool) -> None:  # noqa: FBT001 # a parameter of the table
+    request, facts = a_request(domain_renewals={"domain1.com": 2}), one_domain(expires=expires)
+    if not is_refused:
+        assert firsts(ordered(request, COM, facts=facts)) == ["29.90"]  # until 23 November 2036
+        return
+
+    rejection = refused(request, COM, facts=facts)
+
+    assert rejection.code == "period_not_offered"
+    assert rejection.message == (
+        "domainrenewals[domain1.com]: 2 years would be until 2036-11-24; a domain can be renewed for ten years from "
+        "today at most"
+    )
+
+
+FREE_WITH = FreeDomain(frozenset({MONTHLY}), frozenset({".com"}), FreeDomainKind.WHILE_RENEWED)
+HOSTED = a_catalog(
+    products=[a_product(prices={MONTHLY: "12.00"}, free_domain=FREE_WITH)],
+    tlds=[a_tld(renew={1: "14.95", 2: "29.90"}, extras={DNS: "5.00"})],
+)
+WITH_SERVICE = some_facts(
+    services=[an_owned_service(19)], domains=[an_owned_domain(free_with=19, extras=frozenset({DNS}))]
+)
+
+
+def test_a_domain_that_is_free_while_renewed_is_renewed_for_its_extras_with_its_service() -> None:
+    request = a_request(domain_renewals={"domain1.com": 1}, service_renewals=[19])
+
+    order = ordered(request, HOSTED, facts=WITH_SERVICE)
+
+    assert firsts(order) == ["5.00", "9.95"]
+    assert order.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("request_", "facts", "price"),
+    [
+        (a_request(domain_renewals={"domain1.com": 1}), WITH_SERVICE, "19.95"),
+        (a_request(domain_renewals={"domain1.com": 2}, service_renewals=[19]), WITH_SERVICE, "39.90"),
+    ],
+    ids=["alone", "for two years"],
+)
+def test_else_it_costs_todays_price_and_the_client_is_told(request_: OrderRequest, facts: Facts, price: str) -> None:
+    order = ordered(request_, HOSTED, facts=facts)
+
+    assert firsts(order)[0] == price
+    assert order.warnings == (
+        "domain domain1.com is free for a year when service 19 is renewed in the same order: today's price is charged",
+    )
+
+
+def test_a_domain_is_not_free_with_a_service_on_a_cycle_without_the_offer() -> None:
+    facts = some_facts(services=[an_owned_service(19, cycle=ANNUALLY)], domains=[an_owned_domain(free_with=19)])
+
+    order = ordered(a_request(domain_renewals={"domain1.com": 1}, service_renewals=[19]), HOSTED, facts=facts)
+
+    assert firsts(order) == ["14.95", "9.95"]
+
+
 # ---------------------------------------------------------------- services
 
 
@@ -197,6 +279,7 @@ def test_a_suspended_service_can_be_renewed() -> None:
         {"renewable": False},
         {"cycle": ONETIME},
         {"cycle": FREE},
+        {"is_unpaid": True},
     ],
     ids=str,
 )
@@ -236,6 +319,41 @@ def test_one_service_can_not_be_renewed_twice_in_a_request() -> None:
     assert rejection.message == "servicerenewals[1]: is in this request already"
 
 
+@pytest.mark.parametrize(
+    ("discounts_left", "price", "takes"),
+    [(2, "7.00", True), (1, "7.00", True), (0, "9.95", False), (None, "7.00", False)],
+    ids=["two left", "the last", "none left", "for ever"],
+)
+def test_a_service_is_renewed_at_its_lower_amount_as_long_as_the_code_lasts(
+    discounts_left: int | None,
+    price: str,
+    takes: bool,  # noqa: FBT001 # a parameter of the table
+) -> None:
+    service = an_owned_service(recurring="7.00", recurring_full="9.95", discounts_left=discounts_left)
+
+    order = ordered(a_request(service_renewals=[19]), SHOP, facts=some_facts(services=[service]))
+
+    assert firsts(order) == [price]
+    renewal = only_item(order)
+    assert isinstance(renewal, PricedRenewal)
+    assert renewal.takes_discount is takes
+    assert order.takes == ((Take(TakeKind.SERVICE_DISCOUNT, 19, 1),) if takes else ())
+
+
+def test_what_another_order_renews_as_well_is_a_warning_with_its_period() -> None:
+    other = an_open_order(7, (RenewalKind.SERVICE, 19), has_only_renewals=False)
+    facts = some_facts(services=[an_owned_service()], open_orders=[other])
+
+    order = ordered(a_request(service_renewals=[19]), SHOP, facts=facts)
+
+    assert order.supersedes == ()
+    [warning] = order.warnings
+    assert warning == (
+        "order 7, which is not paid yet, renews service 19 too (10/12/2026 - 09/01/2027): paid twice, it is renewed "
+        "twice"
+    )
+
+
 # ---------------------------------------------------------------- addons
 
 
@@ -247,8 +365,21 @@ def test_an_addon_renews_at_its_own_recurring_amount() -> None:
     assert bill_lines(order) == [("Addon Renewal - SSL (10/12/2026 - 09/01/2027)", "1.50")]
 
 
-def test_an_addon_that_is_flagged_can_not_be_renewed() -> None:
-    facts = some_facts(owned_addons=[an_owned_addon(renewable=False)])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"renewable": False},
+        {"is_unpaid": True},
+        {"service_status": "Cancelled"},
+        {"service_status": "Pending"},
+        {"service_renewable": False},
+    ],
+    ids=str,
+)
+def test_an_addon_that_has_no_next_period_to_pay_or_whose_service_has_none_can_not_be_renewed(
+    parameters: dict[str, Any],
+) -> None:
+    facts = some_facts(owned_addons=[an_owned_addon(**parameters)])
 
     rejection = refused(a_request(addon_renewals=(3,)), SHOP, facts=facts)
 

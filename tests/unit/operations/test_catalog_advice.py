@@ -152,6 +152,7 @@ def test_what_is_found_in_the_sample_is_true() -> None:
         ("products[0].pricing.EUR", "product_price_missing"),  # semiannually is in USD only
         ("products[8].stock_quantity", "product_sold_out"),
         ("tlds[3].extras.EUR", "tld_extra_missing"),  # .eu has DNS management in USD only
+        ("promotions[0].value", "promotion_below_group"),  # 10 %, as the resellers have anyway; so have OLD to NOTYET
         ("promotions[1].values.EUR", "promotion_amount_missing"),  # FIVEOFF is for Starter, which is sold in EUR
         ("promotions[2].values.EUR", "promotion_amount_missing"),  # JUST8 likewise
         ("promotions[4].end_date", "promotion_over"),
@@ -264,6 +265,14 @@ def test_prorata_without_a_monthly_price_is_found() -> None:
 
     assert found == [("products[0].prorata", "prorata_ignored")]
     assert found_in(products=[product(prorata=prorata)]) == []
+
+
+def test_a_prorata_product_that_is_sold_on_other_cycles_too_is_found() -> None:
+    prorata = {"day": 1, "charge_next_month": 20}
+    both = {"USD": {"monthly": price("9.95"), "annually": price("99.00")}}
+
+    assert found_in(products=[product(prorata=prorata, pricing=both)]) == [("products[0].prorata", "prorata_in_part")]
+    assert found_in(products=[product(pricing=both)]) == []
 
 
 def test_a_free_domain_with_a_cycle_that_is_not_sold_is_found() -> None:
@@ -533,3 +542,26 @@ def test_a_count_of_a_promotion_that_does_not_recur_is_found() -> None:
 
     assert found == [("promotions[0].recur_for", "promotion_recurs_once")]
     assert found_in(products=[product()], promotions=[promotion(recur_for=3, recurring=True)]) == []
+
+
+def test_a_code_that_can_not_beat_a_group_is_found() -> None:
+    group = {"id": 1, "name": "Reseller", "discount_percent": "10.00"}
+
+    found = found_in(products=[product()], client_groups=[group], promotions=[promotion(value="10.00")])
+
+    assert found == [("promotions[0].value", "promotion_below_group")]
+    assert found_in(products=[product()], client_groups=[group], promotions=[promotion(value="10.01")]) == []
+
+
+def test_a_redemption_without_a_fee_is_found() -> None:
+    redemption = {"days": 30, "fee": {"EUR": "70.00", "USD": "-1.00"}}
+
+    assert found_in(tlds=[tld(redemption=redemption)]) == [("tlds[0].redemption.fee", "tld_redemption_without_fee")]
+    assert found_in(tlds=[tld(redemption={"days": 30, "fee": {"USD": "80.00"}})]) == []
+
+
+def test_a_grace_with_a_fee_in_another_currency_only_is_found() -> None:
+    assert found_in(tlds=[tld(grace={"days": 30, "fee": {"EUR": "18.00"}})]) == [
+        ("tlds[0].grace.fee", "tld_grace_fee_missing")
+    ]
+    assert found_in(tlds=[tld(grace={"days": 30})]) == []
