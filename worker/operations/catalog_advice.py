@@ -415,8 +415,8 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = {
     "tax_rules": (tax_overlap, tax_second_alone),
     "products": (
         product_not_sold, product_price_missing, product_price_ignored, product_cycle_unfit, product_sold_out,
-        prorata_ignored, prorata_in_part, free_domain_cycle, free_domain_tld, default_choice_unpriced, choice_unpriced, quantity_none,
-        choice_named_twice,
+        prorata_ignored, prorata_in_part, free_domain_cycle, free_domain_tld, default_choice_unpriced, choice_unpriced,
+        quantity_none, choice_named_twice,
     ),
     "addons": (addon_not_sold, addon_price_missing),
     "tlds": (

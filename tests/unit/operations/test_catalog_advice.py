@@ -152,11 +152,13 @@ def test_what_is_found_in_the_sample_is_true() -> None:
         ("products[0].pricing.EUR", "product_price_missing"),  # semiannually is in USD only
         ("products[8].stock_quantity", "product_sold_out"),
         ("tlds[3].extras.EUR", "tld_extra_missing"),  # .eu has DNS management in USD only
-        ("promotions[0].value", "promotion_below_group"),  # 10 %, as the resellers have anyway; so have OLD to NOTYET
+        ("promotions[0].value", "promotion_below_group"),  # 10 %, as the resellers have anyway
         ("promotions[1].values.EUR", "promotion_amount_missing"),  # FIVEOFF is for Starter, which is sold in EUR
         ("promotions[2].values.EUR", "promotion_amount_missing"),  # JUST8 likewise
         ("promotions[4].end_date", "promotion_over"),
         ("promotions[5].uses", "promotion_over"),
+        ("promotions[6].value", "promotion_below_group"),
+        ("promotions[21].value", "promotion_below_group"),
     ]
 
 
