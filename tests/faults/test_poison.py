@@ -16,8 +16,6 @@ from tests.faults.load import Ledger
 from tests.faults.oracle import Oracle
 from tests.shop import Shop, Worker
 
-pytestmark = pytest.mark.alone  # what is late is measured
-
 FAULTY = "tests.faults.faulty_worker"
 ORDER = {"clientid": 1, "pid": [7], "paymentmethod": "paypal"}
 WORKERS = 3

@@ -21,8 +21,6 @@ from tests.shop import POLL_SECONDS, SECONDS_MAX, Shop, Worker, vhost_of
 from worker.broker.connection import connect
 from worker.broker.dead_letters import opened
 
-pytestmark = pytest.mark.alone  # how fast the others go on is measured
-
 HASTY = "tests.faults.hasty_worker"
 ORDERS = 300
 RATE = 60  # a second
