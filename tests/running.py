@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from deploy.local import host
 from deploy.local.servers import VARIABLES
 
 ALONE = "alone"
 FOLDER = "folder"  # of the lock that the tests of a run share, but those that are alone
-PROCESSES = 2  # each takes the memory of two servers and their workers
+PROCESSES = 3  # most of a test is waiting, so three keep two cores busy; each takes the memory of two servers
 
 
 class Running:
@@ -23,9 +24,11 @@ class Running:
     def __init__(self, config: pytest.Config) -> None:
         self._closing = ExitStack()
         # The process that hands the tests out makes it; those that run them are told where it is.
-        given: str | None = getattr(config, "workerinput", {}).get(FOLDER)
-        self._folder = given or self._closing.enter_context(TemporaryDirectory(prefix="orders-tests-"))
+        given: dict[str, Any] = getattr(config, "workerinput", {})
+        self._folder = given.get(FOLDER) or self._closing.enter_context(TemporaryDirectory(prefix="orders-tests-"))
         self._lock = self._closing.enter_context(Path(self._folder, "lock").open("w"))  # noqa: SIM115  # as all the others
+        if given:
+            host.PORTS = share_of(host.PORTS, given["workerid"], given["workercount"])
 
     def pytest_unconfigure(self) -> None:
         self._closing.close()
@@ -38,16 +41,12 @@ class Running:
         items.sort(key=_is_alone)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)  # around pytest-timeout's, which shall not count the wait
-    def pytest_runtest_protocol(
-        self, item: pytest.Item, nextitem: pytest.Item | None
-    ) -> Generator[None, object, object]:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         fcntl.flock(self._lock, fcntl.LOCK_EX if _is_alone(item) else fcntl.LOCK_SH)
         try:
             return (yield)
         finally:
-            # Kept from one to the next: else two processes took turns, each with the servers of its file running.
-            if nextitem is None or not _is_alone(nextitem):
-                fcntl.flock(self._lock, fcntl.LOCK_UN)
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
 
 
 class FailuresAtOnce:
@@ -66,6 +65,13 @@ class FailuresAtOnce:
 def processes() -> int:
     """Tell how many processes `-n auto` is. At a broker that is given, tests would empty each other's queues."""
     return 1 if os.environ.get(VARIABLES["RabbitMQ"]) else PROCESSES
+
+
+def share_of(ports: range, worker: str, count: int) -> range:
+    """Return the ports of one process of a run: two whose servers start at once shall not choose the same ones."""
+    size = len(ports) // count
+    first = int(worker.removeprefix("gw")) % count * size  # one that takes the place of another has a higher number
+    return ports[first : first + size]
 
 
 def _is_alone(item: pytest.Item) -> bool:

@@ -27,6 +27,7 @@ LINE_CHARS_MAX = 300  # Erlang puts a page into one line
 # Below the range the kernel takes for outgoing connections (32768 and up): there, a client that tries again and again
 # to reach a stopped server may be given the server's own port, connect to itself, and keep the server out.
 PORTS = range(20_000, 30_000)
+TRIES_MAX = 1_000
 
 
 class LocalServerError(Exception):
@@ -131,7 +132,7 @@ def write_readable(path: Path, text: str) -> None:
 
 def free_port(count: int) -> int:
     """Pick a port such that it and those after it, `count` in all, are free on the loopback."""
-    for port in random.sample(PORTS, k=1_000):
+    for port in random.sample(PORTS, k=min(TRIES_MAX, len(PORTS))):
         if is_free(port, count):
             return port
     raise LocalServerError(f"no free ports from {PORTS.start} to {PORTS.stop}; mend: stop what occupies them")

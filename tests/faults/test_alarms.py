@@ -18,8 +18,6 @@ from tests.integration.test_commands import run
 from tests.integration.test_dead_letters import put
 from tests.shop import POLL_SECONDS, SECONDS_MAX, Shop
 
-pytestmark = pytest.mark.alone  # commands are timed
-
 SECONDS = 15.0  # for a command with its start; each is told within three
 ALARMS = ("eval", "rabbit_alarm:get_alarms().")
 ORDER = "clientid=1&pid=7&paymentmethod=paypal"

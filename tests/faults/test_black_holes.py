@@ -16,8 +16,6 @@ from tests.faults.oracle import Oracle
 from tests.faults.proxy import Proxy, Wire
 from tests.shop import DIRECT_REPLY, Shop, Worker
 
-pytestmark = pytest.mark.alone  # pauses are timed
-
 HASTY = ("tests.faults.hasty_worker",)
 POLL_SECONDS = 0.05
 ORDERS = 150

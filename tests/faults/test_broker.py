@@ -10,16 +10,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
-import pytest
-
 from deploy.local import RabbitMQ
 from deploy.local.host import free_port
 from tests.faults.load import Storefront
 from tests.faults.oracle import Oracle
 from tests.faults.scenes import WORKERS, Load, all_live, count, is_ready, until
 from tests.shop import POLL_SECONDS, SECONDS_MAX, Shop, Worker
-
-pytestmark = pytest.mark.alone  # the broker is killed, and the way back timed
 
 ORDERS = 300
 SECONDS = 6.0

@@ -7,16 +7,12 @@ import asyncio
 import json
 import random
 
-import pytest
-
 from schemas import topology
 from tests.faults.cluster import NODES, Cluster
 from tests.faults.load import Storefront
 from tests.faults.oracle import Oracle
 from tests.faults.scenes import Load, all_live, count
 from tests.shop import POLL_SECONDS, SECONDS_MAX, Shop, Worker, vhost_of
-
-pytestmark = pytest.mark.alone  # three nodes, one of them killed, and the way back timed
 
 ORDERS = 300
 SECONDS = 6.0

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import asyncpg
-import pytest
 
 from deploy.local import processes
 from deploy.local.postgres import Postgres
@@ -23,8 +22,6 @@ from tests.faults.proxy import Proxy
 from tests.shop import Shop, Worker
 from worker.pipeline.pauses import PAUSE_SECONDS_MAX
 from worker.pipeline.session import BATCHES_IN_FLIGHT
-
-pytestmark = pytest.mark.alone  # Postgres is stopped, and probes are counted in time
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 WORKERS = 3

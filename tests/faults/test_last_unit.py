@@ -3,11 +3,7 @@
 import asyncio
 from collections import Counter
 
-import pytest
-
 from tests.shop import Event, Shop
-
-pytestmark = pytest.mark.alone  # eight workers start at once
 
 WORKERS = 8
 BUYERS = 24  # of each kind of order

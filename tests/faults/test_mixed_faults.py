@@ -8,8 +8,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import pytest
-
 from deploy.local import RabbitMQ
 from deploy.local.postgres import Postgres
 from tests.faults.load import Storefront
@@ -18,8 +16,6 @@ from tests.faults.scenes import WORKERS
 from tests.faults.test_broker import DISK_ALARM
 from tests.faults.test_database import CUT, STOPS
 from tests.shop import POLL_SECONDS, Shop, Worker
-
-pytestmark = pytest.mark.alone  # both servers are stopped and killed
 
 RATE = 60.0  # orders a second
 PIECE = 30  # orders, after which the load looks whether it is still wanted

@@ -1,11 +1,9 @@
-"""Messages that cannot be carried out end in time, and hurt no others (reliability.md 7, 8 and 16)."""
+"""Messages that cannot be carried out end in time, and hurt no others (reliability.md 8 and 16)."""
 
 import asyncio
 import itertools
 import random
-import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,8 +16,6 @@ from tests.faults.load import Ledger
 from tests.faults.oracle import Oracle
 from tests.shop import Shop, Worker
 
-pytestmark = pytest.mark.alone  # how much slower poison makes the others is measured
-
 FAULTY = "tests.faults.faulty_worker"
 ORDER = {"clientid": 1, "pid": [7], "paymentmethod": "paypal"}
 WORKERS = 3
@@ -29,8 +25,6 @@ LATE_SECONDS_MAX = 3.0  # for a message whose delay is over to be tried, on a bu
 ATTEMPTS = len(DELAY_SECONDS) + 1
 TRIES_AT_ONCE = 3  # of each attempt, where the fault is a passing one
 TRY_WAIT_SECONDS = (0.05, 0.1)  # after the first and the second try, at most; with jitter
-SHARE_MIN = 0.9  # of their throughput, for the good ones with poison among them
-ROUNDS_MAX = 20  # enough of them that each kind has one that nothing else slowed down
 KILLER_SECONDS_MAX = 20.0  # for all that one kills to be started again
 ALONE_KILLS = 3  # in orders.suspects
 KILLS_MAX = (
@@ -76,62 +70,6 @@ def listening(shop: Shop) -> Any:
 
 def lines_of(workers: Sequence[Worker], event: str) -> list[dict[str, Any]]:
     return [line for worker in workers for line in worker.log if line["event"] == event]
-
-
-# ---------------------------------------------------------------- 7: poison among the good
-
-
-async def test_poison_is_tried_on_schedule_and_slows_the_good_down_by_a_tenth_at_most(hasty_shop: Shop) -> None:
-    await be_poisoned(hasty_shop, random.Random(7), orders=500, rounds=2)
-
-
-async def be_poisoned(shop: Shop, chance: random.Random, orders: int, rounds: int) -> None:
-    """Send good orders, in turns with and without one in a hundred that is poison, and compare."""
-    ledger = PoisonedLedger()
-    seconds: dict[bool, list[float]] = {False: [], True: []}
-    numbers = itertools.count(1)
-    async with listening(shop) as oracle:
-        workers = list(await asyncio.gather(*(shop.start_worker(FAULTY) for _ in range(WORKERS))))
-        await send_round(shop, ledger, numbers, orders=orders // 4, poison_count=0, chance=chance)  # to warm up
-        for number in range(max(rounds, ROUNDS_MAX)):
-            # What else the machine does can only slow a round down: more rounds tell noise from a loss.
-            if number >= rounds and share_of(seconds) >= SHARE_MIN:
-                break
-            for is_poisoned in (False, True):
-                count = orders // 100 if is_poisoned else 0
-                seconds[is_poisoned].append(
-                    await send_round(shop, ledger, numbers, orders=orders, poison_count=count, chance=chance)
-                )
-        await until_ended(shop, list(ledger.poison))
-        tried = Counter(line["notes"] for line in lines_of(workers, "test.tried"))
-        letters = await shop.dead_letters(len(ledger.poison))
-        await oracle.judge(ledger, workers, seconds_max=SECONDS_MAX)
-
-    assert {letter.message_id: (letter.reason, letter.message, letter.attempts) for letter in letters} == dict.fromkeys(
-        ledger.poison, ("failed", "RuntimeError", ATTEMPTS)
-    )
-    assert tried["bug"] >= ATTEMPTS * len(ledger.poison)
-    check_schedule(workers, ledger.poison)
-    assert share_of(seconds) >= SHARE_MIN
-
-
-def share_of(seconds: dict[bool, list[float]]) -> float:
-    """Compare the throughput of the good with poison among them to that without: best against best."""
-    return min(seconds[False]) / min(seconds[True])
-
-
-async def send_round(
-    shop: Shop, ledger: PoisonedLedger, numbers: Iterator[int], *, orders: int, poison_count: int, chance: random.Random
-) -> float:
-    """Send orders of which some are poison, and return how long it took until the good ones were placed."""
-    message_ids = [f"order-{next(numbers)}" for _ in range(orders)]
-    poison = dict.fromkeys(chance.sample(message_ids, poison_count), "bug")
-    began = time.monotonic()
-    await publish(shop, ledger, message_ids, poison)
-    await until_ended(shop, [one for one in message_ids if one not in poison])
-    seconds = time.monotonic() - began
-    await until_ended(shop, message_ids)
-    return seconds
 
 
 def check_schedule(workers: Sequence[Worker], poison: set[str]) -> None:

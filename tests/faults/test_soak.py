@@ -18,7 +18,8 @@ from tests.faults.test_database import be_away, be_slow, stop_under_load
 from tests.faults.test_killed_worker import kill_at_every_point
 from tests.faults.test_killing_loop import be_killed_at_random
 from tests.faults.test_mixed_faults import suffer
-from tests.faults.test_poison import be_killed, be_poisoned
+from tests.faults.test_poison import be_killed
+from tests.faults.test_poison_throughput import be_poisoned
 from tests.faults.test_same_request import send_copies
 from tests.faults.test_versions import migrate_under_load
 from tests.shop import Shop

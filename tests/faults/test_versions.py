@@ -21,8 +21,6 @@ from tests.faults.newer_worker import REVISION
 from tests.faults.oracle import Oracle
 from tests.shop import SECONDS_MAX, Shop, Worker
 
-pytestmark = pytest.mark.alone  # waits of orders are measured
-
 NEWER = "tests.faults.newer_worker"
 OLDER = "tests.faults.older_worker"
 RATE = 40.0  # orders a second

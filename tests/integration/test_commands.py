@@ -41,18 +41,12 @@ async def orders(shop: Shop, *arguments: str, stdin: str = "", **settings: str) 
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND)
-def test_every_command_explains_itself(command: str) -> None:
-    ended = run(*command.split(), "--help")
+def test_every_command_explains_itself_names_its_settings_and_has_room_for_words_at_80_columns(command: str) -> None:
+    ended = run(*command.split(), "--help", COLUMNS="80")
 
     assert ended.returncode == 0
     assert "Usage: orders" in ended.stdout
     assert "Traceback" not in ended.stderr
-
-
-@pytest.mark.parametrize("command", EVERY_COMMAND)
-def test_help_names_the_settings_and_has_room_for_words_at_80_columns(command: str) -> None:
-    ended = run(*command.split(), "--help", COLUMNS="80")
-
     assert "ORDERS_" in ended.stdout
     assert set(re.findall("<.*?>", ended.stdout)) <= {"<dead|unrouted>"}
     assert re.findall(r"\w+\.\.\.", ended.stdout) == []

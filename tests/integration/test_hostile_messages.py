@@ -27,8 +27,6 @@ from tests.integration.hostile import ALONE, BAD, CASES, FORGED, GOOD, HUSH, REA
 from tests.shop import Shop, Worker
 from worker.broker.connection import connect
 
-pytestmark = pytest.mark.alone  # each ending is timed
-
 ENDING_SECONDS_MAX = 2.0
 BURST_SECONDS_MAX = 30.0
 IDLE_SECONDS_MAX = 60.0  # for a worker that is busy with what it should have refused

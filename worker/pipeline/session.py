@@ -333,6 +333,7 @@ class Session:
             await asyncio.sleep(HELD_EVERY_SECONDS)
             if taken := await intake.held.bring(self._publication.bring_held):
                 await intake.buffer.finish(taken)
+                self._tell_in_flight()
             if len(intake.held) >= self._held_max and not is_paused:
                 is_paused = True
                 intake.buffer.pause()
