@@ -7,7 +7,6 @@ from schemas import rejections
 from schemas.catalog import Currency, Tld
 from schemas.order import OwnedDomain
 from schemas.rejections import Rejected
-from worker.domain.money import ZERO
 from worker.domain.sale import Sale
 
 GRACE, REDEMPTION = "Grace", "Redemption"
@@ -20,8 +19,8 @@ _MAY_BE_LATE = frozenset({"Active", "Expired"})  # others say themselves what th
 class Late:
     """Once for the renewal, however many years; nothing for one that is in time."""
 
-    phase: str = ""
-    fee: Decimal = ZERO
+    phase: str
+    fee: Decimal
 
 
 def late_fee(domain: OwnedDomain, tld: Tld, written: str, sale: Sale) -> Late:
@@ -31,12 +30,13 @@ def late_fee(domain: OwnedDomain, tld: Tld, written: str, sale: Sale) -> Late:
         Rejected: domain_not_renewable, also when the fee is set in other currencies only.
     """
     phase = _phase(domain, tld, sale)
+    in_time = Late("", sale.zero)
     if not phase:
-        return Late()
+        return in_time
     configured = tld.grace if phase == GRACE else tld.redemption
     fees = configured.fee if configured else {}
     if phase == GRACE and not fees:
-        return Late()
+        return in_time
     if sale.currency.code not in fees or _is_lost(domain, tld, sale):
         raise Rejected(rejections.domain_not_renewable(written, phase))
     return Late(phase, sale.rounded(fees[sale.currency.code]))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from schemas import rejections
-from schemas.catalog import FreeDomainKind, Tld
+from schemas.catalog import FreeDomainKind
 from schemas.domain_names import NAME_CHARS_MAX, existing_domain_name
 from schemas.order import (
     Charge,
@@ -59,7 +59,7 @@ def price_domain_renewal(renewal: DomainRenewal, sale: Sale) -> PricedRenewal:
     if add_months(starts, months) > add_months(sale.today, _YEARS_AHEAD_MAX * MONTHS_A_YEAR):
         raise Rejected(rejections.renewed_too_far(parameter, renewal.years, add_months(starts, months)))
     extras = extras_price(domain.extras, renewal.years, tld, sale)
-    price = sale.zero if is_free(domain, tld, renewal.years, sale) else sale.rounded(offered[renewal.years])
+    price = sale.zero if is_free(domain, renewal.years, sale) else sale.rounded(offered[renewal.years])
     ends = last_day(starts, months)
     period = period_text(starts, ends)
     return PricedRenewal(
@@ -85,18 +85,13 @@ def record_meant(records: Sequence[OwnedDomain]) -> OwnedDomain:
     return next((record for record in newest_first if record.status == "Active"), newest_first[0])
 
 
-def is_free(domain: OwnedDomain, tld: Tld, years: int, sale: Sale) -> bool:
+def is_free(domain: OwnedDomain, years: int, sale: Sale) -> bool:
     """Tell whether the domain is renewed for nothing, but for its extras: with its service, for one year."""
     service = sale.facts.services.get(domain.free_with) if domain.free_with is not None else None
     if service is None or years != 1 or all(one.target_id != service.id for one in sale.request.service_renewals):
         return False
     offer = sale.catalog.products[service.product_id].free_domain
-    return (
-        offer is not None
-        and offer.kind is FreeDomainKind.WHILE_RENEWED
-        and service.cycle in offer.cycles
-        and tld.tld in offer.tlds
-    )
+    return offer is not None and offer.kind is FreeDomainKind.WHILE_RENEWED and service.cycle in offer.cycles
 
 
 def _first_day_unpaid(domain: OwnedDomain, today: date) -> date:

@@ -48,7 +48,7 @@ def charge_of(facts: Facts, tld: Tld) -> Charge:
 @pytest.mark.parametrize(
     ("facts", "fee"),
     [
-        (expired(0), "0"),
+        (expired(0), "0.00"),
         (expired(1), "20.00"),
         (expired(20), "20.00"),
         (expired(21), "80.00"),
