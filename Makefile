@@ -30,8 +30,8 @@ demo: $(SET_UP) ## start servers and a worker, send five requests, show what cam
 test: $(SET_UP) ## run every test, against real servers: ten minutes; ARGUMENTS="-k price", ARGUMENTS=tests/unit
 	@$(PYTEST) $(ARGUMENTS)
 
-soak: $(SET_UP) ## play every fault for long, at random moments: half an hour; SECONDS=600 SEED=N
-	@$(IN_VENV)/python -m pytest -v -m soak -o log_cli=true tests/faults \
+soak: $(SET_UP) ## play every fault for long, and 5,000 random orders: an hour; SECONDS=600 SEED=N
+	@$(IN_VENV)/python -m pytest -v -m soak -o log_cli=true tests/faults tests/integration/test_reference.py \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGUMENTS)
 
 nightly: test ## every test, the same on RabbitMQ 4, and a soak on both: three hours
