@@ -33,7 +33,6 @@ class Amended(StrEnum):
 ALL = frozenset(Amended)
 # What the product has: a rule is no longer taken out here with the change that brings it.
 BUILT = ALL - {
-    Amended.LATE_DOMAINS,
     Amended.STATES,
     Amended.TAX_EXEMPT,
     Amended.TAX_BASES,
