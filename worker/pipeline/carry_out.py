@@ -47,8 +47,8 @@ from worker.pipeline.repeats import (
     superseded_by,
     without_copies,
 )
-from worker.pipeline.trial import Sample
 from worker.pipeline.trouble import DatabaseTrouble
+from worker.trial import Sample
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
 # Services, addons, domains and renewals in one transaction: a fraction of a second. Orders that are larger go alone.
