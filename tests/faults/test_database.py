@@ -22,14 +22,14 @@ from tests.faults.oracle import Oracle
 from tests.faults.proxy import Proxy
 from tests.shop import Shop, Worker
 from worker.pipeline.pauses import PAUSE_SECONDS_MAX
-from worker.pipeline.session import BATCHES_IN_FLIGHT
+from worker.settings import CONNECTIONS
 
 pytestmark = pytest.mark.alone  # Postgres is stopped, and probes are counted in time
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 WORKERS = 3
 MANY_WORKERS = 8  # more than a message may be handed over, in both queues
-CONNECTIONS_MAX = WORKERS * (BATCHES_IN_FLIGHT + 2)  # of the workers' pools
+CONNECTIONS_MAX = WORKERS * CONNECTIONS  # of the workers' pools
 PROBES_MAX = 10  # of one worker in the first five seconds: 0.1, 0.2, 0.4 … apart on average
 PROBE_EVERY_SECONDS = PAUSE_SECONDS_MAX / 2  # later, on average: each wait is anything up to the most
 POLL_SECONDS = 0.05
