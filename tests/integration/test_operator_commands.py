@@ -669,7 +669,7 @@ async def test_a_dead_letter_is_shown_with_its_headers_in_words_and_its_body_rea
         "order.add",
         shop.user,
     )
-    assert letter["headers"] == {"mine": {"deep": 7}}
+    assert letter["headers"] == {"mine": {"deep": "•••"}}
     words = " ".join(shown.stdout.split())
     for part in (
         "reason rejected: the caller's fault; nothing was placed",
@@ -678,9 +678,13 @@ async def test_a_dead_letter_is_shown_with_its_headers_in_words_and_its_body_rea
         "attempts none that failed",
         "replays none so far",
         "customfields[0][7] •••",
-        "mine[deep] 7",
+        "mine[deep] •••",
+        "--unknown shows them",
     ):
         assert part in words, part
+    asked_for = await orders(shop, "dead", "show", "mine", "--unknown")
+    assert "mine[deep] 7" in " ".join(asked_for.stdout.split())
+    assert (await told(shop, "dead", "show", "mine", "--unknown"))["headers"] == {"mine": {"deep": 7}}
     assert max(map(len, await at_80_columns(shop, "dead", "show", "mine"))) <= COLUMNS
 
 
