@@ -30,7 +30,7 @@ from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
-from worker.operations import bindings, database_trouble, policies
+from worker.operations import bindings, database_trouble, listeners, policies
 from worker.operations.certificates import valid_until
 from worker.operations.findings import Finding, Level
 from worker.operations.kept import sentence_of, since
@@ -326,7 +326,8 @@ async def _asked(connection: BrokerConnection, settings: Settings, role: Role) -
         _unrouted(connection),
     ]
     if role is not Role.STOREFRONT:
-        checks += [policies.limiting(settings), bindings.checked(connection, settings, may_probe=role is Role.OPERATOR)]
+        checks += [policies.limiting(settings), listeners.checked(settings)]
+        checks += [bindings.checked(connection, settings, may_probe=role is Role.OPERATOR)]
     # An alarm ends the connection at what publishes, which is last.
     for check in (*checks, _rights(connection, role)):
         async for finding in check:
