@@ -414,16 +414,16 @@ async def test_what_was_placed_before_and_would_be_refused_now_accuses_no_databa
     await see_poison_counted(shop, worker)
 
 
-async def test_a_worker_does_not_wait_for_ever_for_the_only_order_that_it_has_placed(shop: Shop) -> None:
-    await shop.start_worker()
+async def test_a_worker_does_not_wait_for_ever_for_the_only_order_that_it_has_placed(place: Place) -> None:
+    shop = place.shop
+    worker = await shop.start_worker(ORDERS_POSTGRES_URL=place.workers_url)
     await until_added(shop, [await shop.publish(POISON)])
     await shop.database.execute(REFUSED)
-    await shop.database.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND application_name = 'orders'"
-    )
+    async with TROUBLES["nobody may connect"].begun(place):
+        good = [await shop.publish(ORDER) for _ in range(BEFORE)]
+        await shop.until(lambda: is_paused(worker))
 
-    await until_added(shop, [await shop.publish(ORDER) for _ in range(BEFORE)])
+    await until_added(shop, good)
 
 
 async def see_poison_counted(shop: Shop, worker: Worker) -> None:
