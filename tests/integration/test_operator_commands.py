@@ -472,7 +472,8 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     assert max(map(len, await at_80_columns(shop, "doctor", "--as", "worker", **shop.worker_environment))) <= COLUMNS
     assert findings["ok"], findings
     assert {finding["check"] for finding in findings["checks"]} == {
-        "settings", "publishers", "Postgres", "clock", "durability", "collation", "schema", "catalogue", "RabbitMQ",
+        "settings", "publishers", "Postgres", "clock", "durability", "collation",
+        "connections", "schema", "catalogue", "RabbitMQ",
         "topology", "rights", "consumers", "unsent", "bindings", "writes",
     }  # fmt: skip
     assert shop.events == []
