@@ -22,6 +22,7 @@ SQL = queries.load("database.sql")
 
 Connection = asyncpg.Connection | PoolConnectionProxy
 
+APPLICATION = "orders"  # as which our sessions show in pg_stat_activity
 CONNECTIONS_MIN = 2  # with which it works, if slowly: a batch has one, and what is beside it another
 
 # Every wait has a bound, in seconds. The server gives up on a statement before we give up on the server.
@@ -183,7 +184,7 @@ class Database:
             command_timeout=ANSWER_SECONDS_MAX,
             init=_prepare_connection,
             reset=_leave_as_it_is,
-            server_settings={"application_name": "orders", "timezone": "UTC"},
+            server_settings={"application_name": APPLICATION, "timezone": "UTC"},
         )
         return self
 
@@ -232,6 +233,10 @@ class Database:
                         yield connection
                 except TimeoutError:
                     # The others may have gone the same way, and each would be waited for as long.
+                    await self._opened().expire_connections()
+                    raise
+                except asyncpg.ReadOnlySQLTransactionError:
+                    # What made it so may be over, or the primary be another one: a session keeps what it began with.
                     await self._opened().expire_connections()
                     raise
                 except asyncpg.InterfaceError as error:
@@ -293,13 +298,14 @@ class Database:
             await check_session(connection, self.connection())
 
     async def probe(self) -> None:
-        """See that the database takes work: it commits a write.
+        """See that the database takes work: it commits a write, and has room for more.
 
         Raises:
             AWAY_FAULTS: it does not.
         """
         async with self.transaction() as connection:
             await connection.execute(SQL["probe"])
+            await connection.execute(SQL["ask_for_room"])
 
     def _opened(self) -> "asyncpg.Pool[asyncpg.Record]":
         assert self._pool is not None, "the database is used inside `async with` only"

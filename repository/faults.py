@@ -81,6 +81,17 @@ def says(error: BaseException) -> str:
     return " ".join(str(error.args[0]).split())[:SAYS_CHARS_MAX] if error.args else ""
 
 
+def in_words(error: BaseException) -> str:
+    """Say what went wrong, in a line, with Postgres' own words and its SQLSTATE as far as they may be shown."""
+    if isinstance(error, AccessFault):
+        return error.says
+    if state := sqlstate_of(error):
+        return f"{says(error) or type(error).__name__}, SQLSTATE {state}"
+    # Of a time that is over it says nothing.
+    text = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "it does not say why")
+    return f"{type(error).__name__}: {text}"
+
+
 def fix_of(error: BaseException) -> str:
     """Say what mends it; "" where nothing general can be said."""
     if isinstance(error, AccessFault):

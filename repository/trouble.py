@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from repository import queries
-from repository.database import Connection
+from repository.database import APPLICATION, Connection
 
 SQL = queries.load("trouble.sql")
 
@@ -40,16 +40,60 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """A table or a sequence of ours, and the rights that this user lacks there."""
+
+    name: str
+    kind: str
+    lacks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A sequence of ours that comes to its end."""
+
+    name: str
+    last_value: int
+    max_value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standbys:
+    """Which standbys a commit waits for, empty: none; how many there are, and how many of them it could wait for."""
+
+    wanted: str
+    there: int
+    waited_for: int
+
+    @property
+    def are_missing(self) -> bool:
+        """Whether a commit waits for nobody, and so for ever."""
+        return bool(self.wanted) and not self.waited_for
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many sessions a limit allows, which is the narrowest, and how many of them others than us have."""
+
+    name: str
+    most: int
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     waiting: tuple[Waiting, ...]
     idle: tuple[tuple[Session, float], ...]  # in a transaction, doing nothing, for so many seconds
     prepared: tuple[Prepared, ...]
     transaction_ids: int  # since the oldest row that is not frozen
-    rights: tuple[tuple[str, tuple[str, ...]], ...]  # tables, each with the rights that this user lacks there
+    rights: tuple[Lacking, ...]
+    sequences: tuple[Sequence, ...]
+    standbys: Standbys
 
 
 async def look(connection: Connection) -> Trouble:
     """Look what is wrong at this moment; nothing is locked, and nothing is waited for."""
+    [standbys] = await connection.fetch(SQL["standbys"])
     return Trouble(
         waiting=tuple(
             Waiting(
@@ -65,5 +109,15 @@ async def look(connection: Connection) -> Trouble:
         ),
         prepared=tuple(Prepared(**row) for row in await connection.fetch(SQL["prepared"], PREPARED_SECONDS)),
         transaction_ids=await connection.fetchval(SQL["transaction_ids"]),
-        rights=tuple((row["name"], tuple(row["lacks"])) for row in await connection.fetch(SQL["rights"])),
+        rights=tuple(
+            Lacking(row["name"], row["kind"], tuple(row["lacks"])) for row in await connection.fetch(SQL["rights"])
+        ),
+        sequences=tuple(Sequence(**row) for row in await connection.fetch(SQL["sequences"])),
+        standbys=Standbys(**standbys),
     )
+
+
+async def room(connection: Connection) -> Room:
+    """Tell how many sessions of ours there may be, by the narrowest limit."""
+    [row] = await connection.fetch(SQL["room"], APPLICATION)
+    return Room(**row)

@@ -379,6 +379,11 @@ def check_separators(tree: Tree) -> None:
             )
 
 
+def is_known(name: str) -> bool:
+    """Whether this is a parameter that something here knows."""
+    return name in _KNOWN
+
+
 def unknown_names(tree: Tree) -> list[str]:
     """List the parameters that nothing here knows, by name, for the log: the first few, and not at any length."""
     unknown = (name[:NAME_CHARS_SHOWN] for name in tree if name not in _KNOWN)

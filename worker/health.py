@@ -41,7 +41,9 @@ def why_not_ready(now: Condition) -> str | None:
         return f"a binding is missing: {missing}; fix: orders topology apply"
     if now.is_consuming:
         return None
-    return "paused: waiting for Postgres or RabbitMQ" if now.is_paused else "starting: not consuming yet"
+    if now.is_paused:
+        return f"paused: {now.paused_because or 'waiting for Postgres or RabbitMQ'}"
+    return "starting: not consuming yet"
 
 
 Page = Callable[[WSGIEnvironment], tuple[str, list[tuple[str, str]], bytes]]

@@ -4,6 +4,8 @@ With `--processes N` each process writes its numbers into files of a folder that
 supervisor puts them together: `Team`.
 """
 
+import contextlib
+import os
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from schemas.topology import Binding
 # Names the folder; prometheus_client looks for it when it is imported.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
+SENTENCE_SUFFIX = ".paused"  # of a file there, in which a process says why it is paused
 MISSING = "orders_binding_missing"
 OTHER = "other"
 OVER = ("placed", "repeated", "rejected", "failed", "perhaps_placed")
@@ -165,8 +168,22 @@ def consuming(is_so: bool, why_not: str = "") -> None:  # noqa: FBT001  # the on
     """Tell whether requests are consumed. Not consuming is being paused: a worker that ends is soon not seen at all."""
     global _paused_because  # noqa: PLW0603  # metrics are of the process, and so is the sentence beside them
     _paused_because = "" if is_so else why_not
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        _tell_supervisor(Path(folder), _paused_because)
     _consuming.set(is_so)
     _paused.set(not is_so)
+
+
+def _tell_supervisor(folder: Path, sentence: str) -> None:
+    """Leave the sentence where the supervisor's probes find it: numbers have no room for it."""
+    with contextlib.suppress(OSError):  # no room for it there: then the probes say the rest
+        unfinished = folder / f"{os.getpid()}{SENTENCE_SUFFIX}.new"
+        unfinished.write_text(sentence, encoding="utf-8")
+        unfinished.replace(_sentence_file(folder, os.getpid()))
+
+
+def _sentence_file(folder: Path, pid: int) -> Path:
+    return folder / f"{pid}{SENTENCE_SUFFIX}"
 
 
 def unpublished(count: int, oldest_seconds: float, kept: Sequence[Summary]) -> None:
@@ -222,12 +239,17 @@ class Condition:
     is_consuming: bool
     is_paused: bool
     missing_bindings: tuple[Binding, ...] = ()
+    paused_because: str = ""  # in a sentence; empty: not known
 
 
 def condition() -> Condition:
     """Tell how this process is."""
     return Condition(
-        _value(_turned), _value(_consuming) == 1, _value(_paused) == 1, _missing_in(_binding_missing.collect())
+        _value(_turned),
+        _value(_consuming) == 1,
+        _value(_paused) == 1,
+        _missing_in(_binding_missing.collect()),
+        _paused_because,
     )
 
 
@@ -271,6 +293,7 @@ class Team:
         """Forget a process that ended; what it counted stays counted."""
         del self._started[pid]
         mark_process_dead(pid, str(self.folder))  # type: ignore[no-untyped-call]
+        _sentence_file(self.folder, pid).unlink(missing_ok=True)
 
     def condition(self) -> Condition:
         """Tell how the processes are. One that has not told anything yet is live since its start, and not ready."""
@@ -287,4 +310,12 @@ class Team:
             and told.get(("orders_consuming", None)) == 1,
             is_paused=told.get(("orders_paused", None)) == 1,
             missing_bindings=_missing_in(metrics),
+            paused_because=next(filter(None, map(self._sentence_of, started)), ""),
         )
+
+    def _sentence_of(self, pid: int) -> str:
+        """Read why a process is paused; empty: it is not, or has not said."""
+        try:
+            return _sentence_file(self.folder, pid).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""

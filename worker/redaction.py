@@ -3,14 +3,15 @@
 import base64
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from schemas import wire
+from schemas import add_order, wire
 from schemas.rejections import Rejected
 from schemas.secret_names import SECRET_NAMES
 
@@ -36,6 +37,9 @@ _ASSIGNED = re.compile(rf"(?:{_ANY_NAME})[^a-z=:>]{{0,12}}(?:[=:>]|s:)".encode()
 _ESCAPED = re.compile(rb"\\u00([0-9a-f]{2})", re.IGNORECASE)
 _PACKED = re.compile(rb"[a-z0-9+/]{16,}", re.IGNORECASE)
 
+# Whether a name is known to this program. Under one that is not, anybody may have written anything.
+Known = Callable[[str], bool]
+
 Shown = str | int | float | bool | None | list["Shown"] | dict[str, "Shown"]
 
 
@@ -51,11 +55,17 @@ class ReadableBody:
 
 
 def readable(
-    body: bytes, content_type: str | None, *, bytes_max: int, identifiers: Collection[str] = ()
+    body: bytes,
+    content_type: str | None,
+    *,
+    bytes_max: int,
+    identifiers: Collection[str] = (),
+    with_unknown: bool = False,
 ) -> ReadableBody:
     """Decode a request's body for a person, who may see these identifiers of credentials.
 
-    What does not decode is shown only where it names no secret.
+    Of parameters that are not known only the names are shown, unless somebody asks for more. What does not decode is
+    shown only where it names no secret.
     """
     size, digest = len(body), hashlib.sha256(body).hexdigest()
     if size > bytes_max:
@@ -63,7 +73,8 @@ def readable(
             size, digest, note=f"not decoded: larger than the {bytes_max} bytes that a request may have"
         )
     try:
-        return ReadableBody(size, digest, parameters=redacted(wire.decode(body, content_type), identifiers))
+        known = None if with_unknown else add_order.is_known
+        return ReadableBody(size, digest, parameters=redacted(wire.decode(body, content_type), identifiers, known))
     except Rejected as rejected:
         why = str(rejected)
     if _occurs(_MENTIONED, body):
@@ -71,17 +82,24 @@ def readable(
     return ReadableBody(size, digest, head=_head(body), note=why)
 
 
-def redacted(tree: Mapping[str, Any], identifiers: Collection[str] = ()) -> dict[str, Shown]:
-    """Write names and values, at whatever depth, without the values of secrets; of identifiers only these are shown."""
+def redacted(
+    tree: Mapping[str, Any], identifiers: Collection[str] = (), known: Known | None = None
+) -> dict[str, Shown]:
+    """Write names and values, at whatever depth, without the values of secrets; of identifiers only these are shown.
+
+    Where it is said which names are `known`, the values of others keep their shape alone.
+    """
     shown = _map(tree, serialized=False)
     for name, value in shown.items():
-        if name.lower() in IDENTIFIERS and value not in ("", None) and value not in identifiers:
+        if known is not None and not known(name):
+            shown[name] = _hidden(value)
+        elif _plain(name) in IDENTIFIERS and value not in ("", None) and value not in identifiers:
             shown[name] = REDACTED
     return shown
 
 
 def is_secret(name: str) -> bool:
-    return _NAMED.search(name) is not None or _occurs(_ASSIGNED, name.encode("utf-8", "replace"))
+    return _NAMED.search(_as_meant(name)) is not None or _occurs(_ASSIGNED, name.encode("utf-8", "replace"))
 
 
 def names(written: Iterable[str]) -> tuple[str, ...]:
@@ -101,8 +119,8 @@ def _map(tree: Mapping[str, Any], *, serialized: bool) -> dict[str, Shown]:
             # That one is empty is no secret, and often the fault.
             shown[_name(name)] = "" if value in ("", {}) else REDACTED
         else:
-            readable_value = _value(value, serialized=serialized or name.lower() in SERIALIZED_NAMES)
-            shown[name] = _hidden(readable_value) if name.lower() == UNKNOWN_FIELDS else readable_value
+            readable_value = _value(value, serialized=serialized or _plain(name) in SERIALIZED_NAMES)
+            shown[name] = _hidden(readable_value) if _plain(name) == UNKNOWN_FIELDS else readable_value
     return shown
 
 
@@ -113,15 +131,25 @@ def _hidden(shown: Shown) -> Shown:
             return {name: _hidden(member) for name, member in shown.items()}
         case list():
             return [_hidden(member) for member in shown]
-        case "":
-            return ""
+        case "" | None:
+            return shown
     return REDACTED
 
 
 def _name(name: str) -> str:
     """Cut behind the secret's name: the rest may have been meant as its value."""
-    match = _NAMED.search(name)
-    return name[: match.end()] if match else REDACTED
+    meant = _as_meant(name)
+    match = _NAMED.search(meant)
+    return meant[: match.end()] if match else REDACTED
+
+
+def _as_meant(name: str) -> str:
+    """Write a name in the letters that it looks like: one in full width is read as a secret's by whoever reads it."""
+    return unicodedata.normalize("NFKC", name)
+
+
+def _plain(name: str) -> str:
+    return _as_meant(name).lower()
 
 
 def _value(value: Any, *, serialized: bool) -> Shown:
@@ -161,10 +189,12 @@ def _occurs(pattern: re.Pattern[bytes], written: bytes) -> bool:
 
 
 def _views(written: bytes) -> Iterator[bytes]:
-    """See through what a text may be wrapped in: UTF-16, percent-encoding, JSON's escapes, base64."""
+    """See through what a text may be wrapped in: UTF-16, percent-encoding, JSON's escapes, other letters, base64."""
     bare = unquote_to_bytes(written.replace(b"\0", b""))
     bare = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), bare)
     yield bare
+    if not bare.isascii():
+        yield _as_meant(bare.decode("utf-8", "replace")).encode()
     for run in _PACKED.findall(bare.replace(b"-", b"+").replace(b"_", b"/")):
         yield base64.b64decode(run[: len(run) // 4 * 4]).replace(b"\0", b"")
 

@@ -25,6 +25,8 @@ from worker.publishers import Actions
 PREFIX = "ORDERS_"
 ENV_FILE = "ORDERS_ENV_FILE"
 SECRET_KEY_CHARS_MIN = 32
+BATCHES_IN_FLIGHT = 3  # of one process, so that Postgres works while the broker confirms
+CONNECTIONS = BATCHES_IN_FLIGHT + 2  # of one process to Postgres: the sweep has one, and what it says of itself
 SCHEMES = {
     "amqp_url": ("amqp", "amqps"),
     "postgres_url": ("postgresql", "postgres"),

@@ -44,25 +44,106 @@ ORDER BY prepared
 SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()
 
 -- name: rights
--- Tables of ours on which this user lacks a right that a worker needs, each with those that it lacks.
-SELECT
-    tables.relname::text AS name,
-    array_remove(
-        ARRAY[
-            CASE WHEN NOT has_table_privilege(tables.oid, 'SELECT') THEN 'SELECT' END,
-            CASE WHEN NOT has_table_privilege(tables.oid, 'INSERT') THEN 'INSERT' END,
-            CASE WHEN NOT has_table_privilege(tables.oid, 'UPDATE') THEN 'UPDATE' END
-        ],
-        NULL
-    ) AS lacks
-FROM pg_class AS tables
+-- Tables and sequences of ours on which this user lacks a right that a worker needs, each with those that it lacks.
+WITH needed (name, kind, lacks) AS (
+    SELECT
+        one.relname::text,
+        CASE one.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END,
+        CASE
+            WHEN one.relkind = 'S' THEN
+                ARRAY[CASE WHEN NOT has_sequence_privilege(one.oid, 'USAGE') THEN 'USAGE' END]
+            ELSE
+                ARRAY[
+                    CASE WHEN NOT has_table_privilege(one.oid, 'SELECT') THEN 'SELECT' END,
+                    CASE WHEN NOT has_table_privilege(one.oid, 'INSERT') THEN 'INSERT' END,
+                    CASE WHEN NOT has_table_privilege(one.oid, 'UPDATE') THEN 'UPDATE' END,
+                    -- What the broker took, and who has fallen silent, is taken out by workers.
+                    CASE
+                        WHEN one.relname IN ('unsent', 'processes') AND NOT has_table_privilege(one.oid, 'DELETE')
+                            THEN 'DELETE'
+                    END
+                ]
+        END
+    FROM pg_class AS one
+    WHERE
+        (
+            one.relkind IN ('r', 'p')
+            -- Ids that we hand out ourselves; those of the other tables take no right.
+            OR one.relkind = 'S' AND EXISTS (
+                SELECT
+                FROM pg_depend AS owned
+                JOIN pg_attribute AS owner ON owner.attrelid = owned.refobjid AND owner.attnum = owned.refobjsubid
+                WHERE owned.objid = one.oid AND owner.attidentity = 'd'
+            )
+        )
+        AND one.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('alembic_version'))
+        AND one.relname <> 'alembic_version'
+)
+SELECT name, kind, array_remove(lacks, NULL) AS lacks
+FROM needed
+WHERE array_remove(lacks, NULL) <> '{}'
+ORDER BY kind DESC, name
+
+-- name: sequences
+-- Sequences of ours that have given out nine tenths of what they have, as far as this user may see it.
+SELECT sequencename::text AS name, last_value, max_value
+FROM pg_sequences
 WHERE
-    tables.relkind IN ('r', 'p')
-    AND tables.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('alembic_version'))
-    AND tables.relname <> 'alembic_version'
-    AND NOT (
-        has_table_privilege(tables.oid, 'SELECT')
-        AND has_table_privilege(tables.oid, 'INSERT')
-        AND has_table_privilege(tables.oid, 'UPDATE')
+    schemaname = (
+        SELECT nspname
+        FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE pg_class.oid = to_regclass('alembic_version')
     )
-ORDER BY tables.relname
+    AND last_value > 0.9 * max_value
+ORDER BY name
+
+-- name: standbys
+-- Which standbys a commit waits for, by the settings of this session; how many sessions send to standbys, and of those
+-- that are known to be one of them, how many. Only who may see others' sessions is told whether one is.
+SELECT
+    CASE
+        WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN ''
+        ELSE current_setting('synchronous_standby_names')
+    END AS wanted,
+    count(pid)::integer AS there,
+    count(pid) FILTER (WHERE sync_state IS NULL OR sync_state IN ('sync', 'quorum'))::integer AS waited_for
+FROM (VALUES (true)) AS once
+LEFT JOIN pg_stat_replication ON true
+
+-- name: room
+-- How many sessions of $1 there may be in this database, and how many others are open. What is kept for superusers is
+-- not for us; a limit of this user or of this database may be lower than that of the server.
+WITH sessions AS (
+    SELECT
+        datname,
+        usename,
+        datname = current_database() AND application_name = $1 AS is_ours
+    FROM pg_stat_activity
+    WHERE datname IS NOT NULL AND usename IS NOT NULL
+),
+limits (name, most, others) AS (
+    SELECT
+        'max_connections',
+        current_setting('max_connections')::integer
+            - current_setting('superuser_reserved_connections')::integer
+            - coalesce(current_setting('reserved_connections', true)::integer, 0),
+        (SELECT count(*) FROM sessions WHERE NOT is_ours)
+    UNION ALL
+    SELECT
+        format('the connection limit of user %s', rolname),
+        rolconnlimit,
+        (SELECT count(*) FROM sessions WHERE NOT is_ours AND usename = rolname)
+    FROM pg_roles
+    WHERE rolname = current_user AND rolconnlimit >= 0
+    UNION ALL
+    SELECT
+        format('the connection limit of database %s', database.datname),
+        datconnlimit,
+        (SELECT count(*) FROM sessions WHERE NOT is_ours AND datname = database.datname)
+    FROM pg_database AS database
+    WHERE datname = current_database() AND datconnlimit >= 0
+)
+SELECT name, most, others::integer
+FROM limits
+ORDER BY most - others
+LIMIT 1

@@ -23,8 +23,7 @@ from repository.inbox import SQL as INBOX
 from schemas import topology
 from tests.benchmarks.link import Link
 from tests.benchmarks.recording import Batch
-from worker.pipeline.session import BATCHES_IN_FLIGHT
-from worker.settings import Settings
+from worker.settings import BATCHES_IN_FLIGHT, Settings
 
 RECORDING = "BENCH_RECORDING"
 PREFETCH = Settings.model_fields["prefetch"].default

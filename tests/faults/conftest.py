@@ -5,11 +5,12 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 from deploy.local import RabbitMQ, start_postgres, start_rabbitmq
-from deploy.local.host import LocalServerError
+from deploy.local.host import LocalServerError, servable
 from deploy.local.postgres import Postgres
 from deploy.local.servers import Servers
 from repository import catalog as catalogue
@@ -18,8 +19,11 @@ from repository.database import Database
 from schemas import catalog_file
 from tests.conftest import administered
 from tests.faults.cluster import Cluster
+from tests.faults.disks import Disk, mounted
 from tests.shop import Shop, make_vhost, vhost_of
 
+DATABASE = "orders_outage"
+DISK_BYTES = 400 * 2**20  # a new Postgres takes 40 MB, and 16 for each piece of its log
 SAMPLE = files("deploy").joinpath("sample", "catalog.json")
 
 # Of one virtual host, instead of 5 s, 1 min and 10 min: what is tested is that each is as long as its queue says.
@@ -59,7 +63,12 @@ def vhost_url(rabbitmq: RabbitMQ) -> str:
 @pytest.fixture
 async def own_database_url(postgres: Postgres) -> str:
     """A database with the sample catalogue, at a Postgres that may be stopped and killed."""
-    url = await scratch.recreate(postgres.url, "orders_outage")
+    return await make_database(postgres)
+
+
+async def make_database(server: Postgres) -> str:
+    """Make a database with the sample catalogue, and return its URL."""
+    url = await scratch.recreate(server.url, DATABASE)
     await migrate.migrate(url)
     async with Database(url) as database, database.transaction() as connection:
         await catalogue.load(connection, catalog_file.parse(SAMPLE.read_bytes()), by="tests")
@@ -71,6 +80,30 @@ async def shop_at_postgres(own_database_url: str, amqp_url: str) -> AsyncIterato
     """A shop whose Postgres may be stopped and killed."""
     async with Shop.open(own_database_url, amqp_url) as shop:
         yield shop
+
+
+@pytest.fixture
+async def hasty_shop_at_postgres(own_database_url: str, hasty_amqp_url: str) -> AsyncIterator[Shop]:
+    """A shop whose Postgres may be in trouble, and in which what is counted is over within seconds."""
+    async with Shop.open(own_database_url, hasty_amqp_url) as shop:
+        yield shop
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    with mounted(servable(tmp_path / "disk"), DISK_BYTES) as disk:
+        yield disk
+
+
+@pytest.fixture
+async def hasty_shop_on_disk(disk: Disk, hasty_amqp_url: str) -> AsyncIterator[Shop]:
+    """Likewise, and its Postgres has all that it writes on a disk that may be filled."""
+    server = start_postgres(disk.folder / "postgres")
+    try:
+        async with Shop.open(await make_database(server), hasty_amqp_url) as shop:
+            yield shop
+    finally:
+        server.delete()
 
 
 @pytest.fixture

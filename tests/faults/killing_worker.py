@@ -19,7 +19,7 @@ from worker.broker.messages import Outgoing
 from worker.broker.outlet import Outlet, Untaken
 from worker.pipeline import carry_out, session
 from worker.pipeline.delivery_buffer import DeliveryBuffer
-from worker.pipeline.trial import Trial
+from worker.trial import Trial
 
 Function = Callable[..., Any]
 AsyncFunction = Callable[..., Awaitable[Any]]

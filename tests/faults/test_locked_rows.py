@@ -37,7 +37,11 @@ LOCKS = {
 
 @pytest.mark.parametrize("kind", LOCKS)
 async def test_who_needs_what_is_held_waits_uncounted_and_the_others_go_on(shop: Shop, kind: str) -> None:
-    lock = LOCKS[kind]
+    await be_held_up(shop, LOCKS[kind], HELD_SECONDS)
+
+
+async def be_held_up(shop: Shop, lock: Lock, seconds: float) -> None:
+    """Let somebody hold a row for so long, while orders come that need it, and others."""
     workers = [await shop.start_worker() for _ in range(WORKERS)]
     holder = await asyncpg.connect(shop.environment["ORDERS_POSTGRES_URL"])
     pid = holder.get_server_pid()
@@ -52,7 +56,7 @@ async def test_who_needs_what_is_held_waits_uncounted_and_the_others_go_on(shop:
         if number % (OTHERS // HELD_UP) == 0:
             held_up.append(await shop.publish(lock.order))
     await until_added(shop, others, OTHERS_SECONDS_MAX)
-    await asyncio.sleep(max(0.0, HELD_SECONDS - (time.monotonic() - held_since)))
+    await asyncio.sleep(max(0.0, seconds - (time.monotonic() - held_since)))
     assert not added(shop) & ids(held_up)
     await transaction.rollback()
     await holder.close()

@@ -10,13 +10,16 @@ import pytest
 from deploy.local import RabbitMQ
 from deploy.local.postgres import Postgres
 from tests.faults.cluster import Cluster
+from tests.faults.disks import Disk
 from tests.faults.test_black_holes import AS_IN_THE_PROGRAM, FAULTS, fall_into_holes
 from tests.faults.test_broker import broker_alarmed, broker_killed, rolling_deploy
 from tests.faults.test_clock import be_skewed
 from tests.faults.test_cluster import node_killed
 from tests.faults.test_database import be_away, be_slow, stop_under_load
+from tests.faults.test_database_in_trouble import FULL, LOCKED, TROUBLES, be_in_trouble, placed_in
 from tests.faults.test_killed_worker import kill_at_every_point
 from tests.faults.test_killing_loop import be_killed_at_random
+from tests.faults.test_locked_rows import LOCKS, be_held_up
 from tests.faults.test_mixed_faults import suffer
 from tests.faults.test_poison import be_killed
 from tests.faults.test_poison_throughput import be_poisoned
@@ -94,6 +97,29 @@ async def test_postgres_away_for_a_minute_with_ten_thousand_waiting(
 
 async def test_a_slow_postgres(shop_at_postgres: Shop, chance: random.Random, seconds: float) -> None:
     await be_slow(shop_at_postgres, chance, orders=round(8 * seconds), delay_seconds=0.05)
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+async def test_a_database_in_trouble(
+    hasty_shop_at_postgres: Shop, chance: random.Random, kind: str, seconds: float
+) -> None:
+    async with placed_in(hasty_shop_at_postgres) as place:
+        await be_in_trouble(place, TROUBLES[kind], chance, seconds)
+
+
+async def test_a_table_that_is_locked(hasty_shop_at_postgres: Shop, chance: random.Random, seconds: float) -> None:
+    async with placed_in(hasty_shop_at_postgres) as place:
+        await be_in_trouble(place, LOCKED, chance, seconds)
+
+
+async def test_a_disk_that_is_full(hasty_shop_on_disk: Shop, disk: Disk, chance: random.Random, seconds: float) -> None:
+    async with placed_in(hasty_shop_on_disk, disk) as place:
+        await be_in_trouble(place, FULL, chance, seconds)
+
+
+@pytest.mark.parametrize("kind", LOCKS)
+async def test_a_row_that_is_held(shop: Shop, kind: str, seconds: float) -> None:
+    await be_held_up(shop, LOCKS[kind], 2 * seconds)
 
 
 async def test_poison(hasty_shop: Shop, chance: random.Random, rounds: int) -> None:

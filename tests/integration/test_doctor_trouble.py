@@ -51,22 +51,27 @@ def holder_pid(found: dict[str, Any]) -> str:
     return str(found["says"].rpartition("pid ")[2].split()[0])
 
 
-async def test_a_right_that_a_worker_lacks_is_named_by_table(shop: Shop) -> None:
+async def test_a_right_that_a_worker_lacks_is_named_by_table_and_sequence(shop: Shop) -> None:
     await shop.database.execute(f"CREATE ROLE half LOGIN PASSWORD '{PASSWORD}'")
     try:
         await shop.database.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO half")
         await shop.database.execute("REVOKE INSERT, UPDATE ON invoices FROM half")
+        await shop.database.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO half")
+        await shop.database.execute("REVOKE USAGE ON SEQUENCE orders_id_seq FROM half")
         parts = urlsplit(shop.environment["ORDERS_POSTGRES_URL"])
         host = parts.netloc.rpartition("@")[2]
         url = urlunsplit(parts._replace(netloc=f"half:{PASSWORD}@{host}"))
 
-        [found] = await findings(shop, "tables", ORDERS_POSTGRES_URL=url)
+        table, sequence = sorted(
+            await findings(shop, "tables", ORDERS_POSTGRES_URL=url), key=lambda one: str(one["says"])
+        )
     finally:
         await shop.database.execute("DROP OWNED BY half; DROP ROLE half")
 
-    assert found["level"] == "wrong"
-    assert found["says"] == "this user lacks INSERT and UPDATE on table invoices"
-    assert found["fix"] == "GRANT INSERT, UPDATE ON invoices TO the user of a worker."
+    assert {table["level"], sequence["level"]} == {"wrong"}
+    assert table["says"] == "this user lacks INSERT and UPDATE on table invoices"
+    assert table["fix"] == "GRANT INSERT, UPDATE ON invoices TO the user of a worker."
+    assert sequence["says"] == "this user lacks USAGE on sequence orders_id_seq"
 
 
 async def test_a_server_that_answers_and_takes_no_write_is_told_apart_from_one_that_is_well(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.local.host import free_port
 from tests.shop import POLL_SECONDS, SECONDS_MAX, Shop, Worker
 
+PAUSED = re.compile("paused: (Postgres|RabbitMQ) is away or in trouble: .")
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 
 
@@ -54,7 +56,8 @@ class Endpoints:
         await self.until(lambda seen: seen.get("/readyz") == (200, "ok\n"))
 
     async def until_paused(self) -> None:
-        await self.until(lambda seen: seen.get("/readyz") == (503, "paused: waiting for Postgres or RabbitMQ\n"))
+        """Wait until it says which server it waits for."""
+        await self.until(lambda seen: bool(PAUSED.match(seen.get("/readyz")[1])))
 
 
 @asynccontextmanager

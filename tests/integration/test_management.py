@@ -220,3 +220,31 @@ async def test_doctor_says_that_no_policy_limits_a_queue_of_ours(shop: Shop, man
             await asyncio.sleep(POLL_SECONDS)
 
     assert says_of(found, "policies") == "none limits a queue of ours"
+
+
+# ---------------------------------------------------------------- who listens
+
+
+async def test_doctor_names_who_listens_under_a_costly_key_and_who_could(
+    shop: Shop, servers: Servers, management_url: str
+) -> None:
+    broker = administered(servers.rabbitmq)
+    assert broker is not None
+    vhost, user = vhost_of(shop.logins.administrator), "careless"
+    broker.control("add_user", user, "of-the-tests")
+    broker.control("set_permissions", "-p", vhost, user, ".*", ".*", ".*")
+    try:
+        async with administrator(shop) as channel:
+            queue = await channel.declare_queue("tests.costly", exclusive=True)
+            await queue.bind(topology.EVENTS, "#.#.#")
+            found = await told(shop, "doctor", ORDERS_MANAGEMENT_URL=management_url)
+    finally:
+        broker.control("delete_user", user)
+
+    warned = {one["says"]: one["fix"] for one in found["checks"] if one["check"] == "listeners"}
+    careless = f"the user {user} may bind queues to orders.events under any key"
+    assert any(says.startswith("tests.costly is bound to orders.events under #.#.#") for says in warned)
+    [fix] = [fix for says, fix in warned.items() if says.startswith(careless)]
+    narrowed = f"rabbitmqctl set_topic_permissions -p {vhost} {user} orders.events '^$'"
+    assert fix.startswith(f"Narrow it, as README has it: `{narrowed}")
+    assert len(warned) == 2  # our own users may not, and of administrators nobody expects otherwise

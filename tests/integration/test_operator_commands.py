@@ -472,7 +472,8 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     assert max(map(len, await at_80_columns(shop, "doctor", "--as", "worker", **shop.worker_environment))) <= COLUMNS
     assert findings["ok"], findings
     assert {finding["check"] for finding in findings["checks"]} == {
-        "settings", "publishers", "Postgres", "clock", "durability", "collation", "schema", "catalogue", "RabbitMQ",
+        "settings", "publishers", "Postgres", "clock", "durability", "collation",
+        "connections", "schema", "catalogue", "RabbitMQ",
         "topology", "rights", "consumers", "unsent", "bindings", "writes",
     }  # fmt: skip
     assert shop.events == []
@@ -669,7 +670,7 @@ async def test_a_dead_letter_is_shown_with_its_headers_in_words_and_its_body_rea
         "order.add",
         shop.user,
     )
-    assert letter["headers"] == {"mine": {"deep": 7}}
+    assert letter["headers"] == {"mine": {"deep": "•••"}}
     words = " ".join(shown.stdout.split())
     for part in (
         "reason rejected: the caller's fault; nothing was placed",
@@ -678,9 +679,13 @@ async def test_a_dead_letter_is_shown_with_its_headers_in_words_and_its_body_rea
         "attempts none that failed",
         "replays none so far",
         "customfields[0][7] •••",
-        "mine[deep] 7",
+        "mine[deep] •••",
+        "--unknown shows them",
     ):
         assert part in words, part
+    asked_for = await orders(shop, "dead", "show", "mine", "--unknown")
+    assert "mine[deep] 7" in " ".join(asked_for.stdout.split())
+    assert (await told(shop, "dead", "show", "mine", "--unknown"))["headers"] == {"mine": {"deep": 7}}
     assert max(map(len, await at_80_columns(shop, "dead", "show", "mine"))) <= COLUMNS
 
 

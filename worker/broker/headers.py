@@ -42,6 +42,13 @@ BROKERS = frozenset(
     | {f"x-last-death-{what}" for what in ("exchange", "queue", "reason")}
 )
 
+TRY = "try"  # which try it is, as a publisher counts (messages.md)
+
+
+def is_known(name: str) -> bool:
+    """Whether a header is one that this program, its publishers or the broker are known to write."""
+    return name == TRY or name in BROKERS
+
 
 def trail_of(properties: Properties, body: bytes, keys: KeyRing) -> Trail:
     """Read what we have noted on a message; nothing, where the seal is missing or does not fit."""

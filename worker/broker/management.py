@@ -7,6 +7,7 @@ import asyncio
 import base64
 import http.client
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ WORDS_CHARS_MAX = 200  # of what it says when it refuses
 
 # What a policy can set that lets a queue of ours lose or refuse what it should keep.
 LIMITS = frozenset({"max-length", "max-length-bytes", "message-ttl", "expires", "overflow", "delivery-limit"})
+
+
+ANYTHING = ".*"  # where no right narrows the keys of a topic exchange
 
 
 class Unmanaged(Exception):
@@ -108,8 +112,29 @@ class Management:
         """
         return [_consumer(one) for one in await self._list("consumers") if one["queue"]["name"] == queue]
 
+    async def who_may_bind(self, exchange: str, key: str) -> list[str]:
+        """Name the users who may bind a queue to a topic exchange under a key, administrators aside.
+
+        Raises:
+            Unmanaged: it does not tell, as it tells nobody but an administrator.
+        """
+        vhost = quote(self.vhost, safe="")
+        rights = await self._ask(f"/api/vhosts/{vhost}/permissions")
+        topics = await self._ask(f"/api/vhosts/{vhost}/topic-permissions")
+        administrators = {one["name"] for one in await self._ask("/api/users") if "administrator" in one["tags"]}
+        narrowed = {one["user"]: str(one["read"]) for one in topics if one["exchange"] == exchange}
+        return sorted(
+            str(one["user"])
+            for one in rights
+            if one["user"] not in administrators
+            and _allows(str(one["read"]), exchange)
+            and _allows(narrowed.get(one["user"], ANYTHING), key)
+        )
+
     async def _list(self, what: str) -> list[dict[str, Any]]:
-        path = f"/api/{what}/{quote(self.vhost, safe='')}"
+        return await self._ask(f"/api/{what}/{quote(self.vhost, safe='')}")
+
+    async def _ask(self, path: str) -> list[dict[str, Any]]:
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 answer = await asyncio.to_thread(_get, self.url, path)
@@ -120,6 +145,14 @@ class Management:
         if not isinstance(answer, list):
             raise Unmanaged("what answers there is no management plugin")
         return answer
+
+
+def _allows(pattern: str, name: str) -> bool:
+    """Whether a right's pattern is found in a name. An empty one allows nothing; one that we cannot read may."""
+    try:
+        return bool(pattern) and re.search(pattern, name) is not None
+    except re.error:
+        return True
 
 
 def _get(url: str, path: str) -> object:

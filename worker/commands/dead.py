@@ -108,10 +108,20 @@ def groups(  # noqa: PLR0913  # an option is a parameter
 
 
 @app.command()
-def show(message_id: OneMessageId, queue: WhichQueue = Where.DEAD, as_json: AsJson = False) -> None:
+def show(
+    message_id: OneMessageId,
+    *,
+    queue: WhichQueue = Where.DEAD,
+    with_unknown: Annotated[
+        bool,
+        typer.Option("--unknown", help="Show the values of parameters and headers that are not known here, too."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show all there is to know of one message.
 
-    Why it is here, and what it asks for; secrets are left out.
+    Why it is here, and what it asks for. Secrets are left out, and values under names that are not known here:
+    anybody may have written anything there.
     """
     settings = Settings.read()
     bytes_max = settings.request_bytes_max
@@ -123,11 +133,12 @@ def show(message_id: OneMessageId, queue: WhichQueue = Where.DEAD, as_json: AsJs
         err.print(f"note: not all of its faults may be shown: {unread}", markup=False)
     for number, (letter, all_of_it) in enumerate(zip(found, faults, strict=True)):
         if as_json:
-            echo({**details(letter, bytes_max, identifiers), "faults": [asdict(fault) for fault in all_of_it]})
+            told = details(letter, bytes_max, identifiers, with_unknown=with_unknown)
+            echo({**told, "faults": [asdict(fault) for fault in all_of_it]})
         else:
             if number:
                 out.print()
-            display(screen_of(letter, bytes_max, all_of_it, identifiers))
+            display(screen_of(letter, bytes_max, all_of_it, identifiers, with_unknown=with_unknown))
     check_found([message_id], [letter.message_id for letter in found], queue)
 
 

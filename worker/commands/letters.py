@@ -10,17 +10,33 @@ from schemas.rejections import Reason
 from worker.broker.dead_letters import DeadLetter
 from worker.commands.layout import Column, Grid, Stack, Table
 from worker.operations.groups import Groups
-from worker.operations.letters import REASONS, client_of, headers_of, properties_of, readable_body
+from worker.operations.letters import (
+    REASONS,
+    client_of,
+    has_unknown,
+    properties_of,
+    readable_body,
+    readable_headers,
+)
 from worker.operations.trace import Fault
 from worker.redaction import ReadableBody, Shown, escape_controls, redacted
 
 PARAMETERS_MAX = 200  # shown of one request on a screen; --json prints them all
 VALUE_CHARS_MAX = 300  # shown of one value, likewise
+HIDDEN = "values under names that are not known here: anybody may have written anything; --unknown shows them"
 GROUPS_MAX = 20  # shown of all groups, likewise
 
 
-def screen_of(letter: DeadLetter, bytes_max: int, faults: Sequence[Fault], identifiers: Collection[str]) -> Grid:
+def screen_of(
+    letter: DeadLetter,
+    bytes_max: int,
+    faults: Sequence[Fault],
+    identifiers: Collection[str],
+    *,
+    with_unknown: bool = False,
+) -> Grid:
     """Lay out everything of a message but its secrets; `identifiers` of credentials are those that may be shown."""
+    body = readable_body(letter, bytes_max, identifiers, with_unknown=with_unknown)
     others = [f"{fault.code}: {fault.message}" for fault in faults[1:]]
     return Grid(
         [
@@ -36,9 +52,10 @@ def screen_of(letter: DeadLetter, bytes_max: int, faults: Sequence[Fault], ident
             ("replays", f"{letter.replays} so far" if letter.replays else "none so far"),
             ("routing key", letter.routing_key),
             *((name.replace("_", " "), str(value)) for name, value in redacted(properties_of(letter)).items()),
-            ("headers", _lines(redacted(headers_of(letter)))),
+            ("headers", _lines(readable_headers(letter, with_unknown=with_unknown))),
             ("left out", letter.dropped_headers and f"headers too large to be kept: {letter.dropped_headers}"),
-            ("body", _body(readable_body(letter, bytes_max, identifiers), letter.queue)),
+            ("body", _body(body, letter.queue)),
+            ("hidden", None if with_unknown or not has_unknown(letter, body) else HIDDEN),
         ]
     )
 

@@ -15,6 +15,7 @@ from worker.broker.management import QueueDetails
 from worker.broker.queues import QueueState
 from worker.commands import display, echo, err, out
 from worker.commands.layout import Column, Stack, Table
+from worker.operations.findings import Level
 from worker.operations.kept import sentence_of, since, span
 from worker.operations.status import ArchiveState, BrokerState, Unanswered, ask_both
 from worker.settings import Settings, SettingsError
@@ -28,7 +29,7 @@ def status(
 ) -> None:
     """Show queues, consumers, what is unfinished, the last order.
 
-    One server is enough. The status is 1 if a server that is set does not answer.
+    One server is enough. The status is 1 if a server that is set does not answer, or is in trouble.
     """
     settings = Settings.read()
     if settings.amqp_url is None and settings.postgres_url is None:
@@ -44,7 +45,8 @@ def status(
         _show(broker, state)
     silent = (amqp_url and isinstance(broker, Unanswered)) or (postgres_url and isinstance(state, Unanswered))
     alarmed = isinstance(broker, BrokerState) and broker.alarm
-    raise typer.Exit(1 if silent or alarmed else 0)
+    troubled = any(one.level is Level.WRONG for one in state.trouble)
+    raise typer.Exit(1 if silent or alarmed or troubled else 0)
 
 
 def _broker_json(broker: BrokerState | Unanswered) -> Mapping[str, object]:
@@ -73,7 +75,7 @@ def _queue_json(queue: QueueState, details: QueueDetails | None) -> Mapping[str,
 
 def _archive_json(state: ArchiveState | Unanswered) -> Mapping[str, object]:
     if isinstance(state, Unanswered):
-        return {"error": str(state)}
+        return {"error": str(state), "trouble": [asdict(one) for one in state.trouble]}
     activity = state.activity
     return {
         "error": None,
@@ -86,6 +88,7 @@ def _archive_json(state: ArchiveState | Unanswered) -> Mapping[str, object]:
         "orders_last_minute": activity.last_minute,
         "orders_last_hour": activity.last_hour,
         "counted_all": activity.counted_all,
+        "trouble": [asdict(one) for one in state.trouble],
     }
 
 
@@ -100,6 +103,9 @@ def _show(broker: BrokerState | Unanswered, state: ArchiveState | Unanswered) ->
         if isinstance(broker, BrokerState):
             out.print()
         display(Table([Column(""), Column("", text=True)], list(_archive(state)), with_headings=False))
+    for finding in state.trouble:
+        style = "bold red" if finding.level is Level.WRONG else "yellow"
+        err.print(Text.assemble((f"{finding.check}: ", style), f"{finding.says}. {finding.fix}"))
     for one in (broker, state):
         if isinstance(one, Unanswered):
             err.print(f"note: {one}", markup=False)

@@ -24,7 +24,6 @@ from worker.key_ring import KeyRing
 from worker.operations.servers import postgres_in_words, rabbitmq_in_words
 from worker.pipeline.consumer import Consumer
 from worker.pipeline.context import Context
-from worker.pipeline.session import BATCHES_IN_FLIGHT
 from worker.presence import identity_of, telling
 from worker.process import (
     ProcessError,
@@ -36,7 +35,7 @@ from worker.process import (
     stop_signal,
     supervise,
 )
-from worker.settings import Settings
+from worker.settings import CONNECTIONS, Settings
 
 log = structlog.get_logger()
 
@@ -117,7 +116,7 @@ async def open_context(settings: Settings) -> AsyncIterator[Context]:
     keys = KeyRing(settings.keys())
     authenticator = Authenticator(keys.keyed_hash, settings.trusted_publishers, settings.callers)
     url = settings.require("postgres_url")
-    async with Database(url, connections_max=BATCHES_IN_FLIGHT + 2) as database:
+    async with Database(url, connections_max=CONNECTIONS) as database:
         yield Context(
             database=database,
             edge=Edge(keys, authenticator, settings.request_bytes_max),

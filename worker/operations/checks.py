@@ -30,11 +30,11 @@ from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
-from worker.operations import bindings, database_trouble, policies
+from worker.operations import bindings, database_trouble, listeners, policies
 from worker.operations.certificates import valid_until
 from worker.operations.findings import Finding, Level
 from worker.operations.kept import sentence_of, since
-from worker.operations.servers import words_of
+from worker.operations.servers import sentence_of_fix, words_of
 from worker.publishers import in_words
 from worker.settings import Settings
 from worker.shop_settings import overruled
@@ -168,40 +168,28 @@ async def _postgres(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             await database.check_sessions()
             async for finding in _certificates("Postgres", [url]):
                 yield finding
-            async for finding in _database(database, settings):
+            async with database.connection() as connection:
+                asked_at = datetime.now(UTC)
+                found = await archive.condition(connection)
+                answered_at = datetime.now(UTC)
+            yield _server(found)
+            yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
+            yield durability(found)
+            schema = await _schema(database)
+            yield schema
+            if schema.level is Level.WRONG:
+                return
+            if not found.is_standby:
+                async for finding in database_trouble.found(database):
+                    yield finding
+            async for finding in _contents(database, settings, role):
                 yield finding
-            if role is Role.WORKER and settings.secret_keys:
-                async with database.connection() as connection:
-                    yield await _keys(connection, KeyRing(settings.keys()))
     except AccessFault as error:
-        yield Finding("Postgres", Level.WRONG, error.says, _sentence(error.fix))
+        yield Finding("Postgres", Level.WRONG, error.says, sentence_of_fix(error.fix))
     except (*POSTGRES_FAULTS, *PERMISSION_FAULTS) as error:
         fix = fix_of(error) or "start it, or fix ORDERS_POSTGRES_URL"
         says = f"does not answer or refuses ({words_of(error)})"
-        yield Finding("Postgres", Level.WRONG, says, _sentence(fix))
-
-
-def _sentence(fix: str) -> str:
-    return f"{fix[:1].upper()}{fix[1:]}." if fix else ""
-
-
-async def _database(database: Database, settings: Settings) -> AsyncIterator[Finding]:
-    async with database.connection() as connection:
-        asked_at = datetime.now(UTC)
-        found = await archive.condition(connection)
-        answered_at = datetime.now(UTC)
-        yield _server(found)
-        yield clock(found.now - (asked_at + (answered_at - asked_at) / 2))
-        yield durability(found)
-        for finding in collation(await archive.collations(connection)):
-            yield finding
-        async for finding in _schema(connection, settings):
-            yield finding
-        async for finding in database_trouble.beside(connection):
-            yield finding
-    if not found.is_standby:
-        async for finding in database_trouble.writes(database):
-            yield finding
+        yield Finding("Postgres", Level.WRONG, says, sentence_of_fix(fix))
 
 
 def _server(found: Condition) -> Finding:
@@ -245,25 +233,35 @@ def collation(found: Sequence[Collation]) -> Iterator[Finding]:
         yield Finding("collation", Level.OK, "of the release by which indexes were built")
 
 
-async def _schema(connection: Connection, settings: Settings) -> AsyncIterator[Finding]:
+async def _schema(database: Database) -> Finding:
     try:
-        await check_migrated(connection)
+        async with database.connection() as connection:
+            await check_migrated(connection)
+            version = await revisions.schema_version(connection)
     except NotMigrated as error:
-        yield Finding("schema", Level.WRONG, str(error), "Until then the catalogue is not checked.")
-        return
-    yield Finding("schema", Level.OK, f"version {await revisions.schema_version(connection)}")
-    for sentence in overruled(settings.first_values, await shop_settings.read(connection)):
-        yield Finding("settings", Level.WRONG, sentence, "Until then a worker with these settings does not start.")
-    missing = await archive.missing_from_catalogue(connection)
-    if missing:
-        yield Finding(
-            "catalogue", Level.WRONG, f"it has no {' and no '.join(missing)}", "Run `orders catalog load FILE`."
-        )
-    else:
-        version = (await archive.activity(connection)).catalogue_version
-        yield Finding("catalogue", Level.OK, f"loaded, version {version}")
-    for finding in _unsent(await unsent.summary(connection)):
-        yield finding
+        return Finding("schema", Level.WRONG, str(error), "Until then nothing that is in it is checked.")
+    except POSTGRES_FAULTS as error:
+        return Finding("schema", Level.WARNING, f"cannot be looked at ({words_of(error)})")
+    return Finding("schema", Level.OK, f"version {version}")
+
+
+async def _contents(database: Database, settings: Settings, role: Role) -> AsyncIterator[Finding]:
+    async with database.connection() as connection:
+        for finding in collation(await archive.collations(connection)):
+            yield finding
+        for sentence in overruled(settings.first_values, await shop_settings.read(connection)):
+            fix = "Until then a worker with these settings does not start."
+            yield Finding("settings", Level.WRONG, sentence, fix)
+        if missing := await archive.missing_from_catalogue(connection):
+            says = f"it has no {' and no '.join(missing)}"
+            yield Finding("catalogue", Level.WRONG, says, "Run `orders catalog load FILE`.")
+        else:
+            version = (await archive.activity(connection)).catalogue_version
+            yield Finding("catalogue", Level.OK, f"loaded, version {version}")
+        for finding in _unsent(await unsent.summary(connection)):
+            yield finding
+        if role is Role.WORKER and settings.secret_keys:
+            yield await _keys(connection, KeyRing(settings.keys()))
 
 
 def _unsent(kept: Sequence[Summary]) -> Iterator[Finding]:
@@ -328,7 +326,8 @@ async def _asked(connection: BrokerConnection, settings: Settings, role: Role) -
         _unrouted(connection),
     ]
     if role is not Role.STOREFRONT:
-        checks += [policies.limiting(settings), bindings.checked(connection, settings, may_probe=role is Role.OPERATOR)]
+        checks += [policies.limiting(settings), listeners.checked(settings)]
+        checks += [bindings.checked(connection, settings, may_probe=role is Role.OPERATOR)]
     # An alarm ends the connection at what publishes, which is last.
     for check in (*checks, _rights(connection, role)):
         async for finding in check:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
+from schemas.add_order import is_known
 from schemas.rejections import Reason
 from worker.broker import headers
 from worker.broker.dead_letters import COUNTS_OF_LOOKS, DeadLetter
@@ -39,13 +40,18 @@ def client_of(letter: DeadLetter) -> str | None:
     return None if client in ("", UNKNOWN) else client
 
 
-def details(letter: DeadLetter, bytes_max: int, identifiers: Collection[str]) -> dict[str, Shown]:
-    """Tell everything of a message but its secrets; `identifiers` of credentials are those that may be shown."""
-    body = readable_body(letter, bytes_max, identifiers)
+def details(
+    letter: DeadLetter, bytes_max: int, identifiers: Collection[str], *, with_unknown: bool = False
+) -> dict[str, Shown]:
+    """Tell everything of a message but its secrets; `identifiers` of credentials are those that may be shown.
+
+    Of parameters and headers that are not known it tells the names, and the values where somebody asks for them.
+    """
+    body = readable_body(letter, bytes_max, identifiers, with_unknown=with_unknown)
     return {
         **summary_of(letter),
         "properties": redacted(properties_of(letter)),
-        "headers": redacted(headers_of(letter)),
+        "headers": readable_headers(letter, with_unknown=with_unknown),
         "dropped_headers": letter.dropped_headers or None,
         "body": {
             "bytes": body.size_bytes,
@@ -57,9 +63,25 @@ def details(letter: DeadLetter, bytes_max: int, identifiers: Collection[str]) ->
     }
 
 
-def readable_body(letter: DeadLetter, bytes_max: int, identifiers: Collection[str] = ()) -> ReadableBody:
-    content_type = letter.delivery.properties.content_type
-    return readable(letter.delivery.body, content_type, bytes_max=bytes_max, identifiers=identifiers)
+def readable_body(
+    letter: DeadLetter, bytes_max: int, identifiers: Collection[str] = (), *, with_unknown: bool = False
+) -> ReadableBody:
+    return readable(
+        letter.delivery.body,
+        letter.delivery.properties.content_type,
+        bytes_max=bytes_max,
+        identifiers=identifiers,
+        with_unknown=with_unknown,
+    )
+
+
+def readable_headers(letter: DeadLetter, *, with_unknown: bool = False) -> dict[str, Shown]:
+    return redacted(headers_of(letter), known=None if with_unknown else headers.is_known)
+
+
+def has_unknown(letter: DeadLetter, body: ReadableBody) -> bool:
+    """Whether there are names of which this program knows nothing."""
+    return not all(map(headers.is_known, headers_of(letter))) or not all(map(is_known, body.parameters or ()))
 
 
 def properties_of(letter: DeadLetter) -> dict[str, Any]:

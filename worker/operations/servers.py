@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from repository.database import AccessFault, Connection, Database
-from repository.faults import POSTGRES_FAULTS, fix_of, says, sqlstate_of
+from repository.database import Connection, Database
+from repository.faults import POSTGRES_FAULTS, fix_of, in_words
 from repository.revisions import PERMISSION_FAULTS, NotMigrated, check_migrated
 from worker.broker.connection import (
     BROKER_FAULTS,
@@ -92,16 +92,13 @@ def rabbitmq_says(error: BaseException) -> str:
     return f"RabbitMQ at ORDERS_AMQP_URL does not answer or refuses ({words_of(error)})"
 
 
+def sentence_of_fix(fix: str) -> str:
+    return f"{fix[:1].upper()}{fix[1:]}." if fix else ""
+
+
 def words_of(error: BaseException) -> str:
-    """Name a fault, and say what it says. Of a time that is over it says nothing; ours say all by themselves."""
-    if isinstance(error, AccessFault):
-        return error.says
-    if isinstance(error, TakesNothing | Untrusted | Unwelcome):
-        return str(error)
-    if state := sqlstate_of(error):
-        return f"{says(error) or type(error).__name__}, SQLSTATE {state}"
-    text = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else "it does not say why")
-    return f"{type(error).__name__}: {text}"
+    """Name a fault, and say what it says. Ours say all by themselves."""
+    return str(error) if isinstance(error, TakesNothing | Untrusted | Unwelcome) else in_words(error)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

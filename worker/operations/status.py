@@ -1,10 +1,13 @@
 """How the shop is doing: queues and consumers, what is unfinished, the last orders."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from repository import inbox, revisions, show, unsent
+from repository.database import Database
+from repository.faults import POSTGRES_FAULTS
+from repository.revisions import NotMigrated, check_migrated
 from repository.show import Activity
 from repository.unsent import Summary
 from schemas import topology
@@ -12,12 +15,20 @@ from worker.broker import trials
 from worker.broker.connection import BrokerConnection, TakesNothing
 from worker.broker.management import Management, QueueDetails, Unmanaged
 from worker.broker.queues import QueueState, look_at
+from worker.operations import database_trouble
 from worker.operations.faults import OperationFault
+from worker.operations.findings import Finding, Level
 from worker.operations.servers import archive, broker
+
+TROUBLE_SECONDS_MAX = 20.0  # for all that is tried and looked at
 
 
 class Unanswered(Exception):
-    """A server that could not be asked, and why, in a sentence."""
+    """A server that could not be asked, and why, in a sentence. `trouble` is what it told before."""
+
+    def __init__(self, why: str, trouble: Sequence[Finding] = ()) -> None:
+        super().__init__(why)
+        self.trouble = trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,7 @@ class ArchiveState:
     oldest_unpublished_seconds: float
     unsent: list[Summary]
     activity: Activity
+    trouble: Sequence[Finding]  # what doctor would find wrong beside us
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +96,7 @@ async def _alarm(connection: BrokerConnection) -> str:
 async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
     if url is None:
         return Unanswered("ORDERS_POSTGRES_URL is not set")
+    trouble = await _trouble_of(url)
     try:
         async with archive(url) as database, database.connection() as connection:
             count, oldest_seconds = await inbox.unpublished(connection)
@@ -93,6 +106,18 @@ async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
                 oldest_seconds,
                 await unsent.summary(connection),
                 await show.activity(connection),
+                trouble,
             )
     except OperationFault as fault:
-        return Unanswered(str(fault))
+        return Unanswered(str(fault), trouble)
+
+
+async def _trouble_of(url: str) -> list[Finding]:
+    """List what doctor would find wrong. Where that cannot be asked, what is asked next says why."""
+    try:
+        async with asyncio.timeout(TROUBLE_SECONDS_MAX), Database(url, connections_max=2) as database:
+            async with database.connection() as connection:
+                await check_migrated(connection)
+            return [one async for one in database_trouble.found(database) if one.level is not Level.OK]
+    except (NotMigrated, *POSTGRES_FAULTS):
+        return []

@@ -16,7 +16,13 @@ from datetime import datetime
 from itertools import islice
 
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
 
 from repository import facts, inbox, orders
 from repository.database import AWAY_FAULTS, LOCK_FAULTS, PASSING_FAULTS, Connection
@@ -47,8 +53,8 @@ from worker.pipeline.repeats import (
     superseded_by,
     without_copies,
 )
-from worker.pipeline.trial import Sample
 from worker.pipeline.trouble import DatabaseTrouble
+from worker.trial import Sample
 
 ROUNDS_MAX = 5  # of one batch: again when the catalogue has moved, or others took the last of something
 # Services, addons, domains and renewals in one transaction: a fraction of a second. Orders that are larger go alone.
@@ -104,7 +110,8 @@ async def _crashed(connection: Connection, reading: Reading, error: Exception, n
 
 async def _at_once_again(batch: Sequence[Delivery], context: Context, unverified: Unverified | None) -> list[Outcome]:
     async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(PASSING_FAULTS),
+        # Not where no answer came in all its time: it would be waited for as long again, and nobody told meanwhile.
+        retry=retry_if_exception_type(PASSING_FAULTS) & retry_if_not_exception_type(TimeoutError),
         stop=stop_after_attempt(TRIES_AT_ONCE),
         wait=wait_random_exponential(multiplier=TRY_WAIT_SECONDS, max=TRY_WAIT_SECONDS_MAX),
         reraise=True,
@@ -205,7 +212,7 @@ async def _settle(
     except BaseException:
         context.published += marks
         raise
-    context.trial.sample = _sample(verdicts, catalog) or context.trial.sample
+    context.trial.placed(_samples(verdicts, catalog))
     return {outcome.reading.delivery.tag: outcome for outcome in settled}
 
 
@@ -267,12 +274,14 @@ async def _write(
     return said
 
 
-def _sample(verdicts: Sequence[Verdict], catalog: Catalog) -> Sample | None:
-    """Take one of the orders that were placed, for a trial."""
+def _samples(verdicts: Sequence[Verdict], catalog: Catalog) -> Iterator[tuple[int | None, Sample]]:
+    """Name what was placed, for a trial, each with the client that it is for."""
     for command, _, verdict in verdicts:
-        if isinstance(verdict, Decided):
-            return Sample(command.asked.facts_needed(catalog), command.caller.asked_by, verdict.changes)
-    return None
+        if isinstance(verdict, Decided) and verdict.changes:
+            yield (
+                command.asked.client_id,
+                Sample(command.asked.facts_needed(catalog), command.caller.asked_by, verdict.changes),
+            )
 
 
 def _changes(verdicts: Sequence[Verdict]) -> Iterator[Change]:

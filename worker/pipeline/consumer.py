@@ -19,7 +19,7 @@ from worker.broker.connection import BROKER_ACCESS_FAULTS, BrokerUnusable
 from worker.pipeline.context import Context
 from worker.pipeline.pauses import SESSION_SECONDS_MIN, Pauses
 from worker.pipeline.session import Session
-from worker.pipeline.trouble import AWAY, fault_fields
+from worker.pipeline.trouble import AWAY, fault_fields, sentence_of
 from worker.settings import Settings
 
 log = structlog.get_logger()
@@ -83,10 +83,8 @@ def _tell_next_try(state: RetryCallState) -> None:
 
 
 def _tell_pause(error: BaseException | None, **more: int) -> None:
-    fields = fault_fields(error)
-    why = fields.get("says", fields["fault"])
-    metrics.consuming(is_so=False, why_not=f"{fields['server']} is away or in trouble: {why}")
-    log.warning("worker.paused", **fields, **more)
+    metrics.consuming(is_so=False, why_not=sentence_of(error))
+    log.warning("worker.paused", **fault_fields(error), **more)
 
 
 def _sleep_until(stopping: asyncio.Event) -> Callable[[float], Awaitable[None]]:

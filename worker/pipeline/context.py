@@ -18,9 +18,9 @@ from worker.broker.reply_queues import ReplyQueues
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
 from worker.pipeline.locks import Locks
-from worker.pipeline.trial import Trial
 from worker.settings import SettingsError
 from worker.shop_settings import overruled
+from worker.trial import Trial
 
 MARKS_MIN = 20  # fewer wait for the sweeper, a second at most: light traffic has no statement to spare
 

@@ -32,11 +32,10 @@ from worker.pipeline.publication import Publication
 from worker.pipeline.suspects import carry_out_suspect, carry_out_unsuspected
 from worker.pipeline.sweeper import Sweeper
 from worker.pipeline.trouble import AWAY, BROKERS_OWN_FAULTS, first_of
-from worker.settings import Settings
+from worker.settings import BATCHES_IN_FLIGHT, Settings
 
 FIRST_PREFETCH = 20  # until a batch is carried out: if nothing can be, no more than that goes back
 CANCEL_SECONDS_MAX = 5.0  # for the broker to let a consumer go
-BATCHES_IN_FLIGHT = 3  # so that Postgres works while the broker confirms
 
 SUSPECTS_EVERY_SECONDS = 1.0  # so long at least a worker consumes requests between two looks at orders.suspects
 SUSPECTS_SECONDS_MAX = 1.0  # so long at most it carries out suspects, and nothing else

@@ -43,6 +43,12 @@ def test_who_consumes_is_ready(is_consuming: bool, is_paused: bool, why: str | N
     assert health.why_not_ready(Condition(0.0, is_consuming, is_paused)) == why
 
 
+def test_who_is_paused_says_why_as_its_log_does() -> None:
+    now = Condition(0.0, is_consuming=False, is_paused=True, paused_because="Postgres is away: no; fix: it")
+
+    assert health.why_not_ready(now) == "paused: Postgres is away: no; fix: it"
+
+
 def test_who_consumes_and_misses_a_binding_is_not_ready_and_says_which() -> None:
     metrics.consuming(is_so=True)
     binding = Binding("orders.requests", "orders", "order.add")

@@ -1,8 +1,10 @@
 """What is counted, and under which names. Metrics are of the process: tests see growth."""
 
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
@@ -110,6 +112,21 @@ def test_not_to_consume_is_to_be_paused() -> None:
         seen.append((value("orders_consuming"), value("orders_paused")))
 
     assert seen == [(1, 0), (0, 1)]
+
+
+def test_why_a_process_is_paused_is_told_to_its_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(metrics.FOLDER_VARIABLE, str(tmp_path))
+    team = metrics.Team(tmp_path, size=1)
+    team.joined(os.getpid())
+
+    metrics.consuming(is_so=False, why_not="the disk is full")
+    paused = team.condition().paused_because
+    metrics.consuming(is_so=True)
+
+    assert paused == "the disk is full"
+    assert team.condition().paused_because == ""
+    team.left(os.getpid())
+    assert list(tmp_path.glob("*.paused*")) == []
 
 
 def test_what_is_told_is_shown() -> None:

@@ -42,6 +42,30 @@ def test_a_secret_is_left_out_however_its_name_is_written(name: str, spelling: A
     assert SECRET not in shown
 
 
+FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
+
+
+@pytest.mark.parametrize("name", ["password".translate(FULL_WIDTH), "EPPCODE".translate(FULL_WIDTH)])
+def test_a_name_is_compared_in_the_letters_that_it_looks_like(name: str) -> None:
+    assert list(redacted({name: SECRET}).values()) == ["•••"]
+    assert SECRET not in json.dumps(redacted({"notes": f"{name}={SECRET}"}), ensure_ascii=False)
+    assert list(redacted({"identifier".translate(FULL_WIDTH): SECRET}).values()) == ["•••"]
+
+
+def test_of_parameters_that_are_not_known_the_names_are_shown() -> None:
+    body = {"clientid": "3", "pin": SECRET, "extra": {"a": [SECRET, ""], "b": 7}, "empty": ""}
+
+    assert parameters_of(body) == {
+        "clientid": "3",
+        "pin": "•••",
+        "extra": {"a": {"0": "•••", "1": ""}, "b": "•••"},
+        "empty": "",
+    }
+    shown = readable(json.dumps(body).encode(), wire.JSON, bytes_max=BYTES_MAX, with_unknown=True).parameters
+    assert shown is not None
+    assert shown["pin"] == SECRET
+
+
 @pytest.mark.parametrize(
     "tree",
     [
