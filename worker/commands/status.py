@@ -83,6 +83,7 @@ def _archive_json(state: ArchiveState | Unanswered) -> Mapping[str, object]:
         "oldest_unpublished_seconds": round(state.oldest_unpublished_seconds, 3),
         "unsent": [asdict(one) for one in state.unsent],
         "last_order": activity.last_order_id and {"id": activity.last_order_id, "placed_at": activity.last_order_at},
+        "paused": [{"id": one.identity.run_id, "host": one.identity.host, "why": one.paused} for one in state.paused],
         "orders_last_minute": activity.last_minute,
         "orders_last_hour": activity.last_hour,
         "counted_all": activity.counted_all,
@@ -139,6 +140,8 @@ def _archive(state: ArchiveState) -> Iterator[tuple[str, str]]:
         f", the oldest for {span(timedelta(seconds=state.oldest_unpublished_seconds))}" if state.unpublished else ""
     )
     yield "unfinished", f"{state.unpublished} answers not published yet{oldest}"
+    for number, one in enumerate(state.paused):
+        yield "" if number else "paused", f"{one.identity.run_id} on {one.identity.host}: {one.paused}"
     for number, kept in enumerate(state.unsent):
         yield "" if number else "not taken", f"{sentence_of(kept)}, {since(kept)}"
     yield "last order", _last_order(activity)

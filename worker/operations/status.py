@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from repository import inbox, revisions, show, unsent
+from repository import inbox, processes, revisions, show, unsent
+from repository.processes import Process
 from repository.show import Activity
 from repository.unsent import Summary
 from schemas import topology
@@ -27,6 +28,7 @@ class ArchiveState:
     oldest_unpublished_seconds: float
     unsent: list[Summary]
     activity: Activity
+    paused: list[Process]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ async def _ask_database(url: str | None) -> ArchiveState | Unanswered:
                 oldest_seconds,
                 await unsent.summary(connection),
                 await show.activity(connection),
+                [one for one in await processes.running(connection) if one.paused and not one.is_silent],
             )
     except OperationFault as fault:
         return Unanswered(str(fault))
