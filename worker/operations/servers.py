@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from repository.database import AccessFault, Connection, Database
+from repository.database import Connection, Database, DatabaseFault
 from repository.faults import POSTGRES_FAULTS, fix_of, says, sqlstate_of
 from repository.revisions import PERMISSION_FAULTS, NotMigrated, check_migrated
 from worker.broker.connection import (
@@ -94,7 +94,7 @@ def rabbitmq_says(error: BaseException) -> str:
 
 def words_of(error: BaseException) -> str:
     """Name a fault, and say what it says. Of a time that is over it says nothing; ours say all by themselves."""
-    if isinstance(error, AccessFault):
+    if isinstance(error, DatabaseFault):
         return error.says
     if isinstance(error, TakesNothing | Untrusted | Unwelcome):
         return str(error)
