@@ -4,7 +4,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -63,12 +63,24 @@ class ConnectionLost(Exception):
     """
 
 
-class AccessFault(Exception):
-    """The server cannot be had in the way that the URL says. `fix` is what mends it, where something general does."""
+class DatabaseFault(Exception):
+    """What we ourselves find wrong with the database. `fix` is what mends it, where something general does."""
 
     def __init__(self, says: str, fix: str = "") -> None:
         super().__init__(f"{says}; fix: {fix}" if fix else says)
         self.says, self.fix = says, fix
+
+
+class AccessFault(DatabaseFault):
+    """The server cannot be had in the way that the URL says."""
+
+
+class AnotherServer(DatabaseFault):
+    """A session is of another server than those before: whether it has what they had is to be seen first."""
+
+
+class OrdersLost(DatabaseFault):
+    """Orders that are known to have been placed are not there: nothing new may be written before somebody is told."""
 
 
 _POOLED = (
@@ -95,6 +107,8 @@ AWAY_FAULTS = (
     asyncpg.TooManyConnectionsError,
     asyncpg.DiskFullError,
     asyncpg.ReadOnlySQLTransactionError,  # it has become a standby
+    AnotherServer,
+    OrdersLost,  # it was a standby, and behind
     *ACCESS_FAULTS,
 )
 
@@ -172,6 +186,9 @@ class Database:
         self._url = url
         self._connections_max = connections_max
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self.on_connect: Callable[[Connection], Awaitable[None]] | None = (
+            None  # sees each new session before it is lent
+        )
 
     async def __aenter__(self) -> Self:
         self._pool = await asyncpg.create_pool(
@@ -182,7 +199,7 @@ class Database:
             max_inactive_connection_lifetime=0,  # what we have we keep: there may be no room for it later
             timeout=CONNECT_SECONDS_MAX,
             command_timeout=ANSWER_SECONDS_MAX,
-            init=_prepare_connection,
+            init=self._prepare,
             reset=_leave_as_it_is,
             server_settings={"application_name": APPLICATION, "timezone": "UTC"},
         )
@@ -283,6 +300,11 @@ class Database:
             for connection in lent:
                 await pool.release(connection)
         return len(lent)
+
+    async def _prepare(self, connection: Connection) -> None:
+        await _prepare_connection(connection)
+        if self.on_connect is not None:
+            await self.on_connect(connection)
 
     @property
     def connections_max(self) -> int:

@@ -7,7 +7,7 @@ from enum import Enum, auto
 
 import asyncpg
 
-from repository.database import AWAY_FAULTS, LOCK_FAULTS, PASSING_FAULTS, AccessFault
+from repository.database import AWAY_FAULTS, LOCK_FAULTS, PASSING_FAULTS, DatabaseFault
 
 SAYS_CHARS_MAX = 300
 
@@ -74,7 +74,7 @@ def is_same_fault(one: BaseException, other: BaseException) -> bool:
 
 def says(error: BaseException) -> str:
     """Quote what Postgres says, on one line; nothing where that could quote what was to be written."""
-    if isinstance(error, AccessFault):
+    if isinstance(error, DatabaseFault):
         return error.says
     if not isinstance(error, asyncpg.PostgresError) or sqlstate_of(error).startswith(_QUOTING):
         return ""
@@ -83,7 +83,7 @@ def says(error: BaseException) -> str:
 
 def in_words(error: BaseException) -> str:
     """Say what went wrong, in a line, with Postgres' own words and its SQLSTATE as far as they may be shown."""
-    if isinstance(error, AccessFault):
+    if isinstance(error, DatabaseFault):
         return error.says
     if state := sqlstate_of(error):
         return f"{says(error) or type(error).__name__}, SQLSTATE {state}"
@@ -94,7 +94,7 @@ def in_words(error: BaseException) -> str:
 
 def fix_of(error: BaseException) -> str:
     """Say what mends it; "" where nothing general can be said."""
-    if isinstance(error, AccessFault):
+    if isinstance(error, DatabaseFault):
         return error.fix
     state = sqlstate_of(error)
     return _FIXES.get(state) or _FIXES.get(state[:2], "")

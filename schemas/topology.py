@@ -10,6 +10,8 @@ SUSPECTS = "orders.suspects"
 DEAD = "orders.dead"
 UNROUTED = "orders.unrouted"
 EVENTS = "orders.events"
+SHOP = "orders.shop"  # whose broker this is
+PLACED = "orders.placed"  # which orders were placed, as workers note it
 
 # Routing keys under which commands come in. What is sent again goes under one of them, whatever it came under.
 ADD_ORDER = "order.add"
@@ -50,6 +52,11 @@ WORK_DELIVERY_LIMIT = 100
 BROWSED_DELIVERY_LIMIT = 1_000_000  # queues that people look into: looking counts as a delivery
 
 
+# Of what workers note, so much is kept: about a million orders. RabbitMQ drops whole segments.
+NOTED_BYTES_MAX = 100_000_000
+NOTED_SEGMENT_BYTES = 10_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     name: str
@@ -71,6 +78,19 @@ class Queue:
         return {"x-queue-type": "quorum", "x-delivery-limit": self.delivery_limit, **self.more_arguments}
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream: what is in it stays, and any number may read all of it at once. It cannot be purged."""
+
+    name: str
+    bindings: tuple[tuple[str, str], ...] = ()
+    more_arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {"x-queue-type": "stream", **self.more_arguments}
+
+
 def _dead_lettering_to(exchange: str) -> dict[str, str]:
     # At least once: the broker gives a message up only when the target has confirmed it; that needs reject-publish.
     return {
@@ -85,6 +105,7 @@ EXCHANGES = (
     Exchange(COMMANDS, "topic", {"alternate-exchange": UNROUTED}),
     Exchange(DEAD, "fanout"),
     Exchange(EVENTS, "topic"),
+    Exchange(SHOP, "fanout"),
     *(Exchange(name, "fanout") for name in RETRY_DELAYS),
 )
 
@@ -104,7 +125,21 @@ QUEUES = (
     *(Queue(f"orders.{event}", BROWSED_DELIVERY_LIMIT, ((EVENTS, event),)) for event in FOLLOW_UPS),
 )
 
-BINDINGS = tuple(Binding(queue.name, exchange, key) for queue in QUEUES for exchange, key in queue.bindings)
+STREAMS = (
+    Stream(SHOP, ((SHOP, ""),)),
+    # Without an exchange: workers alone write to it.
+    Stream(
+        PLACED,
+        more_arguments={
+            "x-max-length-bytes": NOTED_BYTES_MAX,
+            "x-stream-max-segment-size-bytes": NOTED_SEGMENT_BYTES,
+        },
+    ),
+)
+
+DECLARED: tuple[Queue | Stream, ...] = (*QUEUES, *STREAMS)
+
+BINDINGS = tuple(Binding(queue.name, exchange, key) for queue in DECLARED for exchange, key in queue.bindings)
 
 
 def definitions(vhost: str = "/") -> dict[str, Any]:
@@ -125,7 +160,7 @@ def definitions(vhost: str = "/") -> dict[str, Any]:
         ],
         "queues": [
             {"name": queue.name, "vhost": vhost, "durable": True, "auto_delete": False, "arguments": queue.arguments}
-            for queue in QUEUES
+            for queue in DECLARED
         ],
         "bindings": [
             {
@@ -136,7 +171,7 @@ def definitions(vhost: str = "/") -> dict[str, Any]:
                 "routing_key": routing_key,
                 "arguments": {},
             }
-            for queue in QUEUES
+            for queue in DECLARED
             for exchange, routing_key in queue.bindings
         ],
     }

@@ -29,6 +29,7 @@ from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
 from worker.broker.headers import sealed
 from worker.broker.messages import Properties
+from worker.broker.topology import begin_streams_anew
 from worker.key_ring import KeyRing
 from worker.operations.actor import Actor, Role
 from worker.operations.audit import run, written_if_possible
@@ -192,6 +193,7 @@ class Shop:
         self._channel = await administrator.channel(publisher_confirms=False)
         for queue in topology.QUEUES:
             await self.purge(queue.name)
+        await begin_streams_anew(administrator)
 
     async def _listen(
         self, administrator: AbstractConnection, storefront: AbstractConnection, operator: AbstractConnection

@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, Command] = {
     "worker": Command("work.work", "all of them; README.md tells what each means"),
     "migrate": Command("migrate.migrate", POSTGRES),
     "topology": Command(
-        "topology.app", f"{AMQP}; to check and apply also {POSTGRES}, ORDERS_SECRET_KEYS, {MANAGEMENT}"
+        "topology.app", f"{AMQP}; to check, apply and adopt also {POSTGRES}, ORDERS_SECRET_KEYS, {MANAGEMENT}"
     ),
     "catalog": Command("catalog.app", POSTGRES),
     "credentials": Command("credentials.app", POSTGRES),
@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Command] = {
     "dead": Command("dead.app", f"{AMQP}; {POSTGRES} for edit and discard, and to write down the others"),
     "audit": Command("audit.audit", POSTGRES),
     "secrets": Command("secrets.app", f"{POSTGRES}, ORDERS_SECRET_KEYS"),
+    "recover": Command("recover.recover", f"{AMQP}, {POSTGRES}"),
     "prune": Command("prune.prune", POSTGRES),
     "show": Command("show.show", f"{POSTGRES}; with {AMQP} it looks among the dead letters too"),
     "find": Command("find.find", POSTGRES),

@@ -158,7 +158,7 @@ class Bench:
         """Delete every queue and declare all of them again."""
         async with connect(self.logins.administrator, "orders benchmarks") as connection:
             channel = await connection.channel()
-            for queue in topology.QUEUES:
+            for queue in topology.DECLARED:
                 await channel.queue_delete(queue.name)
             await apply_topology(connection)
 

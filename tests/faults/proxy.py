@@ -42,6 +42,13 @@ def none(_: Wire) -> bool:
     return False
 
 
+def _place(server_url: str) -> tuple[str, int]:
+    address = urlsplit(server_url)
+    assert address.hostname is not None
+    assert address.port is not None
+    return address.hostname, address.port
+
+
 class Proxy:
     """Forwards connections from a port of its own to a server, and is the fault that a test wants.
 
@@ -50,10 +57,7 @@ class Proxy:
     """
 
     def __init__(self, server_url: str) -> None:
-        address = urlsplit(server_url)
-        assert address.hostname is not None
-        assert address.port is not None
-        self._server = (address.hostname, address.port)
+        self._server = _place(server_url)
         self._listener: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._wires: set[Wire] = set()
@@ -87,6 +91,10 @@ class Proxy:
         return urlsplit(server_url)._replace(netloc=f"{login}{at}127.0.0.1:{port}").geturl()
 
     # ---------------------------------------------------------------- faults
+
+    def lead_to(self, server_url: str) -> None:
+        """Let who connects from now on come to another server, as a failover does."""
+        self._server = _place(server_url)
 
     def swallow(self, chosen: Chosen = every) -> None:
         """Be a black hole for these connections, and for those of them that are still to come."""

@@ -173,7 +173,7 @@ def named(page: str) -> set[str]:
 @pytest.mark.parametrize(
     "names",
     [
-        {exchange.name for exchange in topology.EXCHANGES} | {queue.name for queue in topology.QUEUES},
+        {exchange.name for exchange in topology.EXCHANGES} | {queue.name for queue in topology.DECLARED},
         {value for name, value in vars(headers).items() if isinstance(value, str) and value.startswith("x-orders-")}
         - {headers.OURS},
     ],

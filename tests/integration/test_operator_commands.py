@@ -474,7 +474,7 @@ async def test_the_doctor_finds_nothing_wrong_and_leaves_no_trace(shop: Shop) ->
     assert {finding["check"] for finding in findings["checks"]} == {
         "settings", "publishers", "Postgres", "clock", "durability", "collation",
         "connections", "schema", "catalogue", "RabbitMQ",
-        "topology", "rights", "consumers", "unsent", "bindings", "writes",
+        "topology", "rights", "consumers", "unsent", "bindings", "writes", "shop",
     }  # fmt: skip
     assert shop.events == []
     assert [await shop.waiting(queue.name) for queue in topology.QUEUES] == [0] * len(topology.QUEUES)
@@ -497,11 +497,11 @@ async def test_the_doctor_names_every_right_that_is_missing(shop: Shop) -> None:
     assert says_of(worker, "rights") == (
         "it may not publish to orders.dead, orders.events, orders.retry.5s, orders.retry.1m, orders.retry.10m, "
         "amq.default\n"
-        "it may not read orders.requests, orders.suspects"
+        "it may not read orders.requests, orders.suspects, orders.shop, orders.placed"
     )
     assert says_of(operator, "rights") == (
-        "it may not publish to orders.unrouted, orders.dead\n"
-        "it may not read orders.unrouted, orders.dead\n"
+        "it may not publish to orders.unrouted, orders.dead, orders.shop\n"
+        "it may not read orders.unrouted, orders.dead, orders.shop, orders.placed\n"
         "it lacks the tag `impersonator`: copies and replays keep the user_id of who published first\n"
         "it may not declare orders.operators-lock, by which operators keep out of each other's way"
     )

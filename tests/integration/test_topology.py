@@ -194,12 +194,20 @@ async def test_a_delayed_copy_comes_back_under_its_own_routing_key(connection: A
 def test_definitions_say_the_same_as_what_is_declared() -> None:
     definitions = topology.definitions()
 
-    assert {queue["name"] for queue in definitions["queues"]} == {queue.name for queue in topology.QUEUES}
-    assert all("x-delivery-limit" in queue["arguments"] for queue in definitions["queues"])
+    assert {queue["name"] for queue in definitions["queues"]} == {queue.name for queue in topology.DECLARED}
+    kinds = {queue["name"]: queue["arguments"]["x-queue-type"] for queue in definitions["queues"]}
+    assert {name for name, kind in kinds.items() if kind == "stream"} == {topology.SHOP, topology.PLACED}
+    assert all(
+        "x-delivery-limit" in queue["arguments"] for queue in definitions["queues"] if kinds[queue["name"]] == "quorum"
+    )
     assert {binding["source"] for binding in definitions["bindings"]} <= {one.name for one in topology.EXCHANGES}
 
 
 # ---------------------------------------------------------------- the command
+
+
+async def shop_id_of(shop: Shop) -> str:
+    return str(await shop.database.fetchval("SELECT id FROM shop"))
 
 
 def as_administrator(shop: Shop, **settings: str) -> dict[str, str]:
@@ -221,7 +229,8 @@ async def test_applying_says_what_it_fixed_and_that_nothing_was_to_do(shop: Shop
         "bound orders.dead to orders.dead",
         "bound orders.retry.5s to orders.retry.5s",
         "unbound orders.requests from orders under order.*",
-        f"{len(topology.EXCHANGES)} exchanges and {len(topology.QUEUES)} queues are as they should be",
+        f"wrote down that this is the broker of the shop {await shop_id_of(shop)}",
+        f"{len(topology.EXCHANGES)} exchanges and {len(topology.DECLARED)} queues are as they should be",
     ]
     assert second.stderr.splitlines()[:-1] == ["nothing to do"]
 
@@ -236,5 +245,9 @@ async def test_applying_without_the_plugin_says_what_probes_told_and_what_is_not
         "note: whether other bindings than those of commands were missing is not known: ORDERS_MANAGEMENT_URL is not "
         "set; all of them are there now"
     )
-    assert first.stderr.splitlines()[:-1] == ["bound orders.requests to orders under order.add", note]
+    assert first.stderr.splitlines()[:-1] == [
+        "bound orders.requests to orders under order.add",
+        f"wrote down that this is the broker of the shop {await shop_id_of(shop)}",
+        note,
+    ]
     assert second.stderr.splitlines()[:-1] == ["nothing to do", note]

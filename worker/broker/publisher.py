@@ -14,11 +14,12 @@ from worker.broker import batch
 from worker.broker.addresses import user_of
 from worker.broker.connection import connect
 from worker.broker.messages import Outgoing, Properties
-from worker.broker.outlet import Outlet, Route, Untaken
+from worker.broker.outlet import Outlet, Route, Untaken, Why
 from worker.broker.replier import Replier
 
 EVENT_SECONDS_MAX = 2.0  # for all confirms of a batch's events; what takes longer is written down instead
 MOVE_SECONDS_MAX = 5.0  # for those of its dead letters and retries
+NOTE_SECONDS_MAX = 2.0  # for the confirm of what is to be remembered: then what follows goes out beside it
 PROBE_SECONDS_MAX = 5.0
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ class Publisher:
     frame_bytes_max: int
     _events: Outlet
     _moves: Outlet
+    _notes: Outlet
 
     @classmethod
     @asynccontextmanager
@@ -50,6 +52,7 @@ class Publisher:
         async with AsyncExitStack() as opening:
             moves = await opening.enter_async_context(Outlet.open(url, "orders worker, moving"))
             events = await opening.enter_async_context(Outlet.open(url, "orders worker, announcing", arrived=arrived))
+            notes = await opening.enter_async_context(Outlet.open(url, "orders worker, noting"))
             replier = await opening.enter_async_context(Replier.open(url))
             channel = await (await moves.channel()).get_underlay_channel()
             yield cls(
@@ -59,6 +62,7 @@ class Publisher:
                 frame_bytes_max=channel.connection.connection_tune.frame_max,
                 _events=events,
                 _moves=moves,
+                _notes=notes,
             )
 
     async def announce(self, events: Iterable[Outgoing]) -> list[Untaken]:
@@ -68,6 +72,11 @@ class Publisher:
     async def move(self, copies: Iterable[Outgoing]) -> list[Untaken]:
         """Publish what goes on or is set aside; returns what is not known to have arrived."""
         return await self._moves.publish(map(self._sendable, copies), MOVE_SECONDS_MAX)
+
+    async def note(self, note: Outgoing) -> bool:
+        """Publish what is to be remembered; False: it did not go out. Confirmed or not, nobody waits for it."""
+        untaken = await self._notes.publish([note], NOTE_SECONDS_MAX)
+        return not untaken or untaken[0][1] is Why.OVERDUE
 
     @property
     def overdue(self) -> list[Route]:

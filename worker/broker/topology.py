@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
-from schemas.topology import EXCHANGES, FORMER_BINDINGS, QUEUES, Exchange, Queue
+from schemas.topology import DECLARED, EXCHANGES, FORMER_BINDINGS, STREAMS, Exchange, Queue, Stream
 
 
 class TopologyError(Exception):
@@ -33,7 +33,7 @@ async def apply_topology(connection: AbstractConnection) -> Declared:
         if await _try(connection, exchange.name, _exists("exchange", exchange.name)):
             declared.exchanges.append(exchange.name)
         faults += await _try(connection, exchange.name, _declare_exchange(exchange))
-    for queue in QUEUES:
+    for queue in DECLARED:
         if await _try(connection, queue.name, _exists("queue", queue.name)):
             declared.queues.append(queue.name)
         faults += await _try(connection, queue.name, _declare_queue(queue))
@@ -54,10 +54,18 @@ async def check_topology(connection: AbstractConnection) -> None:
     faults = []
     for name in (exchange.name for exchange in EXCHANGES):
         faults += await _try(connection, name, _exists("exchange", name))
-    for name in (queue.name for queue in QUEUES):
+    for name in (queue.name for queue in DECLARED):
         faults += await _try(connection, name, _exists("queue", name))
     if faults:
         raise TopologyError("\n".join(faults))
+
+
+async def begin_streams_anew(connection: AbstractConnection) -> None:
+    """Delete our streams, which cannot be purged, and declare them: nobody's, and empty."""
+    async with connection.channel(publisher_confirms=False) as channel:
+        for stream in STREAMS:
+            await channel.queue_delete(stream.name)
+            await _declare_queue(stream)(channel)
 
 
 Step = Callable[[AbstractChannel], Awaitable[None]]
@@ -90,7 +98,7 @@ def _declare_exchange(exchange: Exchange) -> Step:
     return step
 
 
-def _declare_queue(queue: Queue) -> Step:
+def _declare_queue(queue: Queue | Stream) -> Step:
     async def step(channel: AbstractChannel) -> None:
         declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
         for exchange, routing_key in queue.bindings:

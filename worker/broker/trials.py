@@ -73,7 +73,7 @@ async def _never_called(_message: aio_pika.abc.AbstractIncomingMessage) -> None:
 async def differences(connection: AbstractConnection) -> list[str] | None:
     """Declare again what is known to exist, which compares it; None: this user may not."""
     found = []
-    for queue in topology.QUEUES:
+    for queue in topology.DECLARED:
         try:
             async with connection.channel(publisher_confirms=False) as channel:
                 await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)

@@ -67,7 +67,7 @@ USERS = (
         "worker",
         configure=NOTHING,
         write=_only(topology.EVENTS, topology.DEAD, *topology.RETRY_DELAYS, DEFAULT_EXCHANGE),
-        read=_only(topology.REQUESTS, topology.SUSPECTS),
+        read=_only(topology.REQUESTS, topology.SUSPECTS, topology.SHOP, topology.PLACED),
         routing_keys={topology.EVENTS: EVENT_KEYS},
         tags=(IMPERSONATOR, MANAGEMENT),  # the second one to see that the bindings hold
     ),
@@ -75,8 +75,8 @@ USERS = (
     User(
         "operator",
         configure=_only(OPERATORS_LOCK, OWN_QUEUES),
-        write=_only(topology.COMMANDS, topology.DEAD, topology.UNROUTED, OWN_QUEUES),
-        read=_only(topology.DEAD, topology.UNROUTED, topology.EVENTS, OWN_QUEUES),
+        write=_only(topology.COMMANDS, topology.DEAD, topology.UNROUTED, topology.SHOP, OWN_QUEUES),
+        read=_only(topology.DEAD, topology.UNROUTED, topology.EVENTS, topology.SHOP, topology.PLACED, OWN_QUEUES),
         routing_keys={topology.COMMANDS: _only(*sorted(topology.COMMAND_KEYS))},
         tags=(IMPERSONATOR, MONITORING),
         binding_keys={topology.EVENTS: EVENT_BINDINGS},

@@ -27,7 +27,8 @@ from worker.broker.connection import BrokerConnection, connect
 from worker.broker.dead_letters import DeadLetter, opened
 from worker.broker.events import heard
 from worker.broker.queues import look_at, purge
-from worker.broker.topology import apply_topology
+from worker.broker.shop import has_streams, owner
+from worker.broker.topology import apply_topology, begin_streams_anew
 from worker.client import Request, Storefront
 from worker.commands import fail, person
 from worker.key_ring import KeyRing
@@ -147,12 +148,14 @@ async def at_stake(postgres_url: str, amqp_url: str) -> str:
     count = await scratch.orders_in(postgres_url, DATABASE)
     async with connect(amqp_url, "orders demo") as broker:
         queues = [await look_at(broker, queue.name) for queue in topology.QUEUES]
+        theirs = await owner(broker) if await has_streams(broker) else None
     messages = sum(queue.ready or 0 for queue in queues)
     consumers = sum(queue.consumers or 0 for queue in queues if queue.name == topology.REQUESTS)
     found = (
         (count, f"{count:,} order{'s' * (count > 1)} in the database {DATABASE}"),
         (messages, f"{messages:,} message{'s' * (messages > 1)} in our queues"),
         (consumers, "a worker that consumes"),
+        (theirs is not None, f"the id of the shop {theirs} in the broker"),
     )
     return ", ".join(words for number, words in found if number)
 
@@ -204,6 +207,7 @@ async def running_stage(postgres_url: str, amqp_url: str, *, keep: bool) -> Asyn
 async def _purge(broker: BrokerConnection) -> None:
     for queue in topology.QUEUES:
         await purge(broker, queue.name)
+    await begin_streams_anew(broker)
 
 
 async def _load_catalogue(database: Database, text: str) -> None:

@@ -14,11 +14,16 @@ from schemas import topology
 from worker.broker.connection import BrokerConnection
 from worker.broker.topology import check_topology
 from worker.broker.users import NO_PASSWORDS, USERS, definitions
-from worker.commands import display, err, fail
+from worker.commands import display, err, fail, needed
 from worker.commands.layout import Column, Table
+from worker.commands.operating import actor_of, confirm
+from worker.commands.options import Yes
+from worker.operations import shop
+from worker.operations.audit import Written
 from worker.operations.bindings import checked
 from worker.operations.findings import Finding, Level
-from worker.operations.servers import broker
+from worker.operations.servers import archive, broker
+from worker.operations.shop import Adoption
 from worker.operations.topology import apply as apply_to
 from worker.settings import Settings, SettingsError
 
@@ -27,7 +32,7 @@ PASSWORDS = {user.name: f"ORDERS_RABBITMQ_{user.name.upper()}_PASSWORD" for user
 
 Result = TypeVar("Result")
 
-app = typer.Typer(help="Exchanges, queues, bindings: show, declare, verify, export.", no_args_is_help=True)
+app = typer.Typer(help="Exchanges, queues, bindings: show, declare, verify, adopt, export.", no_args_is_help=True)
 
 
 @app.command()
@@ -37,9 +42,10 @@ def show() -> None:
         (_named(exchange.name, f"{exchange.type} exchange"), _arguments(exchange.arguments))
         for exchange in topology.EXCHANGES
     ]
-    for queue in topology.QUEUES:
+    for queue in topology.DECLARED:
+        kind = "stream" if isinstance(queue, topology.Stream) else "quorum queue"
         bound = "".join(f"\nbound to {exchange} {key}".rstrip() for exchange, key in queue.bindings)
-        rows.append((_named(queue.name, f"quorum queue{bound}"), _arguments(queue.arguments)))
+        rows.append((_named(queue.name, f"{kind}{bound}"), _arguments(queue.arguments)))
     display(Table([Column("what", text=True), Column("with")], rows))
 
 
@@ -52,7 +58,8 @@ def apply() -> None:
     """Declare everything, compare what exists, say what was missing.
 
     A difference is named. Whether a binding was missing is known with ORDERS_MANAGEMENT_URL; without, those of
-    commands are tried as `check` tries them.
+    commands are tried as `check` tries them. With ORDERS_POSTGRES_URL the broker is noted as that shop's; one that is
+    another shop's is left as it is.
     """
     settings = Settings.read()
     applied = _run(settings, lambda connection: apply_to(connection, settings))
@@ -60,7 +67,46 @@ def apply() -> None:
         err.print(line, markup=False)
     if applied.unknown:
         err.print(f"note: {applied.unknown}; all of them are there now", markup=False)
-    err.print(f"{len(topology.EXCHANGES)} exchanges and {len(topology.QUEUES)} queues are as they should be")
+    if applied.unsaid:
+        err.print(f"note: {applied.unsaid}", markup=False)
+    err.print(f"{len(topology.EXCHANGES)} exchanges and {len(topology.DECLARED)} queues are as they should be")
+
+
+@app.command()
+def adopt(*, yes: Yes = False) -> None:
+    """Make this broker the shop's whose database ORDERS_POSTGRES_URL names.
+
+    It tells first whose the broker is. Workers of that shop end when they start or connect again. The operator's user
+    may do it.
+    """
+    settings = Settings.read()
+    amqp_url, postgres_url = needed(settings, "amqp_url", "postgres_url")
+    actor = actor_of(settings)
+
+    async def run() -> None:
+        async with archive(postgres_url) as database, broker(amqp_url, "orders topology") as connection:
+            adoption = await shop.look(connection, database)
+            if adoption.is_done:
+                err.print(f"this is the broker of the shop {adoption.ours} already")
+                return
+            if adoption.theirs is not None:
+                _tell(adoption)
+                if not yes:
+                    await asyncio.to_thread(confirm, "is it to be this shop's from now on?", "nothing done")
+            await shop.adopt(connection, adoption, actor, Written(database, actor))
+        err.print(f"this is the broker of the shop {adoption.ours} now")
+
+    asyncio.run(run())
+
+
+def _tell(adoption: Adoption) -> None:
+    consume = "worker consumes" if adoption.consumers == 1 else "workers consume"
+    err.print(
+        f"this is the broker of the shop {adoption.theirs}; ORDERS_POSTGRES_URL names the database of the shop "
+        f"{adoption.ours}.\nWorkers of the other one will end when they start or connect again; {adoption.consumers} "
+        f"{consume} now. What waits in the queues will be carried out for this shop.",
+        markup=False,
+    )
 
 
 @app.command()

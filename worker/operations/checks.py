@@ -30,7 +30,7 @@ from worker.broker.queues import look_at
 from worker.broker.topology import TopologyError, check_topology
 from worker.broker.users import DEFAULT_EXCHANGE, IMPERSONATOR, USERS, User
 from worker.key_ring import KeyRing
-from worker.operations import bindings, database_trouble, listeners, policies
+from worker.operations import bindings, database_trouble, failover, listeners, policies
 from worker.operations.certificates import valid_until
 from worker.operations.findings import Finding, Level
 from worker.operations.kept import sentence_of, since
@@ -182,6 +182,9 @@ async def _postgres(settings: Settings, role: Role) -> AsyncIterator[Finding]:
             if not found.is_standby:
                 async for finding in database_trouble.found(database):
                     yield finding
+            async with database.connection() as connection:
+                async for finding in failover.standbys(connection):
+                    yield finding
             async for finding in _contents(database, settings, role):
                 yield finding
     except AccessFault as error:
@@ -326,8 +329,12 @@ async def _asked(connection: BrokerConnection, settings: Settings, role: Role) -
         _unrouted(connection),
     ]
     if role is not Role.STOREFRONT:
-        checks += [policies.limiting(settings), listeners.checked(settings)]
-        checks += [bindings.checked(connection, settings, may_probe=role is Role.OPERATOR)]
+        checks += [
+            failover.whose(connection, settings),
+            policies.limiting(settings),
+            listeners.checked(settings),
+            bindings.checked(connection, settings, may_probe=role is Role.OPERATOR),
+        ]
     # An alarm ends the connection at what publishes, which is last.
     for check in (*checks, _rights(connection, role)):
         async for finding in check:
@@ -356,7 +363,7 @@ async def _rights(connection: BrokerConnection, role: Role) -> AsyncIterator[Fin
     """Try every right that the role has by worker/broker/users.py."""
     user, faults = role.user, []
     exchanges = [name for name in (*_EXCHANGES, DEFAULT_EXCHANGE) if re.fullmatch(user.write, name)]
-    queues = [queue.name for queue in topology.QUEUES if re.fullmatch(user.read, queue.name)]
+    queues = [queue.name for queue in topology.DECLARED if re.fullmatch(user.read, queue.name)]
     refused = [name for name in exchanges if await trials.publishing(connection, name) is trials.Answer.REFUSED]
     unread = [name for name in queues if await trials.reading(connection, name) is trials.Answer.REFUSED]
     if refused:

@@ -8,16 +8,21 @@ from schemas.topology import Binding
 from worker.broker.connection import BrokerConnection
 from worker.broker.management import Management, Unmanaged
 from worker.broker.topology import Declared, TopologyError, apply_topology, check_topology
+from worker.operations import shop
 from worker.operations.bindings import Untried, probe_keys
 from worker.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was fixed, a line each. `unknown` says of what nobody knows whether it was there, and why; or is empty."""
+    """What was fixed, a line each. `unknown` says of what nobody knows whether it was there, and why; or is empty.
+
+    `unsaid` says why it was not looked at whose broker this is, or is empty.
+    """
 
     fixed: list[str]
     unknown: str
+    unsaid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +39,16 @@ async def apply(connection: BrokerConnection, settings: Settings) -> Applied:
 
     Raises:
         TopologyError: something exists with other arguments; the rest has been declared.
+        AnotherShop: the broker is another shop's; nothing has been declared.
     """
+    await shop.refuse_anothers(connection, settings)
     before = await _before(connection, settings)
     declared = await apply_topology(connection)
     # What is bound to something new was not bound before, whoever can be asked.
     new = [one for one in topology.BINDINGS if one.queue in declared.queues or one.exchange in declared.exchanges]
     unknown = before.unknown if len(new) < len(topology.BINDINGS) else ""
-    return Applied(list(_fixed(before, declared, new)), unknown)
+    said, unsaid = await shop.say_whose(connection, settings)
+    return Applied([*_fixed(before, declared, new), *filter(None, [said])], unknown, unsaid)
 
 
 def _fixed(before: _Before, declared: Declared, new: Collection[Binding]) -> Iterator[str]:

@@ -30,7 +30,8 @@ from repository.facts import AsOf, FactsRead
 from repository.inbox import Claimed
 from repository.orders import OrderToPlace, UsedUp
 from schemas.catalog import Catalog
-from schemas.order import FactsNeeded
+from schemas.notes import NotedOrder
+from schemas.order import FactsNeeded, PlacedOrder
 from schemas.rejections import Rejection
 from worker import metrics
 from worker.actions.asked import Change, Decided
@@ -39,6 +40,7 @@ from worker.intake.edge import Reading
 from worker.intake.verifications import Verification
 from worker.pipeline import outcomes
 from worker.pipeline.context import CatalogueMoved, Context
+from worker.pipeline.known import Placed
 from worker.pipeline.locks import Locked
 from worker.pipeline.outcomes import DELAYS, Outcome
 from worker.pipeline.repeats import (
@@ -79,7 +81,7 @@ async def carry_out(batch: Sequence[Delivery], context: Context, unverified: Unv
     carried out one by one, so that the one at fault hurts no neighbour; one that fails alone has used up an attempt.
 
     Raises:
-        AWAY_FAULTS: the database is away. Nothing is known to have happened, and no attempt is counted.
+        AWAY_FAULTS: the database is away, or another one. Nothing is known to have happened, no attempt is counted.
         DatabaseTrouble: no request would fare better. Likewise.
     """
     try:
@@ -193,6 +195,7 @@ async def _settle(
     marks = context.take_marks()
     try:
         async with context.database.transaction(is_hasty=context.locks.are_expected) as connection:
+            context.known.check()
             claims = [claim for command in commands for claim in (command.claim, *command.supersedes)]
             claimed = await inbox.claim(connection, claims)
             needed = FactsNeeded.joined([command.asked.facts_needed(catalog) for command in commands])
@@ -205,7 +208,8 @@ async def _settle(
             settled += await rebuild_pruned(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = _decide(to_judge, found, catalog)
-            settled += await _write(connection, verdicts, found.as_of, catalog, context)
+            said, placed = await _write(connection, verdicts, found.as_of, catalog, context)
+            settled += said
             await inbox.supersede(connection, superseded_by(verdicts, claimed))
             await inbox.mark_published(connection, marks)
             await orders.use_up(connection, list(_changes(verdicts)))
@@ -213,6 +217,7 @@ async def _settle(
         context.published += marks
         raise
     context.trial.placed(_samples(verdicts, catalog))
+    context.known.placed(placed)
     return {outcome.reading.delivery.tag: outcome for outcome in settled}
 
 
@@ -245,7 +250,7 @@ def _decide(to_judge: Sequence[ToJudge], found: FactsRead, catalog: Catalog) -> 
 
 async def _write(
     connection: Connection, verdicts: Sequence[Verdict], as_of: AsOf, catalog: Catalog, context: Context
-) -> list[Outcome]:
+) -> tuple[list[Outcome], Placed]:
     """Write what was decided; reject the others; remember what was said."""
     said: list[Outcome] = []
     decided: list[tuple[Command, Claimed, Decided]] = []
@@ -271,7 +276,17 @@ async def _write(
     await orders.supersede(connection, pairs)
     await orders.place(connection, pairs, answers, catalog=catalog, encrypt=context.keys.encrypt)
     await orders.complete_renewals(connection, pairs)
-    return said
+    return said, _placed(decided, written)
+
+
+def _placed(decided: Sequence[tuple[Command, Claimed, Decided]], written: Sequence[PlacedOrder]) -> Placed:
+    """Say what was written, as it is to be remembered outside of the database."""
+    changes = ((command.claim.message_id, change) for command, _, one in decided for change in one.changes)
+    noted = [
+        NotedOrder(ids.order_id, message_id, change.client.id, str(change.bill.total), change.currency.code)
+        for (message_id, change), ids in zip(changes, written, strict=True)
+    ]
+    return Placed(noted, max((max(one.order_id, one.invoice_id, *one.item_ids) for one in written), default=0))
 
 
 def _samples(verdicts: Sequence[Verdict], catalog: Catalog) -> Iterator[tuple[int | None, Sample]]:

@@ -1,12 +1,13 @@
 """What carrying out needs: the database, the edge, the keys, and the catalogue as it was last read."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from repository import catalog as catalogue
-from repository import facts, shop_settings
+from repository import facts, shop, shop_settings
 from repository.database import Connection, Database, now
 from repository.facts import FactsRead
 from repository.inbox import Mark
@@ -17,6 +18,7 @@ from schemas.shop_settings import Given, ShopSettings
 from worker.broker.reply_queues import ReplyQueues
 from worker.intake.edge import Edge
 from worker.key_ring import KeyRing
+from worker.pipeline.known import Known
 from worker.pipeline.locks import Locks
 from worker.settings import SettingsError
 from worker.shop_settings import overruled
@@ -43,6 +45,8 @@ class Context:
     reply_queues: ReplyQueues
     trial: Trial = field(init=False)
     locks: Locks = field(default_factory=Locks)
+    known: Known = field(default_factory=Known)
+    shop_id: str = field(init=False)  # whose database it is; there after the first opening
     catalog: Catalog = field(init=False)
     published: list[Mark] = field(default_factory=list)  # answers to mark with the next transaction
     arrived: list[str] = field(default_factory=list)  # ids of events that are kept, and were confirmed after all
@@ -52,12 +56,14 @@ class Context:
 
     def __post_init__(self) -> None:
         self.trial = Trial(self.database, self.keys.encrypt)
+        self.database.on_connect = self.known.look
 
     async def open(self) -> None:
         """See that the database is there, takes work and has the tables that this program knows.
 
         Raises:
             POSTGRES_FAULTS: it does not answer, or takes no work.
+            OrdersLost: it does not have what this process has placed in it.
             NotMigrated: the tables are missing, or older than this program.
             SettingsError: at the start, this worker's environment says otherwise than the shop.
         """
@@ -65,6 +71,9 @@ class Context:
         async with self.database.connection() as connection:
             await check_migrated(connection)
         await self.database.probe()
+        async with self.database.connection() as connection:
+            self.shop_id = await shop.shop_id(connection)
+            await self.known.begin(connection)
         await self._open_connections()
         if self._told is None:
             await self._agree_on_settings()
@@ -89,6 +98,15 @@ class Context:
             given = await shop_settings.fill(connection, self.first_values, by=self.run_by)
         if faults := list(overruled(self.first_values, given)):
             raise SettingsError("\n".join(faults))
+
+    async def see_noted(self, order_ids: Collection[int]) -> None:
+        """See that the database has orders that workers noted in the broker.
+
+        Raises:
+            OrdersLost: it does not, and nobody was told yet.
+        """
+        async with self.database.connection() as connection:
+            await self.known.see(connection, order_ids)
 
     def take_marks(self) -> list[Mark]:
         """Take what is to be marked as published, if it is worth a statement. The sweeper takes the rest."""

@@ -22,6 +22,7 @@ from worker.broker.connection import BROKER_FAULTS, BrokerUnusable, connect, del
 from worker.broker.messages import Delivery, Outgoing
 from worker.broker.publisher import Publisher
 from worker.broker.replier import Reply
+from worker.broker.shop import AnotherShop, latest_orders, note_message, own, owner
 from worker.broker.topology import apply_topology, check_topology
 from worker.pipeline.carry_out import Unverified
 from worker.pipeline.context import Context
@@ -45,6 +46,8 @@ PROBE_EVERY_SECONDS = 5.0  # while consuming: a broker with an alarm tells so on
 WATCH_SECONDS = 15.0  # between two looks at whether anything comes
 SILENT_SECONDS_MAX = 60.0  # while messages wait: many times longer than the broker takes to hand one over
 FINISH_SECONDS_MAX = 40  # for batches in hand when a server goes away: longer than any of their own waits
+NOTED_AT_ONCE_MAX = 1_000  # orders in one note: some 100 kB
+NOTE_AGAIN_SECONDS = 1.0  # after a note that did not go out
 HELD_EVERY_SECONDS = 0.5  # between two looks at what is held: each queue has its own time
 HELD_SHARE_MAX = 0.5  # of the prefetch: with more held, nothing new is taken
 
@@ -146,7 +149,7 @@ class Session:
     async def open(
         cls, settings: Settings, context: Context, url: str, *, is_wary: bool = False
     ) -> AsyncIterator["Session"]:
-        """Connect, see that the topology is there and that the broker takes messages. A wary one begins with a few."""
+        """Connect, see that the broker is ours, has the topology and takes messages. A wary one begins with a few."""
 
         def arrived(event: Outgoing) -> None:
             if event.properties.message_id:
@@ -154,6 +157,7 @@ class Session:
 
         async with connect(url, "orders worker, consuming") as consuming:
             await (apply_topology if settings.topology == "apply" else check_topology)(consuming)
+            await _see_whose_it_is(consuming, context, owns=settings.topology == "apply")
             async with Publisher.open(url, arrived=arrived) as publisher:
                 await publisher.probe()
                 _check_copies(publisher, settings.trusted_publishers)
@@ -181,12 +185,19 @@ class Session:
             async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as tasks:
                 beside = [
                     tasks.create_task(self._guarded(work()))
-                    for work in (sweeper.run, self._probe, self._look_for_suspects, partial(self._until_told, stopping))
+                    for work in (
+                        sweeper.run,
+                        self._probe,
+                        self._look_for_suspects,
+                        self._note_placed,
+                        partial(self._until_told, stopping),
+                    )
                 ]
                 while not self._over.is_set():
                     await self._guarded(self._consume(partial(self._bounded, bound)))
                     if self._suspects_wait.is_set() and not self._over.is_set():
                         await self._guarded(self._carry_out_suspects())
+                await self._note_some()
                 for task in beside:
                     task.cancel()
         except TimeoutError:
@@ -397,10 +408,29 @@ class Session:
         self._over.set()
 
     async def _probe(self) -> None:
-        """See again and again that the broker takes messages. Without traffic nothing else would notice."""
+        """See again and again that both servers are what they were. Without traffic nothing else would notice."""
         while True:
             await asyncio.sleep(PROBE_EVERY_SECONDS)
+            self._context.known.check()
             await self._publisher.probe()
+
+    async def _note_placed(self) -> None:
+        """Note in the broker what is placed, beside all else: another server may have to be held against it."""
+        while True:
+            await self._context.known.until_some()
+            if not await self._note_some():
+                await asyncio.sleep(NOTE_AGAIN_SECONDS)
+
+    async def _note_some(self) -> bool:
+        """Note what there is, if there is something; False: it did not go out, and is to be noted another time."""
+        known = self._context.known
+        placed = known.take_unnoted(NOTED_AT_ONCE_MAX)
+        if not placed.orders:
+            return True
+        is_out = await self._publisher.note(note_message(self._context.shop_id, placed.highest, placed.orders))
+        if not is_out:
+            known.to_note(placed.orders)
+        return is_out
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """Let a server's fault end the session, and not the process."""
@@ -429,6 +459,23 @@ class Session:
 
     def _tell_in_flight(self) -> None:
         metrics.in_flight(len(self._buffer) if self._buffer is not None else 0)
+
+
+async def _see_whose_it_is(consuming: AbstractConnection, context: Context, *, owns: bool) -> None:
+    """See that the broker is this shop's, and that the database has the orders that were noted in it.
+
+    Raises:
+        AnotherShop: it is another one's.
+        OrdersLost: the database does not have them.
+    """
+    theirs, noted = await asyncio.gather(owner(consuming), latest_orders(consuming, context.shop_id))
+    if theirs is None and owns:
+        await own(consuming, context.shop_id)
+    elif theirs is None:
+        log.warning("shop.unknown", shop=context.shop_id, fix="orders topology adopt: it says whose this broker is")
+    elif theirs != context.shop_id:
+        raise AnotherShop(theirs, context.shop_id)
+    await context.see_noted(noted)
 
 
 def _check_copies(publisher: Publisher, trusted: Collection[str]) -> None:

@@ -5,7 +5,7 @@ import asyncpg
 from repository import migrate, queries
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0013"
 
 SQL = queries.load("0015_renewals.sql", folder="migrations")
 

@@ -32,10 +32,14 @@ def test_only_who_copies_messages_may_keep_their_user_id_and_only_who_looks_at_t
             "write",
             ["orders.dead", "orders.events", "orders.retry.5s", "orders.retry.1m", "orders.retry.10m", "amq.default"],
         ),
-        ("worker", "read", ["orders.requests", "orders.suspects"]),
+        ("worker", "read", ["orders.requests", "orders.suspects", "orders.shop", "orders.placed"]),
         ("operator", "configure", ["orders.operators-lock", "amq.gen-1"]),
-        ("operator", "write", ["orders", "orders.dead", "orders.unrouted", "amq.gen-1"]),
-        ("operator", "read", ["orders.dead", "orders.unrouted", "orders.events", "amq.gen-1"]),
+        ("operator", "write", ["orders", "orders.dead", "orders.unrouted", "orders.shop", "amq.gen-1"]),
+        (
+            "operator",
+            "read",
+            ["orders.dead", "orders.unrouted", "orders.events", "orders.shop", "orders.placed", "amq.gen-1"],
+        ),
     ],
 )
 def test_a_right_covers_these_names_and_no_other(user: str, right: str, names: list[str]) -> None:
@@ -44,7 +48,7 @@ def test_a_right_covers_these_names_and_no_other(user: str, right: str, names: l
 
     everything = {
         *(exchange.name for exchange in topology.EXCHANGES),
-        *(queue.name for queue in topology.QUEUES),
+        *(queue.name for queue in topology.DECLARED),
         *("amq.default", "amq.gen-1", "amq.topic", "orders.operators-lock"),
         *("myorders", "orders.more", "ordersXdead", "orders.dead.more", "xamq.default", "invoices"),
     }

@@ -1,0 +1,58 @@
+"""Streams are read by any number at once, and nothing is taken out."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aio_pika import Message
+from aio_pika.abc import AbstractConnection
+
+from schemas import topology
+from tests.shop import Logins
+from worker.broker import streams
+from worker.broker.connection import connect
+from worker.broker.topology import begin_streams_anew
+
+COUNT = 250
+
+
+@pytest.fixture
+async def connection(amqp_url: str) -> AsyncIterator[AbstractConnection]:
+    async with connect(amqp_url, "orders tests") as opened:
+        await begin_streams_anew(opened)
+        yield opened
+        await begin_streams_anew(opened)
+
+
+async def fill(connection: AbstractConnection, first: int, end: int) -> None:
+    async with connection.channel() as channel:
+        for number in range(first, end):
+            await channel.default_exchange.publish(Message(str(number).encode()), topology.PLACED)
+
+
+async def test_nothing_is_in_a_stream_that_is_new(connection: AbstractConnection) -> None:
+    assert await streams.tail(connection, topology.PLACED, 10) == []
+
+
+async def test_the_tail_ends_with_what_was_written_last(connection: AbstractConnection) -> None:
+    await fill(connection, 0, 1)
+    first = await streams.tail(connection, topology.PLACED, 10)
+    await fill(connection, 1, COUNT)
+    last = await streams.tail(connection, topology.PLACED, 10)
+
+    assert first == [b"0"]
+    assert last[-10:] == [str(number).encode() for number in range(COUNT - 10, COUNT)]
+    assert len(last) < COUNT
+
+
+async def test_workers_and_operators_read_all_of_it_side_by_side(connection: AbstractConnection, amqp_url: str) -> None:
+    await fill(connection, 0, COUNT)
+    logins = Logins.of(amqp_url)
+
+    async def read(url: str) -> list[bytes]:
+        async with connect(url, "orders tests") as reading:
+            return [body async for body in streams.everything(reading, topology.PLACED)]
+
+    found = await asyncio.gather(*(read(url) for url in (logins.worker, logins.worker, logins.operator)))
+
+    assert found == [[str(number).encode() for number in range(COUNT)]] * 3
