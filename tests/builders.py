@@ -211,10 +211,11 @@ def a_tax_rule(
     level: int = 1,
     country: str | None = "US",
     state: str | None = None,
+    state_aliases: tuple[str, ...] = (),
     compound: bool = False,
     name: str = "Tax",
 ) -> TaxRule:
-    return TaxRule(level, level, name, country, state, Decimal(rate), compound)
+    return TaxRule(level, level, name, country, state, Decimal(rate), compound, state_aliases)
 
 
 def a_catalog(

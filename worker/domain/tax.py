@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from schemas.catalog import TaxRule
 from schemas.order import Client, TaxAmount
+from schemas.states import is_state
 from worker.domain.money import PERCENT, ZERO
 from worker.domain.sale import Sale
 
@@ -30,11 +31,12 @@ def tax_amounts(taxed: Decimal, sale: Sale) -> tuple[TaxAmount, ...]:
 def rule_of(client: Client, level: int, rules: Iterable[TaxRule]) -> TaxRule | None:
     """Choose the rule of the client's country and state, else of the country, else the catch-all."""
     of_level = [rule for rule in rules if rule.level == level]
-    for where in ((client.country, client.state), (client.country, None), (None, None)):
-        for rule in of_level:
-            if (rule.country, rule.state) == where:
-                return rule
-    return None
+    of_country = [rule for rule in of_level if rule.country == client.country]
+    for rule in of_country:
+        if rule.state is not None and is_state(client.state, rule.state, rule.state_aliases):
+            return rule
+    anywhere = (rule for rule in of_level if rule.country is None)
+    return next((rule for rule in (*of_country, *anywhere) if rule.state is None), None)
 
 
 def _added(net: Decimal, first: TaxRule | None, second: TaxRule | None, sale: Sale) -> tuple[Decimal, Decimal]:

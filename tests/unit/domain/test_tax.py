@@ -219,7 +219,7 @@ RULES = (
     a_tax_rule("0.000", country="US"),
     a_tax_rule("8.875", country="US", state="New York"),
     a_tax_rule("6.000", country="CA"),
-    a_tax_rule("7.000", country="CA", state="Quebec", level=2),
+    a_tax_rule("7.000", country="CA", state="Quebec", state_aliases=("QC",), level=2),
 )
 
 
@@ -227,11 +227,15 @@ RULES = (
     ("country", "state", "expected"),
     [
         ("US", "New York", [(1, "8.88")]),  # 8.875
-        ("US", "new york", []),  # compared as text, so the country's rule of 0 %
+        ("US", "  new YORK ", [(1, "8.88")]),  # case and outer blanks do not count
         ("US", "Texas", []),  # the country's rule of 0 % comes before the catch-all
         ("BR", "São Paulo", [(1, "5.00")]),
         ("CA", "Quebec", [(1, "6.00"), (2, "7.00")]),
         ("CA", "Alberta", [(1, "6.00")]),
+        ("CA", "Québec", [(1, "6.00"), (2, "7.00")]),  # accents do not count
+        ("CA", "QC", [(1, "6.00"), (2, "7.00")]),  # an alias
+        ("CA", "qc ", [(1, "6.00"), (2, "7.00")]),
+        ("US", "QC", []),
         ("FR", "New York", [(1, "5.00")]),  # a state counts in its country only
     ],
 )
