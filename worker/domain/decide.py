@@ -9,6 +9,7 @@ from worker.domain.group_discount import apply_group_discount
 from worker.domain.invoice import make_bill
 from worker.domain.promotion import apply_promotion
 from worker.domain.sale import Sale
+from worker.domain.tax import deduct_tax
 
 WARNINGS_MAX = 20  # as many as faults: a request of 1 MiB could cause tens of thousands
 
@@ -38,7 +39,7 @@ def _price(request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog
     sale = Sale(request=request, client=client, currency=currency, facts=facts, totals=totals, catalog=catalog)
     cart = fill_cart(sale)
     promoted = apply_promotion(cart.items, sale)
-    items = apply_group_discount(promoted.items, sale)
+    items = deduct_tax(apply_group_discount(promoted.items, sale), sale)
     affiliate_id, affiliate_warning = _affiliate(sale)
     warnings = (promoted.warning, affiliate_warning, *cart.warnings)
     return PricedOrder(

@@ -13,7 +13,7 @@ from worker.domain.faults import Faults
 from worker.domain.fields import domain_fields
 from worker.domain.money import ZERO
 from worker.domain.sale import Sale
-from worker.domain.wording import domain_text, period_text
+from worker.domain.wording import domain_text
 
 
 def price_domain(item: Item, domain_type: DomainType, service: PricedService | None, sale: Sale) -> PricedDomain:
@@ -28,7 +28,7 @@ def price_domain(item: Item, domain_type: DomainType, service: PricedService | N
     free = _is_free(item, years, tld, service, sale)
     price = ZERO if free else sale.domain_prices(tld, domain_type)[years]
     period_end = last_day(sale.today, years * MONTHS_A_YEAR)
-    period = period_text(sale.today, period_end)
+    period = sale.period_text(sale.today, period_end)
     return PricedDomain(
         item=item.key,
         name=name,

@@ -21,7 +21,7 @@ from worker.domain.domain_names import tld_of
 from worker.domain.domains import extras_price
 from worker.domain.money import ZERO
 from worker.domain.sale import Sale
-from worker.domain.wording import addon_renewal_text, domain_renewal_text, period_text, service_renewal_text
+from worker.domain.wording import addon_renewal_text, domain_renewal_text, service_renewal_text
 
 _RENEWABLE_DOMAINS = frozenset({"Active", "Expired", "Grace", "Redemption"})
 _RENEWABLE = frozenset({"Active", "Suspended"})  # services and addons
@@ -50,7 +50,7 @@ def price_domain_renewal(renewal: DomainRenewal, sale: Sale) -> PricedRenewal:
 
     extras = extras_price(domain.extras, renewal.years, tld, sale)
     starts = domain.expires or sale.today
-    period = period_text(starts, last_day(starts, renewal.years * MONTHS_A_YEAR))
+    period = sale.period_text(starts, last_day(starts, renewal.years * MONTHS_A_YEAR))
     return PricedRenewal(
         kind=RenewalKind.DOMAIN,
         target_id=domain.id,
@@ -83,7 +83,7 @@ def price_service_renewal(renewal: Renewal, sale: Sale) -> PricedRenewal:
         years=None,
         cycle=service.cycle,
         charge=_charge(sale.rounded(service.recurring), ZERO, sale, taxed=product.taxed),
-        description=service_renewal_text(product.name, service.domain, _next_period(service)),
+        description=service_renewal_text(product.name, service.domain, _next_period(service, sale)),
     )
 
 
@@ -107,7 +107,7 @@ def price_addon_renewal(renewal: Renewal, sale: Sale) -> PricedRenewal:
         years=None,
         cycle=owned.cycle,
         charge=_charge(sale.rounded(owned.recurring), ZERO, sale, taxed=addon.taxed),
-        description=addon_renewal_text(addon.name, _next_period(owned)),
+        description=addon_renewal_text(addon.name, _next_period(owned, sale)),
     )
 
 
@@ -125,8 +125,8 @@ def _is_renewable(owned: OwnedService | OwnedAddon) -> bool:
     return owned.renewable and owned.status in _RENEWABLE and owned.cycle.months > 0
 
 
-def _next_period(owned: OwnedService | OwnedAddon) -> str:
-    return period_text(owned.next_due, last_day(owned.next_due, owned.cycle.months))
+def _next_period(owned: OwnedService | OwnedAddon, sale: Sale) -> str:
+    return sale.period_text(owned.next_due, last_day(owned.next_due, owned.cycle.months))
 
 
 def _charge(price: Decimal, extras: Decimal, sale: Sale, *, taxed: bool) -> Charge:
