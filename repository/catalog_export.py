@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from repository import queries
+from repository import invoice_numbers, queries
 from repository.catalog_snapshot import read
 from repository.database import Connection
 from schemas.catalog import (
@@ -32,7 +32,8 @@ Entry = dict[str, Any]
 async def export(connection: Connection) -> Entry:
     """Return what `load` takes: an empty database that loads it sells the same.
 
-    Left out: clients and what they own, affiliates, and the secrets of credentials. Stock and uses are today's.
+    Left out: clients and what they own, affiliates, and the secrets of credentials. Stock, uses and `invoice_next`
+    are today's.
     The caller holds no transaction.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
@@ -40,6 +41,9 @@ async def export(connection: Connection) -> Entry:
         exported = await _entries(connection, catalog)
         stock = {row["product_id"]: row["quantity"] for row in await connection.fetch(SQL["stock"])}
         uses = {row["promotion_id"]: row["uses"] for row in await connection.fetch(SQL["promotion_uses"])}
+        settings = catalog.settings.as_in_file()
+        if catalog.settings.numbers:
+            settings["invoice_next"] = await invoice_numbers.following(connection, catalog.settings.numbers)
     counted = {"products": stock, "promotions": uses}
     for section, name in COUNTED_BY_SALES.items():
         for entry in exported[section]:
@@ -48,7 +52,7 @@ async def export(connection: Connection) -> Entry:
     credentials = [
         {"identifier": one.identifier, "actions": sorted(one.actions)} for one in catalog.credentials.values()
     ]
-    return {"settings": catalog.settings.as_in_file(), **exported, "api_credentials": credentials}
+    return {"settings": settings, **exported, "api_credentials": credentials}
 
 
 async def sections(connection: Connection) -> Sections:
@@ -138,6 +142,7 @@ def _tax_rule(rule: TaxRule) -> Entry:
         "name": rule.name,
         "country": rule.country,
         "state": rule.state,
+        "state_aliases": list(rule.state_aliases),
         "rate": str(rule.rate),
         "compound": rule.compound,
     }

@@ -7,16 +7,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from repository import catalog_versions, credentials, queries, shop_settings
+from repository import catalog_versions, credentials, invoice_numbers, queries, shop_settings
 from repository.catalog_export import sections
 from repository.catalog_versions import Act
 from repository.database import Connection
 from schemas.catalog_changes import EntryChange, Sections, compare, in_detail, named, sentence
 from schemas.catalog_check import KEYS, Known, check, to_look_up
-from schemas.catalog_entries import CatalogFile, CredentialEntry
+from schemas.catalog_entries import CatalogFile, CredentialEntry, SettingsEntry
 from schemas.catalog_file import parse
 from schemas.catalog_rollback import file_back_to
-from schemas.shop_settings import Given
+from schemas.shop_settings import Given, ShopSettings
 
 SQL = queries.load("catalog_load.sql")
 
@@ -164,6 +164,7 @@ async def _write(
             counts[section] = await _save(connection, section, given[section], dry_run=dry_run)
     if (made := counts.get("api_credentials")) and (made.new or made.updated):
         await catalog_versions.move_credentials(connection)
+    notes += await _go_on_numbering(connection, file.settings, known.settings)
     return counts, tuple(notes)
 
 
@@ -188,6 +189,27 @@ async def _save_settings(connection: Connection, settings: Given, before: Given)
     new = len(settings.keys() - before.keys())
     unchanged = len(settings.items() & before.items())
     return {"settings": Count(new, len(settings) - new - unchanged, unchanged)}
+
+
+async def _go_on_numbering(connection: Connection, settings: SettingsEntry, before: Given) -> list[str]:
+    """Let the present series of invoice numbers go on where the file says, and note where it can not.
+
+    Only when the file says something new: else a file that is loaded each night would let each year begin there.
+    The last lock of a load, as it is of an order's transaction.
+    """
+    position = settings.invoice_next
+    if position is None:
+        return []
+    said = await shop_settings.said_next(connection, position)
+    numbers = ShopSettings.of({**before, **settings.given}).numbers
+    if numbers is None:
+        return ["settings.invoice_next does nothing: there is no invoice_number, and invoices get none"]
+    if position == said and settings.invoice_number in (None, before.get("invoice_number")):
+        return []
+    following = await invoice_numbers.go_on_at(connection, position, numbers)
+    if following == position:
+        return []
+    return [f"settings.invoice_next: {position} was given already, or passed over: invoices go on with {following}"]
 
 
 async def _save(connection: Connection, section: str, entries: list[dict[str, Any]], *, dry_run: bool) -> Count:

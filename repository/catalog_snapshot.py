@@ -85,7 +85,10 @@ async def _read(connection: Connection) -> Catalog:
         group_discounts=_frozen(
             {row["id"]: row["discount_percent"] for row in await connection.fetch(SQL["client_groups"])}
         ),
-        tax_rules=tuple(TaxRule(**row) for row in await connection.fetch(SQL["tax_rules"])),
+        tax_rules=tuple(
+            TaxRule(**{**row, "state_aliases": tuple(row["state_aliases"])})
+            for row in await connection.fetch(SQL["tax_rules"])
+        ),
         products=await _products(connection),
         addons=await _addons(connection),
         tlds=await _tlds(connection),

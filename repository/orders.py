@@ -15,7 +15,6 @@ from repository.order_numbers import order_number
 from repository.sealed import seal_field
 from schemas.catalog import Catalog
 from schemas.order import (
-    InvoiceLine,
     PlacedOrder,
     PricedAddon,
     PricedDomain,
@@ -27,7 +26,6 @@ from schemas.order import (
     Take,
     TakeKind,
 )
-from schemas.shop_settings import ShopSettings
 
 SQL = queries.load("orders.sql")
 
@@ -98,7 +96,7 @@ async def place(  # all that one statement writes
     The caller holds the transaction: nobody may ever see half an order, nor one whose answer is not known.
     """
     assert connection.is_in_transaction()
-    if not answers:
+    if not (orders or answers):
         return
     items: dict[str, list[Row]] = {table: [] for table in ITEM_TABLES}
     for one, ids in orders:
@@ -109,7 +107,7 @@ async def place(  # all that one statement writes
         SQL["place"],
         [_order_row(one, ids, catalog.version) for one, ids in orders],
         *(items[table] for table in ITEM_TABLES),
-        [_invoice_row(one.order, ids, catalog.settings) for one, ids in orders if ids.invoice_id],
+        [_invoice_row(one.order, ids) for one, ids in orders if ids.invoice_id],
         [row for one, ids in orders if ids.invoice_id for row in _invoice_line_rows(one.order, ids)],
         [row for one, ids in orders for row in _take_rows(one.order.takes, ids.order_id)],
         [answer.request_id for answer in answers],
@@ -206,6 +204,22 @@ def _order_row(one: OrderToPlace, ids: PlacedOrder, catalogue_version: int) -> R
         "warnings": order.warnings,
         "placed_on": order.bill.date,
         "takes_written": True,
+        "bill": None if ids.invoice_id else _bill(order, ids),
+    }
+
+
+def _bill(order: PricedOrder, ids: PlacedOrder) -> Row:
+    """Write what is owed without an invoice as an invoice would have it."""
+    bill = order.bill
+    return {
+        "lines": list(_line_rows(order, ids)),
+        "subtotal": bill.subtotal,
+        "discount": bill.discount,
+        "taxes": bill.taxes,
+        "tax_inclusive": bill.tax_inclusive,
+        "due": bill.due,
+        "seller": bill.seller,
+        "tax_note": bill.tax_note,
     }
 
 
@@ -307,7 +321,7 @@ def _renewal_row(order: PricedOrder, ids: PlacedOrder, item: PricedRenewal) -> R
     }
 
 
-def _invoice_row(order: PricedOrder, ids: PlacedOrder, settings: ShopSettings) -> Row:
+def _invoice_row(order: PricedOrder, ids: PlacedOrder) -> Row:
     bill = order.bill
     levels = {tax.level: tax for tax in bill.taxes}
     first, second = levels.get(1), levels.get(2)
@@ -324,32 +338,32 @@ def _invoice_row(order: PricedOrder, ids: PlacedOrder, settings: ShopSettings) -
         "tax2": second.amount if second else 0,
         "tax_rate": first.rate if first else 0,
         "tax_rate2": second.rate if second else 0,
-        "tax_inclusive": settings.tax_inclusive,
+        "tax_inclusive": bill.tax_inclusive,
         "total": bill.total,
         "payment_method": order.payment_method.name,
         "status": "Paid" if bill.paid else "Unpaid",
+        "taxes": bill.taxes,
+        "client": bill.buyer,
+        "seller": bill.seller,
+        "tax_note": bill.tax_note,
+        "proforma": bill.numbered and not bill.paid,
     }
 
 
 def _invoice_line_rows(order: PricedOrder, ids: PlacedOrder) -> Iterator[Row]:
-    for position, line in enumerate(order.bill.lines, start=1):
+    for position, row in enumerate(_line_rows(order, ids), start=1):
+        yield {"invoice_id": ids.invoice_id, "position": position, **row}
+
+
+def _line_rows(order: PricedOrder, ids: PlacedOrder) -> Iterator[Row]:
+    for line in order.bill.lines:
         yield {
-            "invoice_id": ids.invoice_id,
-            "position": position,
-            "kind": _line_kind(order, line),
+            "kind": order.kind_of(line),
             "item_id": None if line.item is None else ids.item_ids[line.item],
             "description": line.description,
             "amount": line.amount,
             "taxed": line.taxed,
         }
-
-
-def _line_kind(order: PricedOrder, line: InvoiceLine) -> str:
-    if line.item is None:
-        return "group_discount"
-    if line.amount < 0:
-        return "promotion"
-    return order.items[line.item].kind
 
 
 def _encrypted(secret: str | None, encrypt: Encrypt) -> str | None:

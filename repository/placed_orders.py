@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import asyncpg
@@ -9,9 +11,10 @@ import asyncpg
 from repository import queries
 from repository.database import Connection
 from schemas.catalog import BillingCycle, DomainType, Extra
-from schemas.order import Client, DomainName, RenewalKind
+from schemas.order import Buyer, Client, DomainName, RenewalKind, TaxAmount
 from schemas.recorded import (
     RecordedAddon,
+    RecordedBill,
     RecordedDomain,
     RecordedInvoice,
     RecordedLine,
@@ -21,6 +24,7 @@ from schemas.recorded import (
     RecordedRenewal,
     RecordedService,
 )
+from schemas.shop_settings import Seller
 
 SQL = queries.load("placed_orders.sql")
 
@@ -36,7 +40,7 @@ async def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, Re
     addons = await _fetch(connection, "addons", order_ids, _addon)
     domains = await _fetch(connection, "domains", order_ids, _domain)
     renewals = await _fetch(connection, "renewals", order_ids, _renewal)
-    invoices = await _fetch(connection, "invoices", order_ids, lambda row: RecordedInvoice(**row))
+    invoices = await _fetch(connection, "invoices", order_ids, _invoice)
     lines = await _fetch(connection, "invoice_lines", order_ids, lambda row: RecordedLine(**row))
     return {
         row["id"]: RecordedOrder(
@@ -61,6 +65,7 @@ async def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, Re
             renewals=tuple(renewals[row["id"]]),
             invoice=next(iter(invoices[row["id"]]), None),
             lines=tuple(lines[row["id"]]),
+            bill=None if row["bill"] is None else _bill(row["bill"]),
         )
         for row in await connection.fetch(SQL["orders"], order_ids)
     }
@@ -102,6 +107,40 @@ def _renewal(row: Row) -> RecordedRenewal:
     return RecordedRenewal(**{**row, "kind": RenewalKind(row["kind"]), "domain": domain, "cycle": cycle})
 
 
+def _invoice(row: Row) -> RecordedInvoice:
+    client, seller = row["client"], row["seller"]
+    return RecordedInvoice(
+        **{
+            **row,
+            "taxes": None if row["taxes"] is None else _taxes(row["taxes"]),
+            "client": None if client is None else Buyer(**client),
+            "seller": None if seller is None else Seller(**seller),
+        }
+    )
+
+
+def _bill(written: Row) -> RecordedBill:
+    """Read what JSON has as text: amounts and days."""
+    lines = (RecordedLine(**{**line, "amount": Decimal(line["amount"])}) for line in written["lines"])
+    return RecordedBill(
+        **{
+            **written,
+            "lines": tuple(lines),
+            "subtotal": Decimal(written["subtotal"]),
+            "discount": Decimal(written["discount"]),
+            "taxes": _taxes(written["taxes"]),
+            "due": date.fromisoformat(written["due"]),
+            "seller": Seller(**written["seller"]),
+        }
+    )
+
+
+def _taxes(written: Sequence[Row]) -> tuple[TaxAmount, ...]:
+    return tuple(
+        TaxAmount(**{**tax, **{name: Decimal(tax[name]) for name in ("rate", "base", "amount")}}) for tax in written
+    )
+
+
 def _client(row: asyncpg.Record) -> Client:
     return Client(
         id=row["client_id"],
@@ -110,8 +149,13 @@ def _client(row: asyncpg.Record) -> Client:
         company_name=row["company_name"],
         email=row["email"],
         language=row["language"],
+        address1=row["address1"],
+        address2=row["address2"],
+        city=row["city"],
         state=row["state"],
+        postcode=row["postcode"],
         country=row["country"],
+        tax_id=row["tax_id"],
         currency=row["client_currency"],
         tax_exempt=row["tax_exempt"],
         group_id=row["group_id"],

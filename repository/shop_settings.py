@@ -1,6 +1,5 @@
 """The shop's settings in the database: which of them are set, and first values for those that are not."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,11 +9,17 @@ from repository import catalog_versions, queries
 from repository.catalog_versions import Act
 from repository.database import Connection
 from schemas.catalog_changes import compare
-from schemas.shop_settings import NAMES, Given, SettingValue, ShopSettings, Tax
+from schemas.shop_settings import NAMES, Given, Seller, SettingValue, ShopSettings, Tax, TaxExempt
 
 SQL = queries.load("shop_settings.sql")
 
-_READ: Mapping[str, Callable[[Any], SettingValue]] = {"tax": Tax, "nameservers": tuple}  # the others come as they are
+# The others come as they are.
+_READ: Mapping[str, Callable[[Any], SettingValue]] = {
+    "tax": Tax,
+    "tax_exempt": TaxExempt,
+    "nameservers": tuple,
+    "seller": lambda written: Seller(**written),
+}
 
 
 def given(row: asyncpg.Record) -> Given:
@@ -31,7 +36,13 @@ async def read(connection: Connection) -> Given:
 
 async def save(connection: Connection, settings: Given) -> None:
     """Set these, and leave the others as they are."""
-    await connection.execute(SQL["save"], json.dumps(settings))
+    await connection.execute(SQL["save"], settings)
+
+
+async def said_next(connection: Connection, position: int) -> int | None:
+    """Note where a file says that invoice numbers go on; return what the last one said, None if none did."""
+    said: int | None = await connection.fetchval(SQL["said_next"], position)
+    return said
 
 
 async def fill(connection: Connection, first: Given, *, by: str) -> Given:

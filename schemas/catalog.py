@@ -243,7 +243,7 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class TaxRule:
-    """None in `country` or `state`: any. `rate` is in percent."""
+    """None in `country` or `state`: any. `rate` is in percent. Aliases are other spellings of the state."""
 
     id: int
     level: int
@@ -252,6 +252,7 @@ class TaxRule:
     state: str | None
     rate: Decimal
     compound: bool
+    state_aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,19 @@ from pydantic_core import PydanticCustomError
 
 from schemas.catalog import BillingCycle, Extra, FreeDomainKind, PromotionType, QuantityRule
 from schemas.domain_names import existing_domain_name
-from schemas.shop_settings import GRACE_DAYS_MAX, Given, Nameservers, Tax, TimeZone
+from schemas.invoice_numbers import NUMBER_MAX
+from schemas.shop_settings import (
+    GRACE_DAYS_MAX,
+    NOTE_CHARS_MAX,
+    DateFormat,
+    Given,
+    InvoiceNumber,
+    Nameservers,
+    Seller,
+    Tax,
+    TaxExempt,
+    TimeZone,
+)
 
 SECTION_ENTRIES_MAX = 100_000
 CREDENTIALS_MAX = 500  # hashing a secret takes about 30 ms, while the load's transaction waits
@@ -135,10 +147,12 @@ Price = Annotated[Decimal | None, BeforeValidator(_price)]  # None: not offered
 Percent = Annotated[Decimal, BeforeValidator(_percent)]
 Day = Annotated[date, BeforeValidator(_date)]
 Text = Annotated[str, Field(max_length=TEXT_CHARS_MAX), AfterValidator(_without_nul)]
+Note = Annotated[str, Field(max_length=NOTE_CHARS_MAX), AfterValidator(_without_nul)]
 Name = Annotated[str, Field(min_length=1, max_length=TEXT_CHARS_MAX), AfterValidator(_without_nul)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=TEXT_CHARS_MAX), AfterValidator(_secret_without_nul)]
 CurrencyCode = Annotated[Text, _matching("[A-Z]{3}", "must be a three-letter currency code such as USD")]
 Country = Annotated[Text, _matching("[A-Z]{2}", "must be a two-letter country code such as US")]
+NoCountry = Annotated[Text, _matching("([A-Z]{2})?", "must be a two-letter country code such as US, or empty")]
 TldName = Annotated[
     Text, _matching(r"\.[a-z0-9-]+(\.[a-z0-9-]+)*", "must be a TLD with its dot, in lower case, such as .co.uk")
 ]
@@ -197,6 +211,7 @@ class TaxRuleEntry(Entry):
     name: Name
     country: Country | None = None
     state: Name | None = None
+    state_aliases: Annotated[tuple[Name, ...], _FEW, _SET] = ()
     rate: Percent
     compound: Flag
 
@@ -204,6 +219,8 @@ class TaxRuleEntry(Entry):
     def _state_has_country(self) -> Self:
         if self.state is not None and self.country is None:
             raise _fault("a rule for a state must name its country as well")
+        if self.state is None and self.state_aliases:
+            raise _fault("state_aliases are for a rule that names a state")
         return self
 
 
@@ -382,6 +399,8 @@ class CredentialEntry(Entry):
 
 
 class ClientEntry(Entry):
+    """None in `address2`, `phonenumber` or `tax_id`: not named here, and what is known stays."""
+
     id: Id
     first_name: Text = Field(alias="firstname")
     last_name: Text = Field(alias="lastname")
@@ -389,10 +408,13 @@ class ClientEntry(Entry):
     email: Text
     language: Text
     address1: Text
+    address2: Text | None = None
     city: Text
     postcode: Text
     state: Text
     country: Country
+    phonenumber: Text | None = None
+    tax_id: Text | None = None
     currency: CurrencyCode
     tax_exempt: Flag
     group_id: Id | None = Field(default=None, alias="group")
@@ -490,17 +512,33 @@ class DomainEntry(Entry):
 # ---------------------------------------------------------------- the whole
 
 
+class SellerEntry(Entry):
+    name: Text = ""
+    address: Note = ""
+    country: NoCountry = ""
+    tax_id: Text = ""
+
+
 class SettingsEntry(Entry):
     """The shop's own settings (shop_settings.py). None: not named here."""
 
     tax: Tax | None = None
+    tax_exempt: TaxExempt | None = None
+    tax_note: Note | None = None
     invoice_grace_days: Annotated[Whole, Field(ge=0, le=GRACE_DAYS_MAX)] | None = None
+    invoice_number: InvoiceNumber | None = None
+    accept_when_paid: Flag | None = None
+    date_format: DateFormat | None = None
     nameservers: Nameservers | None = None
     timezone: TimeZone | None = None
+    seller: SellerEntry | None = None
+    # Where the present series of invoice numbers goes on: no setting that holds, but an act of the load.
+    invoice_next: Annotated[Whole, Field(ge=1, le=NUMBER_MAX)] | None = None
 
     @property
     def given(self) -> Given:
-        return self.model_dump(exclude_none=True)
+        given = self.model_dump(exclude_none=True, exclude={"invoice_next", "seller"})
+        return given if self.seller is None else {**given, "seller": Seller(**self.seller.model_dump())}
 
 
 class CatalogFile(Entry):

@@ -1,5 +1,6 @@
 """What a catalogue file offers: in which currencies, on which cycles, for how many years."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 
 from schemas.catalog import BillingCycle
 from schemas.catalog_entries import CatalogFile, PriceEntry, ProductEntry, PromotionEntry, TaxRuleEntry, TldEntry
+from schemas.states import folded
 
 Key = TypeVar("Key")
 Tables = Mapping[str, Mapping[Key, Any]]  # currency → cycle, years or extra → price
@@ -46,7 +48,11 @@ def shop_of(file: CatalogFile, today: date) -> Shop:
             "tlds": {one.tld: tuple((currency, None) for currency in currencies_of(one, PRICED)) for one in file.tlds},
         },
         # Of several for one place, that of the lowest id is charged: the catalogue is read by id.
-        tax_rules={reach_of(rule): rule for rule in sorted(file.tax_rules, key=lambda rule: rule.id, reverse=True)},
+        tax_rules={
+            reach: rule
+            for rule in sorted(file.tax_rules, key=lambda rule: rule.id, reverse=True)
+            for reach in reaches_of(rule)
+        },
     )
 
 
@@ -97,5 +103,33 @@ def sales_for(promotion: PromotionEntry, shop: Shop) -> Iterator[Sale]:
             yield from sales.get(key, ())
 
 
-def reach_of(rule: TaxRuleEntry) -> tuple[object, ...]:
-    return rule.level, rule.country, rule.state
+def reaches_of(rule: TaxRuleEntry) -> list[tuple[object, ...]]:
+    """Name each place that a tax rule is for: its state by all of its spellings."""
+    return [(rule.level, rule.country, state) for state in spellings_of(rule) or (None,)]
+
+
+def spellings_of(rule: TaxRuleEntry) -> tuple[str, ...]:
+    """Write the state of a rule as states are compared; none: it is for any."""
+    return () if rule.state is None else tuple(dict.fromkeys(map(folded, (rule.state, *rule.state_aliases))))
+
+
+@dataclass(frozen=True, slots=True)
+class StrangeStates:
+    """States of clients that no tax rule of their country names, though it has rules for states: how many clients."""
+
+    country: str
+    states: Mapping[str, int]
+
+
+def strange_states(file: CatalogFile) -> list[StrangeStates]:
+    """Find them. A state may be misspelt, or be one that has no tax of its own: only the shop can tell."""
+    known: dict[str | None, set[str]] = {}
+    for rule in file.tax_rules:
+        if rule.state is not None:
+            known.setdefault(rule.country, set()).update(spellings_of(rule))
+    strange: dict[str, Counter[str]] = {}
+    for client in file.clients:
+        state = client.state.strip()
+        if state and client.country in known and folded(state) not in known[client.country]:
+            strange.setdefault(client.country, Counter())[state] += 1
+    return [StrangeStates(country, dict(sorted(states.items()))) for country, states in sorted(strange.items())]

@@ -13,7 +13,7 @@ from pydantic import Field
 from schemas.bodies import Money, MoneyOrPercent, Percent, value, write
 from schemas.catalog import BillingCycle, DomainType, PromotionType
 from schemas.members import with_reserved_names
-from schemas.order import RenewalKind
+from schemas.order import LineKind, RenewalKind
 from schemas.rejections import Code, Fault, Rejection
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -145,8 +145,64 @@ class AppliedPromotion:
 
 
 @value
+class Tax:
+    """A tax on the bill. `base` is what it is of, without the tax itself; null: that was not written down."""
+
+    level: int
+    name: str
+    rate: Percent
+    base: Money | None
+    amount: Money
+
+
+@value
+class Seller:
+    """Who sells."""
+
+    name: str
+    address: str
+    country: str
+    tax_id: str
+
+
+@value
+class Buyer:
+    """Who buys. `tax_exempt`: no tax is asked of them, and `tax_note` says why."""
+
+    name: str
+    company: str
+    address1: str
+    address2: str
+    city: str
+    state: str
+    postcode: str
+    country: str
+    tax_id: str
+    tax_exempt: bool
+
+
+@value
+class OrderInvoice:
+    """The invoice of an order, with whom it names for good. `number` and `issued` null: it has none, or not yet."""
+
+    id: int
+    number: str | None
+    proforma: bool
+    issued: dt.date | None
+    date: dt.date
+    due: dt.date
+    status: Literal["Paid", "Unpaid"]
+    client: Buyer
+    seller: Seller | None
+    tax_note: str | None
+
+
+@value
 class OrderAdded:
-    """An order was placed. `amount` is what is owed now; `invoiceid` is 0 without an invoice."""
+    """An order was placed. `amount` is what is owed now; `invoiceid` is 0, and `invoice` null, without an invoice.
+
+    `subtotal` - `discount` = `amount`, with taxes on top unless `tax_inclusive`: then they are contained.
+    """
 
     TYPE: ClassVar = EventType.ORDER_ADDED
 
@@ -160,7 +216,16 @@ class OrderAdded:
     addonids: tuple[int, ...]
     domainids: tuple[int, ...]
     currency: str
+    subtotal: Money
+    discount: Money
+    taxes: tuple[Tax, ...]
+    tax_inclusive: bool
     amount: Money
+    due: dt.date
+    paymentmethod: str
+    paymentmethodname: str
+    affiliateid: int | None
+    invoice: OrderInvoice | None
     items: tuple[OrderedItem, ...]
     promotion: AppliedPromotion | None
     warnings: tuple[str, ...]
@@ -248,12 +313,20 @@ class OrderFailed:
 
 @value
 class Recipient:
-    """Who gets a mail, and in which language."""
+    """Who gets a mail, in which language, and as whom an invoice names them."""
 
     name: str
     company: str
     email: str
     language: str
+    address1: str
+    address2: str
+    city: str
+    state: str
+    postcode: str
+    country: str
+    tax_id: str
+    tax_exempt: bool
 
 
 @value
@@ -267,27 +340,28 @@ class Currency:
 
 @value
 class Line:
-    """A line of a bill; a discount is negative."""
+    """A line of a bill; a discount is negative. A description may have several rows, with a line break between them.
 
+    `relid` is the id of the service, addon, domain or renewed thing that it bills; null: it is about the whole order,
+    or about what has no id yet. `period_end` is the last day that it pays for; null: it pays for no period.
+    """
+
+    kind: LineKind
+    relid: int | None
     description: str
     amount: Money
-
-
-@value
-class Tax:
-    """A tax on the bill."""
-
-    level: int
-    name: str
-    rate: Percent
-    amount: Money
+    taxed: bool
+    period_end: dt.date | None
 
 
 @value
 class Invoice:
-    """An invoice as it was issued."""
+    """An invoice as it was made. `number` and `issued` null: it has none, or not yet, and is a pro forma."""
 
     id: int
+    number: str | None
+    proforma: bool
+    issued: dt.date | None
     date: dt.date
     due: dt.date
     status: Literal["Paid", "Unpaid"]
@@ -295,7 +369,10 @@ class Invoice:
     subtotal: Money
     discount: Money
     taxes: tuple[Tax, ...]
+    tax_inclusive: bool
     total: Money
+    tax_note: str | None
+    seller: Seller | None
     currency: Currency
     paymentmethod: str
     ordernum: str
@@ -314,7 +391,10 @@ class InvoiceCreated:
 
 @value
 class OrderConfirmation:
-    """The mail that confirms an order is to be sent; services and domains are written as a person reads them."""
+    """The mail that confirms an order is to be sent; services and domains are written as a person reads them.
+
+    `invoiceid` is 0, and `status` null, without an invoice.
+    """
 
     TYPE: ClassVar = EventType.ORDER_CONFIRMATION
 
@@ -322,11 +402,20 @@ class OrderConfirmation:
     to: Recipient
     orderid: int
     ordernum: str
+    invoiceid: int
+    number: str | None
+    proforma: bool
     date: dt.date
+    due: dt.date
+    status: Literal["Paid", "Unpaid"] | None
     lines: tuple[Line, ...]
     subtotal: Money
     discount: Money
+    taxes: tuple[Tax, ...]
+    tax_inclusive: bool
     amount: Money
+    tax_note: str | None
+    seller: Seller | None
     currency: Currency
     paymentmethod: str
     services: tuple[str, ...]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from schemas.catalog import BillingCycle, Currency, DomainType, Extra, PaymentMethod, Promotion, Prorata
+from schemas.shop_settings import Seller
 
 # ---------------------------------------------------------------- what was asked
 
@@ -108,6 +109,22 @@ class OrderRequest:
 # ---------------------------------------------------------------- what is known
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buyer:
+    """Who buys, as an invoice names them for good."""
+
+    name: str
+    company: str
+    address1: str
+    address2: str
+    city: str
+    state: str
+    postcode: str
+    country: str
+    tax_id: str
+    tax_exempt: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     id: int
@@ -116,12 +133,32 @@ class Client:
     company_name: str
     email: str
     language: str
+    address1: str
+    address2: str
+    city: str
     state: str
+    postcode: str
     country: str
+    tax_id: str
     currency: str
     tax_exempt: bool
     group_id: int | None
     status: str
+
+    @property
+    def as_buyer(self) -> Buyer:
+        return Buyer(
+            name=f"{self.first_name} {self.last_name}".strip(),
+            company=self.company_name,
+            address1=self.address1,
+            address2=self.address2,
+            city=self.city,
+            state=self.state,
+            postcode=self.postcode,
+            country=self.country,
+            tax_id=self.tax_id,
+            tax_exempt=self.tax_exempt,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,11 +490,25 @@ class PricedRenewal:
     description: str
     period_start: date | None  # None: of an order whose row does not say it
     period_end: date | None
+    late_phase: str = ""  # of a domain that is late: Grace, Redemption
     is_lowered: bool = False  # by the code with which the service or addon was ordered
     takes_discount: bool = False  # one of those that are counted
 
 
 PricedItem = PricedService | PricedAddon | PricedDomain | PricedRenewal
+
+
+class LineKind(StrEnum):
+    """What a line of a bill is about: a kind of item, or a discount on one item or on all."""
+
+    SERVICE = "service"
+    ADDON = "addon"
+    DOMAIN = "domain"
+    DOMAIN_RENEWAL = RenewalKind.DOMAIN
+    SERVICE_RENEWAL = RenewalKind.SERVICE
+    ADDON_RENEWAL = RenewalKind.ADDON
+    PROMOTION = "promotion"
+    GROUP_DISCOUNT = "group_discount"
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,6 +526,7 @@ class TaxAmount:
     level: int
     name: str
     rate: Decimal  # percent
+    base: Decimal | None  # what it is of, without the tax itself; None: the version before did not write it down
     amount: Decimal
 
 
@@ -489,11 +541,16 @@ class Bill:
     subtotal: Decimal
     discount: Decimal
     taxes: tuple[TaxAmount, ...]
+    tax_inclusive: bool
     total: Decimal
     invoiced: bool
     paid: bool  # issued as Paid, because nothing is owed
     due: date  # before `date`, which would hide the type
     date: date
+    buyer: Buyer
+    seller: Seller
+    tax_note: str  # why there is no tax; empty: nothing to say
+    numbered: bool  # becoming Paid, an invoice gets a number: until then it is a pro forma
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -522,6 +579,17 @@ class PricedOrder:
                 taken.append(Take(kind, item.target_id, 1))
         return tuple(taken)
 
+    @property
+    def takes_number(self) -> bool:
+        """Whether its invoice gets a number as it is made: nothing is owed on it, and it is Paid."""
+        return self.bill.paid and self.bill.numbered
+
+    def kind_of(self, line: InvoiceLine) -> LineKind:
+        """Tell what a line of its bill is about."""
+        if line.item is None:
+            return LineKind.GROUP_DISCOUNT
+        return LineKind.PROMOTION if line.amount < 0 else LineKind(self.items[line.item].kind)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedOrder:
@@ -531,3 +599,4 @@ class PlacedOrder:
     order_number: str
     invoice_id: int  # 0: none
     item_ids: tuple[int, ...]
+    invoice_number: str | None = None  # of one that is Paid, where invoices are numbered

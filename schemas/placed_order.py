@@ -1,11 +1,13 @@
 """What is said of an order that was placed: the reply, order.added, and the mails that it asks for (addorder.md 6)."""
 
+import datetime as dt
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from schemas.events import (
     AddonItem,
     AppliedPromotion,
+    Buyer,
     Cause,
     Currency,
     DomainItem,
@@ -18,12 +20,16 @@ from schemas.events import (
     OrderAdded,
     OrderConfirmation,
     OrderedItem,
+    OrderInvoice,
     Recipient,
     RenewalItem,
+    Seller,
     ServiceItem,
     Tax,
 )
 from schemas.order import (
+    Bill,
+    InvoiceLine,
     PlacedOrder,
     PricedAddon,
     PricedDomain,
@@ -62,7 +68,7 @@ def events(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> tuple[Event
 
 def _said(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> Iterator[EventData]:
     yield _order_added(order, placed, cause)
-    mailed = _Mailed(_recipient(order), _currency(order), lines(order))
+    mailed = _Mailed(_recipient(order), _currency(order), lines(order, placed))
     if placed.invoice_id and not order.request.no_invoice_email:
         yield InvoiceCreated(cause.message_id, mailed.to, _invoice(order, placed, mailed))
     if not order.request.no_email:
@@ -73,6 +79,7 @@ def _said(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> Iterator[Eve
 
 
 def _order_added(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> OrderAdded:
+    bill = order.bill
     return OrderAdded(
         request_id=cause.message_id,
         caller=cause.caller,
@@ -84,11 +91,69 @@ def _order_added(order: PricedOrder, placed: PlacedOrder, cause: Cause) -> Order
         addonids=_ids(order, placed, PricedAddon),
         domainids=_ids(order, placed, PricedDomain),
         currency=order.currency.code,
-        amount=order.bill.total,
+        subtotal=bill.subtotal,
+        discount=bill.discount,
+        taxes=taxes(bill),
+        tax_inclusive=bill.tax_inclusive,
+        amount=bill.total,
+        due=bill.due,
+        paymentmethod=order.payment_method.name,
+        paymentmethodname=order.payment_method.display_name,
+        affiliateid=order.affiliate_id,
+        invoice=_order_invoice(order, placed) if placed.invoice_id else None,
         items=tuple(item(priced, item_id) for priced, item_id in zip(order.items, placed.item_ids, strict=True)),
         promotion=promotion(order),
         warnings=order.warnings,
     )
+
+
+def _order_invoice(order: PricedOrder, placed: PlacedOrder) -> OrderInvoice:
+    bill, buyer = order.bill, order.bill.buyer
+    return OrderInvoice(
+        id=placed.invoice_id,
+        number=placed.invoice_number,
+        proforma=_is_proforma(bill),
+        issued=_issued(order, placed),
+        date=bill.date,
+        due=bill.due,
+        status=_status(bill),
+        client=Buyer(
+            name=buyer.name,
+            company=buyer.company,
+            address1=buyer.address1,
+            address2=buyer.address2,
+            city=buyer.city,
+            state=buyer.state,
+            postcode=buyer.postcode,
+            country=buyer.country,
+            tax_id=buyer.tax_id,
+            tax_exempt=buyer.tax_exempt,
+        ),
+        seller=_seller(bill),
+        tax_note=bill.tax_note or None,
+    )
+
+
+def _status(bill: Bill) -> Literal["Paid", "Unpaid"]:
+    return "Paid" if bill.paid else "Unpaid"
+
+
+def _is_proforma(bill: Bill) -> bool:
+    """Whether an invoice is to get a number, once it is paid."""
+    return bill.invoiced and bill.numbered and not bill.paid
+
+
+def _issued(order: PricedOrder, placed: PlacedOrder) -> dt.date | None:
+    """One that has its number as it is made has it of that day."""
+    return None if placed.invoice_number is None else order.bill.date
+
+
+def _seller(bill: Bill) -> Seller | None:
+    """Name the seller, unless nobody has said who that is."""
+    seller = bill.seller
+    if not (seller.name or seller.address or seller.country or seller.tax_id):
+        return None
+    return Seller(seller.name, seller.address, seller.country, seller.tax_id)
 
 
 def _ids(order: PricedOrder, placed: PlacedOrder, kind: type) -> tuple[int, ...]:
@@ -208,14 +273,20 @@ def _invoice(order: PricedOrder, placed: PlacedOrder, mailed: _Mailed) -> Invoic
     bill = order.bill
     return Invoice(
         id=placed.invoice_id,
+        number=placed.invoice_number,
+        proforma=_is_proforma(bill),
+        issued=_issued(order, placed),
         date=bill.date,
         due=bill.due,
-        status="Paid" if bill.paid else "Unpaid",
+        status=_status(bill),
         lines=mailed.lines,
         subtotal=bill.subtotal,
         discount=bill.discount,
-        taxes=taxes(order),
+        taxes=taxes(bill),
+        tax_inclusive=bill.tax_inclusive,
         total=bill.total,
+        tax_note=bill.tax_note or None,
+        seller=_seller(bill),
         currency=mailed.currency,
         paymentmethod=order.payment_method.display_name,
         ordernum=placed.order_number,
@@ -229,11 +300,20 @@ def _confirmation(order: PricedOrder, placed: PlacedOrder, cause: Cause, mailed:
         to=mailed.to,
         orderid=placed.order_id,
         ordernum=placed.order_number,
+        invoiceid=placed.invoice_id,
+        number=placed.invoice_number,
+        proforma=_is_proforma(bill),
         date=bill.date,
+        due=bill.due,
+        status=_status(bill) if bill.invoiced else None,
         lines=mailed.lines,
         subtotal=bill.subtotal,
         discount=bill.discount,
+        taxes=taxes(bill),
+        tax_inclusive=bill.tax_inclusive,
         amount=bill.total,
+        tax_note=bill.tax_note or None,
+        seller=_seller(bill),
         currency=mailed.currency,
         paymentmethod=order.payment_method.display_name,
         services=tuple(
@@ -247,12 +327,20 @@ def _confirmation(order: PricedOrder, placed: PlacedOrder, cause: Cause, mailed:
 
 
 def _recipient(order: PricedOrder) -> Recipient:
-    client = order.client
+    buyer = order.bill.buyer
     return Recipient(
-        name=f"{client.first_name} {client.last_name}".strip(),
-        company=client.company_name,
-        email=client.email,
-        language=client.language,
+        name=buyer.name,
+        company=buyer.company,
+        email=order.client.email,
+        language=order.client.language,
+        address1=buyer.address1,
+        address2=buyer.address2,
+        city=buyer.city,
+        state=buyer.state,
+        postcode=buyer.postcode,
+        country=buyer.country,
+        tax_id=buyer.tax_id,
+        tax_exempt=buyer.tax_exempt,
     )
 
 
@@ -260,9 +348,25 @@ def _currency(order: PricedOrder) -> Currency:
     return Currency(order.currency.code, order.currency.prefix, order.currency.suffix)
 
 
-def lines(order: PricedOrder) -> tuple[Line, ...]:
-    return tuple(Line(line.description, line.amount) for line in order.bill.lines)
+def lines(order: PricedOrder, placed: PlacedOrder | None = None) -> tuple[Line, ...]:
+    """List the lines of the bill, with the ids that its items were given, if they have any yet."""
+    return tuple(
+        Line(
+            kind=order.kind_of(line),
+            relid=None if placed is None or line.item is None else placed.item_ids[line.item],
+            description=line.description,
+            amount=line.amount,
+            taxed=line.taxed,
+            period_end=_period_end(order, line),
+        )
+        for line in order.bill.lines
+    )
 
 
-def taxes(order: PricedOrder) -> tuple[Tax, ...]:
-    return tuple(Tax(tax.level, tax.name, tax.rate, tax.amount) for tax in order.bill.taxes)
+def _period_end(order: PricedOrder, line: InvoiceLine) -> dt.date | None:
+    """Tell the last day that a line pays for: a discount pays for none."""
+    return None if line.item is None or line.amount < 0 else order.items[line.item].period_end
+
+
+def taxes(bill: Bill) -> tuple[Tax, ...]:
+    return tuple(Tax(tax.level, tax.name, tax.rate, tax.base, tax.amount) for tax in bill.taxes)

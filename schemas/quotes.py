@@ -24,6 +24,7 @@ class Quote:
     subtotal: Money
     discount: Money
     taxes: tuple[Tax, ...]
+    tax_inclusive: bool
     amount: Money
     invoice: Literal["Paid", "Unpaid"] | None
     due: dt.date
@@ -53,7 +54,8 @@ def quote(verdict: PricedOrder | Rejection) -> Quote | NoQuote:
         lines=placed_order.lines(verdict),
         subtotal=bill.subtotal,
         discount=bill.discount,
-        taxes=placed_order.taxes(verdict),
+        taxes=placed_order.taxes(bill),
+        tax_inclusive=bill.tax_inclusive,
         amount=bill.total,
         invoice=("Paid" if bill.paid else "Unpaid") if bill.invoiced else None,
         due=bill.due,

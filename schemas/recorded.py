@@ -9,7 +9,8 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from schemas.catalog import BillingCycle, DomainType, Extra
-from schemas.order import Client, DomainName, RenewalKind
+from schemas.order import Buyer, Client, DomainName, RenewalKind, TaxAmount
+from schemas.shop_settings import Seller
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,11 @@ class RecordedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedInvoice:
+    """What is None of `taxes`, `client`, `seller`, `tax_note` and `proforma`, the version before did not write down."""
+
     id: int
     due: date  # before `date`, which would hide the type
+    issued: date | None  # the day on which it got its number
     date: date
     status: str
     payment_method: str
@@ -115,6 +119,26 @@ class RecordedInvoice:
     tax_rate2: Decimal
     tax_inclusive: bool
     total: Decimal
+    taxes: tuple[TaxAmount, ...] | None
+    client: Buyer | None
+    seller: Seller | None
+    tax_note: str | None
+    proforma: bool | None  # whether it was told to be one when it was made
+    number: str | None  # None: it is not paid, or was when invoices were not numbered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedBill:
+    """What is owed for an order without an invoice, as an invoice would have it."""
+
+    lines: tuple[RecordedLine, ...]
+    subtotal: Decimal
+    discount: Decimal
+    taxes: tuple[TaxAmount, ...]
+    tax_inclusive: bool
+    due: date
+    seller: Seller
+    tax_note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,3 +174,4 @@ class RecordedOrder:
     renewals: tuple[RecordedRenewal, ...]
     invoice: RecordedInvoice | None
     lines: tuple[RecordedLine, ...]  # of the invoice
+    bill: RecordedBill | None  # of an order without an invoice; None: the version before did not write it down

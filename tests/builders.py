@@ -220,10 +220,11 @@ def a_tax_rule(
     level: int = 1,
     country: str | None = "US",
     state: str | None = None,
+    state_aliases: tuple[str, ...] = (),
     compound: bool = False,
     name: str = "Tax",
 ) -> TaxRule:
-    return TaxRule(level, level, name, country, state, Decimal(rate), compound)
+    return TaxRule(level, level, name, country, state, Decimal(rate), compound, state_aliases)
 
 
 def an_affiliate(affiliate_id: int, *, client_id: int = 2, active: bool = True) -> Affiliate:
@@ -272,6 +273,7 @@ def a_client(
     currency: str = "USD",
     country: str = "US",
     state: str = "Texas",
+    tax_id: str = "",
     tax_exempt: bool = False,
     group_id: int | None = None,
     status: str = "Active",
@@ -283,8 +285,13 @@ def a_client(
         company_name="",
         email="john.doe@example.com",
         language="english",
+        address1="1 Main Street",
+        address2="",
+        city="Austin",
         state=state,
+        postcode="73301",
         country=country,
+        tax_id=tax_id,
         currency=currency,
         tax_exempt=tax_exempt,
         group_id=group_id,

@@ -16,7 +16,18 @@ _VARYING = re.compile(
     """,
     re.VERBOSE,
 )
-_IDS = {"id", "orderid", "ordernum", "invoiceid", "serviceids", "productids", "addonids", "domainids", "subject"}
+_IDS = {
+    "id",
+    "relid",
+    "orderid",
+    "ordernum",
+    "invoiceid",
+    "serviceids",
+    "productids",
+    "addonids",
+    "domainids",
+    "subject",
+}
 
 
 def examples_of(page: str) -> dict[str, str]:

@@ -29,6 +29,7 @@ from schemas.order import (
     TaxAmount,
 )
 from schemas.rejections import Code, Rejection
+from schemas.shop_settings import Seller
 from tests.builders import a_promotion, an_open_order
 
 TODAY = date(2026, 11, 23)
@@ -43,13 +44,20 @@ ZOE = Client(
     company_name='Côté & Filles "SA" <1>; 株式会社',
     email="client10@example.com",
     language="french",
+    address1="12, rue du Château",
+    address2="bureau 3",
+    city="Québec",
     state="Quebec",
+    postcode="G1R 4S9",
     country="CA",
+    tax_id="123456789 TQ0001",
     currency="USD",
     tax_exempt=False,
     group_id=None,
     status="Active",
 )
+
+SELLER = Seller(name="Hôtes SARL", address="1 quai de l'Île\n75004 Paris", country="FR", tax_id="FR00 123 456 789")
 
 
 def a_charge(
@@ -131,8 +139,8 @@ ITEMS: tuple[PricedItem, ...] = (
 )
 
 TAXES = (
-    TaxAmount(1, "GST", Decimal("5.000"), Decimal("16.06")),
-    TaxAmount(2, "QST", Decimal("9.975"), Decimal("33.64")),
+    TaxAmount(1, "GST", Decimal("5.000"), Decimal("321.15"), Decimal("16.06")),
+    TaxAmount(2, "QST", Decimal("9.975"), Decimal("337.21"), Decimal("33.64")),
 )
 
 
@@ -144,6 +152,7 @@ def an_order(
     taxes: tuple[TaxAmount, ...] = (),
     currency: Currency = USD,
     invoiced: bool = True,
+    numbered: bool = False,
     promotion: Promotion | None = None,
     warnings: tuple[str, ...] = (),
     supersedes: tuple[OpenOrder, ...] = (),
@@ -159,11 +168,16 @@ def an_order(
             subtotal=Decimal("321.15"),
             discount=Decimal(discount),
             taxes=taxes,
+            tax_inclusive=False,
             total=Decimal(total),
             invoiced=invoiced,
             paid=Decimal(total) == 0,
             date=TODAY,
             due=date(2026, 12, 7),
+            buyer=ZOE.as_buyer,
+            seller=SELLER if numbered else Seller(),
+            tax_note="",
+            numbered=numbered,
         ),
         promotion=promotion,
         affiliate_id=None,
@@ -177,7 +191,7 @@ EVERYTHING = an_order(
     *ITEMS,
     total="368.75",
     lines=(
-        InvoiceLine(0, "Starter - example.com (23/11/2026 - 22/12/2026)", Decimal("14.95"), taxed=True),
+        InvoiceLine(0, "Starter - example.com (23/11/2026 - 22/12/2026)\nSetup: 5.00", Decimal("14.95"), taxed=True),
         InvoiceLine(0, "Promotional Code: démo - 10.00% One Time Discount", Decimal("-1.00"), taxed=True),
         InvoiceLine(None, "Group Discount", Decimal("-0.50"), taxed=True),
     ),
@@ -201,9 +215,12 @@ YEN = an_order(
     lines=(InvoiceLine(0, "Starter", Decimal(1500), taxed=True),),
     discount="1500",
     currency=JPY,
+    numbered=True,
     promotion=a_promotion(PromotionType.FIXED_AMOUNT, "1500", code="free"),
 )
-PLACED_YEN = PlacedOrder(order_id=8, order_number="1000000002", invoice_id=2, item_ids=(31,))
+PLACED_YEN = PlacedOrder(
+    order_id=8, order_number="1000000002", invoice_id=2, item_ids=(31,), invoice_number="2026-00001"
+)
 
 REJECTION = Rejection(
     (

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from repository import catalog as catalogue
-from repository import facts, inbox, orders
+from repository import facts, inbox, invoice_numbers, orders
 from repository.database import Connection, Database
 from repository.faults import POSTGRES_FAULTS, Blame, blame_of, is_same_fault, says, sqlstate_of
 from repository.inbox import Answer, Claim
@@ -131,6 +131,8 @@ class Trial:
         await orders.place(connection, pairs, [answer], catalog=catalog, encrypt=self._encrypt)
         with contextlib.suppress(UsedUp):  # others bought the last: the statement went through
             await orders.use_up(connection, sample.changes)
+            paid = [ids.invoice_id for change, ids in zip(sample.changes, written, strict=True) if change.takes_number]
+            await invoice_numbers.give(connection, paid, catalog.settings.numbers, found.as_of.today)
 
 
 async def write_nothing(database: Database) -> None:

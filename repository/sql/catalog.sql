@@ -5,7 +5,9 @@ FROM catalogue
 
 -- name: catalogue
 -- no parameters
-SELECT version, credentials_version, order_number_key, tax, invoice_grace_days, nameservers, timezone
+SELECT
+    version, credentials_version, order_number_key, tax, tax_exempt, tax_note, invoice_grace_days, invoice_number,
+    accept_when_paid, date_format, nameservers, timezone, seller
 FROM catalogue
 
 -- name: currencies
@@ -28,7 +30,7 @@ ORDER BY id
 
 -- name: tax_rules
 -- no parameters
-SELECT id, level, name, country, state, rate, compound
+SELECT id, level, name, country, state, state_aliases, rate, compound
 FROM tax_rules
 ORDER BY id
 

@@ -101,13 +101,15 @@ RETURNING id AS key, xmax = 0 AS is_new
 
 -- name: save_tax_rules
 -- $1 tax rules
-INSERT INTO tax_rules AS kept (id, level, name, country, state, rate, compound)
-SELECT id, level, name, country, state, rate, compound
+INSERT INTO tax_rules AS kept (id, level, name, country, state, state_aliases, rate, compound)
+SELECT id, level, name, country, state, state_aliases, rate, compound
 FROM jsonb_populate_recordset(NULL::tax_rules, $1::text::jsonb)
 ORDER BY id
 ON CONFLICT (id) DO UPDATE
-SET (level, name, country, state, rate, compound)
-    = (excluded.level, excluded.name, excluded.country, excluded.state, excluded.rate, excluded.compound)
+SET (level, name, country, state, state_aliases, rate, compound) = (
+    excluded.level, excluded.name, excluded.country, excluded.state, excluded.state_aliases, excluded.rate,
+    excluded.compound
+)
 WHERE kept.* IS DISTINCT FROM excluded.*
 RETURNING id AS key, xmax = 0 AS is_new
 
@@ -523,24 +525,28 @@ WHERE kept.max_uses <> CASE WHEN excluded.max_uses = 0 THEN 0 ELSE greatest(excl
 RETURNING promotion_id AS key, false AS is_new
 
 -- name: save_clients
--- $1 clients
+-- $1 clients. What an entry does not name stays as it is.
 INSERT INTO clients AS kept (
-    id, first_name, last_name, company_name, email, language, address1, city, postcode, state, country, currency,
-    tax_exempt, group_id, credit, status
+    id, first_name, last_name, company_name, email, language, address1, address2, city, postcode, state, country,
+    phonenumber, tax_id, currency, tax_exempt, group_id, credit, status
 )
 SELECT
-    id, first_name, last_name, company_name, email, language, address1, city, postcode, state, country, currency,
-    tax_exempt, group_id, credit, status
-FROM jsonb_populate_recordset(NULL::clients, $1::text::jsonb)
-ORDER BY id
+    given.id, given.first_name, given.last_name, given.company_name, given.email, given.language, given.address1,
+    coalesce(given.address2, there.address2), given.city, given.postcode, given.state, given.country,
+    coalesce(given.phonenumber, there.phonenumber), coalesce(given.tax_id, there.tax_id), given.currency,
+    given.tax_exempt, given.group_id, given.credit, given.status
+FROM jsonb_populate_recordset(NULL::clients, $1::text::jsonb) AS given
+LEFT JOIN clients AS there ON there.id = given.id
+ORDER BY given.id
 ON CONFLICT (id) DO UPDATE
 SET (
-    first_name, last_name, company_name, email, language, address1, city, postcode, state, country, currency,
-    tax_exempt, group_id, credit, status
+    first_name, last_name, company_name, email, language, address1, address2, city, postcode, state, country,
+    phonenumber, tax_id, currency, tax_exempt, group_id, credit, status
 ) = (
     excluded.first_name, excluded.last_name, excluded.company_name, excluded.email, excluded.language,
-    excluded.address1, excluded.city, excluded.postcode, excluded.state, excluded.country, excluded.currency,
-    excluded.tax_exempt, excluded.group_id, excluded.credit, excluded.status
+    excluded.address1, excluded.address2, excluded.city, excluded.postcode, excluded.state, excluded.country,
+    excluded.phonenumber, excluded.tax_id, excluded.currency, excluded.tax_exempt, excluded.group_id, excluded.credit,
+    excluded.status
 )
 WHERE kept.* IS DISTINCT FROM excluded.*
 RETURNING id AS key, xmax = 0 AS is_new

@@ -12,8 +12,8 @@ SELECT
     ARRAY(
         SELECT
             ROW(
-                id, first_name, last_name, company_name, email, language, state, country, currency, tax_exempt,
-                group_id, status
+                id, first_name, last_name, company_name, email, language, address1, coalesce(address2, ''), city,
+                state, postcode, country, coalesce(tax_id, ''), currency, tax_exempt, group_id, status
             )
         FROM clients
         WHERE id = ANY ($1::bigint[])

@@ -19,12 +19,12 @@ ordered AS (
     INSERT INTO orders (
         id, order_number, request_id, client_id, contact_id, status, currency, amount, payment_method, promotion_id,
         promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
-        catalogue_version, warnings, placed_on, takes_written
+        catalogue_version, warnings, placed_on, takes_written, bill
     )
     SELECT
         id, order_number, request_id, client_id, contact_id, 'Pending', currency, amount, payment_method, promotion_id,
         promotion_code, promotion_type, promotion_value, affiliate_id, client_ip, notes, nameservers, asked_by,
-        catalogue_version, warnings, placed_on, takes_written
+        catalogue_version, warnings, placed_on, takes_written, bill
     FROM json_to_recordset($1::json) AS placed (
         id bigint,
         order_number text,
@@ -46,7 +46,8 @@ ordered AS (
         catalogue_version bigint,
         warnings text[],
         placed_on date,
-        takes_written boolean
+        takes_written boolean,
+        bill jsonb
     )
 ),
 new_services AS (
@@ -158,11 +159,11 @@ new_renewals AS (
 new_invoices AS (
     INSERT INTO invoices (
         id, order_id, client_id, date, due, currency, subtotal, discount, tax, tax2, tax_rate, tax_rate2, tax_inclusive,
-        total, payment_method, status
+        total, payment_method, status, taxes, client, seller, tax_note, proforma
     )
     SELECT
         id, order_id, client_id, date, due, currency, subtotal, discount, tax, tax2, tax_rate, tax_rate2, tax_inclusive,
-        total, payment_method, status
+        total, payment_method, status, taxes, client, seller, tax_note, proforma
     FROM json_to_recordset($6::json) AS invoice (
         id bigint,
         order_id bigint,
@@ -179,7 +180,12 @@ new_invoices AS (
         tax_inclusive boolean,
         total numeric,
         payment_method text,
-        status text
+        status text,
+        taxes jsonb,
+        client jsonb,
+        seller jsonb,
+        tax_note text,
+        proforma boolean
     )
 ),
 new_invoice_lines AS (

@@ -3,8 +3,9 @@
 SELECT
     orders.id, order_number, orders.status, orders.placed_at, catalogue_version, asked_by, contact_id, orders.currency,
     amount, payment_method, promotion_id, promotion_code, promotion_type, promotion_value, affiliate_id, warnings,
-    placed_on, client_id, first_name, last_name, company_name, email, language, state, country, tax_exempt, group_id,
-    clients.status AS client_status, clients.currency AS client_currency
+    placed_on, bill, client_id, first_name, last_name, company_name, email, language, address1,
+    coalesce(address2, '') AS address2, city, state, postcode, country, coalesce(tax_id, '') AS tax_id, tax_exempt,
+    group_id, clients.status AS client_status, clients.currency AS client_currency
 FROM orders
 JOIN clients ON clients.id = orders.client_id
 WHERE orders.id = ANY ($1::bigint[])
@@ -84,8 +85,9 @@ ORDER BY renewals.id
 -- $1 order ids
 SELECT
     id, order_id, date, due, status, payment_method, currency, subtotal, discount, tax, tax2, tax_rate, tax_rate2,
-    tax_inclusive, total
+    tax_inclusive, total, taxes, client, seller, tax_note, proforma, number, issued
 FROM invoices
+LEFT JOIN invoice_numbers ON invoice_id = id
 WHERE order_id = ANY ($1::bigint[])
 
 -- name: invoice_lines

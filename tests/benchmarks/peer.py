@@ -311,7 +311,9 @@ class Peer:
                 domains[one.client_id, one.name] = (*domains.get((one.client_id, one.name), ()), one)
         return Facts(
             today=today,
-            clients={row["id"]: Client(**row) for row in clients.mappings()},
+            clients={
+                row["id"]: Client(**{**row, **_said(dict(row), "address2", "tax_id")}) for row in clients.mappings()
+            },
             contacts={},
             services=services,
             addons={},
@@ -329,7 +331,7 @@ class Peer:
             if secret := values.get(SECRETS.get(kind, "")):
                 values[SECRETS[kind]] = base64.b64decode(secret)
             rows[kind].append({"status": "Pending", **values})
-        rows[InvoiceRow].append(_invoice_row(one.order, ids, self._catalog.settings))
+        rows[InvoiceRow].append(_invoice_row(one.order, ids))
         rows[LineRow] += _invoice_line_rows(one.order, ids)
         for kind, several in rows.items():
             if several:
@@ -370,6 +372,11 @@ class Peer:
                     )
 
 
+def _said(row: Mapping[str, Any], *names: str) -> dict[str, str]:
+    """Take what nobody has said of a client as empty."""
+    return {name: row[name] or "" for name in names}
+
+
 def _columns(table: type[Base], kind: type) -> list[Any]:
     """Name the columns that a value of the rules is made of."""
     return [getattr(table, field.name) for field in fields(kind)]
@@ -386,7 +393,7 @@ async def run() -> None:
         pool_size=IN_FLIGHT + 1,
         max_overflow=0,
         pool_reset_on_return=None,  # every transaction is ended already
-        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_serializer=lambda value: orjson.dumps(value, default=str).decode(),  # of amounts, the text
         json_deserializer=orjson.loads,
         connect_args={"prepared_statement_cache_size": 1_000, "timeout": 10},
         query_cache_size=5_000,

@@ -1,6 +1,6 @@
 """A worker of the version before the shop's settings: python -m tests.faults.older_worker.
 
-It knows its environment only, and its statements know nothing that 0006_settings.sql adds.
+It knows its environment only, and its statements know nothing that 0006_settings.sql and 0014_invoices.sql add.
 """
 
 import sys
@@ -12,14 +12,28 @@ from schemas.shop_settings import Given
 from worker import __main__ as program
 from worker.settings import Settings
 
+SETTINGS = """, tax, tax_exempt, tax_note, invoice_grace_days, invoice_number,
+    accept_when_paid, date_format, nameservers, timezone, seller"""
+OF_AN_INVOICE = """
+        status text,
+        taxes jsonb,
+        client jsonb,
+        seller jsonb,
+        tax_note text,
+        proforma boolean"""
 OTHERWISE = (
     (facts.SQL, "read", "coalesce(timezone, 'UTC')", "'UTC'"),
     (facts.SQL, "read", "    credentials_version,", "    1 AS credentials_version,"),
     (catalog_snapshot.SQL, "versions", "credentials_version", "1 AS credentials_version"),
     (catalog_snapshot.SQL, "catalogue", "credentials_version", "1 AS credentials_version"),
-    (catalog_snapshot.SQL, "catalogue", ", tax, invoice_grace_days, nameservers, timezone", ""),
-    (orders.SQL, "place", "catalogue_version, warnings, placed_on", "catalogue_version, warnings"),
-    (orders.SQL, "place", "warnings text[],\n        placed_on date", "warnings text[]"),
+    (facts.SQL, "read", "coalesce(address2, '')", "''"),
+    (facts.SQL, "read", "coalesce(tax_id, '')", "''"),
+    (catalog_snapshot.SQL, "catalogue", SETTINGS, ""),
+    (catalog_snapshot.SQL, "tax_rules", "state_aliases", "'{}'::text[] AS state_aliases"),
+    (orders.SQL, "place", "catalogue_version, warnings, placed_on, bill", "catalogue_version, warnings"),
+    (orders.SQL, "place", "warnings text[],\n        placed_on date,\n        bill jsonb", "warnings text[]"),
+    (orders.SQL, "place", ", status, taxes, client, seller, tax_note, proforma", ", status"),
+    (orders.SQL, "place", OF_AN_INVOICE, "\n        status text"),
 )
 
 

@@ -11,7 +11,7 @@ import pytest
 from repository import catalog, shop_settings
 from repository.database import Database
 from schemas.catalog_file import CatalogError, parse
-from schemas.shop_settings import ShopSettings, Tax
+from schemas.shop_settings import Seller, ShopSettings, Tax, TaxExempt
 from tests.integration.test_commands import orders
 from tests.shop import SECONDS_MAX, Shop
 from worker.commands.work import open_context
@@ -244,16 +244,62 @@ async def test_a_time_zone_must_be_one_of_the_databases(stocked: Database, monke
         await load_into(stocked, timezone="Mars/Olympus")
 
 
+EVERY_SETTING: dict[str, Any] = {
+    "tax": "inclusive",
+    "tax_exempt": "deduct",
+    "tax_note": "Reverse charge",
+    "invoice_grace_days": 14,
+    "invoice_number": "{year}-{number:05}",
+    "accept_when_paid": True,
+    "date_format": "%Y-%m-%d",
+    "nameservers": ["ns1.shop.com"],
+    "timezone": "Europe/Berlin",
+    "seller": {"name": "Acme", "address": "1 Main Street\nAustin", "country": "US", "tax_id": "12-3456789"},
+}
+
+
+async def exported(database: Database) -> dict[str, Any]:
+    async with database.connection() as connection:
+        settings: dict[str, Any] = (await catalog.export(connection))["settings"]
+    return settings
+
+
 async def test_what_is_exported_names_every_setting(stocked: Database) -> None:
     await load_into(stocked, tax="inclusive", timezone="Europe/Berlin")
 
-    async with stocked.connection() as connection:
-        exported = await catalog.export(connection)
+    settings = await exported(stocked)
 
-    assert exported["settings"] == {
-        "tax": "inclusive", "invoice_grace_days": 0, "nameservers": [], "timezone": "Europe/Berlin",
+    assert settings == {
+        "tax": "inclusive", "tax_exempt": "keep", "tax_note": "", "invoice_grace_days": 0, "invoice_number": "",
+        "accept_when_paid": False, "date_format": "%d/%m/%Y", "nameservers": [], "timezone": "Europe/Berlin",
+        "seller": {"name": "", "address": "", "country": "", "tax_id": ""},
     }  # fmt: skip
-    assert not (await load_into(stocked, **exported["settings"])).moved
+    assert not (await load_into(stocked, **settings)).moved
+
+
+async def test_every_setting_is_kept_as_it_was_given(stocked: Database) -> None:
+    first = await load_into(stocked, **EVERY_SETTING)
+    again = await load_into(stocked, **EVERY_SETTING)
+
+    assert (first.sections["settings"], again.sections["settings"]) == (
+        catalog.Count(new=10, updated=0, unchanged=0),
+        catalog.Count(new=0, updated=0, unchanged=10),
+    )
+    assert (first.moved, again.moved) == (True, False)
+    assert await exported(stocked) == {**EVERY_SETTING, "invoice_next": 1}
+    settings = await settings_in(stocked)
+    assert settings.seller == Seller(name="Acme", address="1 Main Street\nAustin", country="US", tax_id="12-3456789")
+    assert settings.tax_exempt is TaxExempt.DEDUCT
+
+
+async def test_what_can_be_none_is_none_again_where_a_file_says_so(stocked: Database) -> None:
+    await load_into(stocked, **EVERY_SETTING)
+
+    await load_into(stocked, invoice_number="", tax_note="", seller={})
+
+    settings = await settings_in(stocked)
+    assert (settings.numbers, settings.tax_note, settings.seller) == (None, "", Seller())
+    assert "invoice_next" not in await exported(stocked)
 
 
 # ---------------------------------------------------------------- migrate

@@ -24,6 +24,7 @@ from schemas.catalog_check import check as check_entries
 from schemas.catalog_check import elsewhere
 from schemas.catalog_entries import CatalogFile
 from schemas.catalog_file import FILE_BYTES_MAX, parse
+from schemas.catalog_offers import strange_states
 from worker.commands import echo, err, fail, person
 from worker.commands.catalog_report import (
     VERSION_CHANGES_SHOWN_MAX,
@@ -33,6 +34,7 @@ from worker.commands.catalog_report import (
     tell_elsewhere,
     tell_findings,
     tell_report,
+    tell_strange_states,
 )
 from worker.commands.database import with_database
 from worker.operations.catalog_advice import advise
@@ -185,6 +187,7 @@ def check(
         echo(findings)
     else:
         tell_findings(findings)
+        tell_strange_states(strange_states(catalog_file))
         tell_elsewhere(len(elsewhere(catalog_file)))
     raise typer.Exit(1 if findings else 0)
 

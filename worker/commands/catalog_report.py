@@ -9,13 +9,15 @@ import typer
 from repository.catalog import CatalogError, LoadReport
 from repository.catalog_versions import Act, Version
 from schemas.catalog_changes import EntryChange, in_detail, sentence
-from schemas.catalog_file import FAULTS_SHOWN_MAX
+from schemas.catalog_file import FAULTS_SHOWN_MAX, shown
+from schemas.catalog_offers import StrangeStates
 from worker.commands import display, echo, err, fail, out
 from worker.commands.layout import Column, Table
 from worker.operations.catalog_advice import Finding
 from worker.redaction import escape_controls
 
 CHANGES_SHOWN_MAX = 40
+STATES_SHOWN_MAX = 20
 VERSION_CHANGES_SHOWN_MAX = 5  # of one version, where several are listed
 
 
@@ -51,6 +53,19 @@ def tell_elsewhere(count: int) -> None:
     if count:
         things = "one thing that is not" if count == 1 else f"{count:,} things that are not"
         err.print(f"it refers to {things} in it: `load` looks into the database for that")
+
+
+def tell_strange_states(places: Sequence[StrangeStates]) -> None:
+    """Name states of clients for a person to look over: one may be misspelt, and one may have no tax of its own."""
+    for place in places:
+        counted = [f"{shown(state)} ({count:,})" for state, count in place.states.items()]
+        more = len(counted) - STATES_SHOWN_MAX
+        names = ", ".join((*counted[:STATES_SHOWN_MAX], *[f"… and {more} more"] * (more > 0)))
+        err.print(
+            f"note: no tax rule of {place.country} names these states of clients, who pay the country's tax: {names}; "
+            "where one is meant, give it state_aliases",
+            markup=False,
+        )
 
 
 def tell_report(report: LoadReport, *, dry_run: bool, as_json: bool) -> None:

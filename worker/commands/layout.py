@@ -137,6 +137,11 @@ def _breaks(line: str, width: int) -> Iterator[int]:
             yield begin
 
 
+def in_rows(text: str) -> Text:
+    """Write a text of several rows, all but the first indented; what else would drive a terminal is written out."""
+    return Text("\n  ".join(map(escape_controls, text.split("\n"))))
+
+
 def _text(cell: str | Text) -> Text:
     return cell if isinstance(cell, Text) else Text(escape_controls(cell))
 

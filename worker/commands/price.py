@@ -11,7 +11,8 @@ from schemas.quotes import quote as quote_of
 from schemas.rejections import Rejection
 from worker.commands import AsJson, display, echo, err, out
 from worker.commands.database import with_database
-from worker.commands.layout import Column, Stack, Table
+from worker.commands.invoice_text import tax_text
+from worker.commands.layout import Column, Stack, Table, in_rows
 from worker.commands.requests import Files, Forms, requests_in
 from worker.domain.dates import last_day
 from worker.intake import quote
@@ -77,7 +78,7 @@ def _priced(order: PricedOrder) -> Stack:
 
 def _described(line: InvoiceLine, order: PricedOrder) -> Text:
     """Write a line; below that of an item, what its amount is made of."""
-    text = Text(escape_controls(line.description))
+    text = in_rows(line.description)
     # A discount stands below the line of its item, and says itself what it is.
     if line.item is not None and line.amount >= 0:
         why = ", ".join(_reasons(order.items[line.item], order))
@@ -131,11 +132,13 @@ def _sums(order: PricedOrder) -> Iterator[tuple[str, str]]:
     if bill.discount:
         yield "discounts", str(-bill.discount)
     for tax in bill.taxes:
-        yield f"{tax.name} {tax.rate.normalize():f} %", str(tax.amount)
+        yield tax_text(tax, contained=bill.tax_inclusive), str(tax.amount)
 
 
 def _invoice(order: PricedOrder) -> str:
     bill = order.bill
+    note = f"; {escape_controls(bill.tax_note)}" if bill.tax_note else ""
     if bill.invoiced:
-        return f"an invoice of {bill.date}, {'paid at once' if bill.paid else f'due {bill.due}'}"
+        kind = "a pro forma invoice" if bill.numbered and not bill.paid else "an invoice"
+        return f"{kind} of {bill.date}, {'paid at once' if bill.paid else f'due {bill.due}'}{note}"
     return "no invoice: noinvoice" if order.request.no_invoice else "no invoice: everything is free"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import orjson
@@ -11,13 +12,14 @@ from rich.markup import escape
 from rich.text import Text
 
 from repository.show import Answered, Asked, Found
-from schemas.recorded import RecordedOrder, RecordedService
+from schemas.recorded import RecordedBill, RecordedInvoice, RecordedLine, RecordedOrder, RecordedService
 from worker.broker.dead_letters import DeadLetter
 from worker.commands import display, echo, err, fail, out
 from worker.commands.audit import sentence_of
 from worker.commands.database import with_database
 from worker.commands.events import line_of
-from worker.commands.layout import Column, Content, Grid, Stack, Table
+from worker.commands.invoice_text import invoice_text, tax_text
+from worker.commands.layout import Column, Content, Grid, Stack, Table, in_rows
 from worker.commands.letters import moment
 from worker.operations.letters import REASONS, details
 from worker.operations.selection import Where
@@ -66,20 +68,8 @@ COLUMNS: Mapping[str, Columns] = {
         "status": lambda renewal: renewal.status,
     },
 }
-INVOICE: Columns = {
-    "id": lambda invoice: invoice.id,
-    "due": lambda invoice: invoice.due,
-    "subtotal": lambda invoice: invoice.subtotal,
-    "discount": lambda invoice: invoice.discount or "",
-    "tax": lambda invoice: invoice.tax or "",
-    "tax 2": lambda invoice: invoice.tax2 or "",
-    "total": lambda invoice: invoice.total,
-    "status": lambda invoice: invoice.status,
-}
-LINES: Columns = {"description": lambda line: line.description, "amount": lambda line: line.amount}
-LONG = frozenset({"product", "addon", "domain", "name", "what", "description"})
-NUMBERS = frozenset({"id", "service", "qty", "years", "amount", "first", "recurring", "subtotal", "discount", "total"})
-NUMBERS |= {"tax", "tax 2"}
+LONG = frozenset({"product", "addon", "domain", "name", "what"})
+NUMBERS = frozenset({"id", "service", "qty", "years", "amount", "first", "recurring"})
 
 
 def show(
@@ -179,6 +169,7 @@ def _json_of_order(order: RecordedOrder) -> dict[str, object]:
         "renewals": [{**asdict(one), "domain": one.domain and one.domain.ascii} for one in order.renewals],
         "invoices": [asdict(order.invoice)] if order.invoice else [],
         "invoice_lines": [asdict(one) for one in order.lines],
+        "bill": [asdict(order.bill)] if order.bill else [],
     }
     return {"id": order.id, "order": [row], **{name: rows for name, rows in parts.items() if rows}}
 
@@ -259,8 +250,31 @@ def parts_of_order(order: RecordedOrder) -> Iterator[tuple[str, Content]]:
             tails = [_chosen(one) for one in order.services] if name == "services" else ()
             yield name, _table(items, COLUMNS[name], tails)
     if order.invoice:
-        yield "invoice", _table([order.invoice], INVOICE)
-        yield "invoice lines", _table(order.lines, LINES)
+        yield "invoice", Stack(list(invoice_text(order.invoice)))
+        yield "invoice lines", _bill(order.lines, order.invoice, order)
+    elif order.bill:
+        yield "no invoice", f"due {order.bill.due}"
+        yield "owed", _bill(order.bill.lines, order.bill, order)
+
+
+def _bill(lines: Sequence[RecordedLine], bill: RecordedInvoice | RecordedBill, order: RecordedOrder) -> Table:
+    """List the lines, and below them how they come to the order's amount."""
+    rows = [(in_rows(line.description), str(line.amount)) for line in lines]
+    rows.append((Text("subtotal", style="dim"), str(bill.subtotal)))
+    if bill.discount:
+        rows.append((Text("discounts", style="dim"), str(-bill.discount)))
+    for what, amount in _taxes(bill):
+        rows.append((Text(what, style="dim"), str(amount)))
+    rows.append((Text("total", style="bold"), f"{order.amount} {order.currency}"))
+    return Table([Column("description", text=True), Column("amount", right=True)], rows)
+
+
+def _taxes(bill: RecordedInvoice | RecordedBill) -> Iterator[tuple[str, Decimal]]:
+    if bill.taxes is not None:
+        yield from ((tax_text(tax, contained=bill.tax_inclusive), tax.amount) for tax in bill.taxes)
+    elif isinstance(bill, RecordedInvoice):  # the version before did not write down what they are called
+        levels = ((bill.tax_rate, bill.tax), (bill.tax_rate2, bill.tax2))
+        yield from ((f"tax {rate.normalize():f} %", amount) for rate, amount in levels if amount)
 
 
 def _table(values: Sequence[object], columns: Columns, tails: Sequence[str] = ()) -> Table:

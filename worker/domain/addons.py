@@ -8,7 +8,7 @@ from schemas.order import Charge, PricedAddon
 from schemas.rejections import Rejected
 from worker.domain.periods import first_period
 from worker.domain.sale import Sale, shortest_first
-from worker.domain.wording import addon_text, period_text
+from worker.domain.wording import addon_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ def price_addon(ordered: AddonOrdered, parent: Parent, sale: Sale) -> PricedAddo
             recurring=None if period.last_day is None else price,
             taxed=addon.taxed,
         ),
-        description=addon_text(addon.name, ordered.quantity, parent.domain, period_text(sale.today, period.last_day)),
+        description=addon_text(
+            addon.name, ordered.quantity, parent.domain, sale.period_text(sale.today, period.last_day)
+        ),
         next_due=sale.today,
         period_end=period.last_day,
         prorata=prorata,

@@ -22,6 +22,7 @@ from worker.domain.discounts import apply_discounts
 from worker.domain.invoice import make_bill
 from worker.domain.sale import Sale
 from worker.domain.superseding import superseded_by, without
+from worker.domain.tax import deduct_tax
 
 WARNINGS_MAX = 20  # as many as faults: a request of 1 MiB could cause tens of thousands
 
@@ -54,15 +55,16 @@ def _price(request: OrderRequest, facts: Facts, totals: Totals, catalog: Catalog
     sale = Sale(request=request, client=client, currency=currency, facts=facts, totals=totals, catalog=catalog)
     cart = fill_cart(sale)
     discounted = apply_discounts(cart.items, sale)
+    items = deduct_tax(discounted.items, sale)
     affiliate_id, affiliate_warning = _affiliate(sale)
     warnings = (discounted.warning, affiliate_warning, *cart.warnings)
-    bill = make_bill(discounted.items, sale)
+    bill = make_bill(items, sale)
     return PricedOrder(
         request=request,
         client=client,
         currency=currency,
         payment_method=payment_method,
-        items=tuple(map(_paid, discounted.items)) if bill.paid else discounted.items,
+        items=tuple(map(_paid, items)) if bill.paid else items,
         bill=bill,
         promotion=discounted.promotion,
         affiliate_id=affiliate_id,

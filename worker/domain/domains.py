@@ -14,7 +14,7 @@ from worker.domain.faults import Faults
 from worker.domain.fields import domain_fields
 from worker.domain.money import ZERO
 from worker.domain.sale import Sale
-from worker.domain.wording import domain_text, period_text
+from worker.domain.wording import domain_text
 
 
 def price_domain(
@@ -45,7 +45,9 @@ def price_domain(
         free=offer is not None,
         free_with=position if is_free_for_long else None,
         charge=charge,
-        description=domain_text(domain_type, name.unicode, years, item.extras, period_text(sale.today, period_end)),
+        description=domain_text(
+            domain_type, name.unicode, years, item.extras, sale.period_text(sale.today, period_end)
+        ),
         next_due=sale.today,
         period_end=period_end,
         nameservers=sale.request.nameservers or sale.settings.nameservers,

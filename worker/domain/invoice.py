@@ -8,8 +8,8 @@ from schemas.order import Bill, InvoiceLine, PricedAddon, PricedItem, PricedServ
 from worker.domain.group_discount import group_percent
 from worker.domain.money import check_size
 from worker.domain.sale import Sale
-from worker.domain.tax import tax_amounts
-from worker.domain.wording import group_discount_text
+from worker.domain.tax import deducts_tax, tax_amounts
+from worker.domain.wording import group_discount_text, item_text
 
 
 def make_bill(items: tuple[PricedItem, ...], sale: Sale) -> Bill:
@@ -30,7 +30,8 @@ def make_bill(items: tuple[PricedItem, ...], sale: Sale) -> Bill:
     check_size(subtotal)
     taxes = tax_amounts(taxed, sale)
     total = subtotal - discount
-    if not sale.settings.tax_inclusive:
+    tax_inclusive = sale.settings.tax_inclusive and not deducts_tax(sale)
+    if not tax_inclusive:
         total += sum(tax.amount for tax in taxes)
     check_size(total)
     invoiced = not sale.request.no_invoice and not all(_is_free(item) for item in items)
@@ -39,11 +40,16 @@ def make_bill(items: tuple[PricedItem, ...], sale: Sale) -> Bill:
         subtotal=subtotal,
         discount=discount,
         taxes=taxes,
+        tax_inclusive=tax_inclusive,
         total=total,
         invoiced=invoiced,
         paid=invoiced and total == 0,
         date=sale.today,
         due=sale.today + timedelta(days=sale.settings.invoice_grace_days),
+        buyer=sale.client.as_buyer,
+        seller=sale.settings.seller,
+        tax_note=sale.settings.tax_note if sale.client.tax_exempt else "",
+        numbered=sale.settings.numbers is not None,
     )
 
 
@@ -56,7 +62,7 @@ def _lines(items: tuple[PricedItem, ...], sale: Sale) -> Iterator[InvoiceLine]:
     """List the items, each with its promotion right below it, and what the group takes off them last."""
     for position, item in enumerate(items):
         charge = item.charge
-        yield InvoiceLine(position, item.description, charge.first, charge.taxed)
+        yield InvoiceLine(position, item_text(item), charge.first, charge.taxed)
         if charge.promotion_discount:
             yield InvoiceLine(position, charge.promotion_text, -charge.promotion_discount, charge.taxed)
     for taxed in (True, False):  # apart, so that tax can be worked out from the lines

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from schemas import rejections
-from schemas.catalog import Currency, Tld
+from schemas.catalog import Tld
 from schemas.order import OwnedDomain
 from schemas.rejections import Rejected
 from worker.domain.sale import Sale
@@ -40,11 +40,6 @@ def late_fee(domain: OwnedDomain, tld: Tld, written: str, sale: Sale) -> Late:
     if sale.currency.code not in fees or _is_lost(domain, tld, sale):
         raise Rejected(rejections.domain_not_renewable(written, phase))
     return Late(phase, sale.rounded(fees[sale.currency.code]))
-
-
-def late_fee_text(late: Late, currency: Currency) -> str:
-    """` + Redemption Fee: $80.00 USD`; nothing without a fee."""
-    return f" + {late.phase} Fee: {currency.prefix}{late.fee}{currency.suffix}" if late.fee else ""
 
 
 def _phase(domain: OwnedDomain, tld: Tld, sale: Sale) -> str:

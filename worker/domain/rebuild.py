@@ -1,11 +1,12 @@
 """A placed order, put together again from its rows and from the request that comes again for it.
 
 The request says which items there were, in which order, and which mails were wanted; the rows say what they were given
-and what they cost. What neither knows is of today: names, and the words for an order without an invoice.
+and what they cost. What neither knows is of today: names of items, and of orders of the version before what it did not
+write down.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
@@ -28,12 +29,15 @@ from schemas.order import (
 )
 from schemas.recorded import (
     RecordedAddon,
+    RecordedBill,
     RecordedDomain,
     RecordedInvoice,
+    RecordedLine,
     RecordedOrder,
     RecordedRenewal,
     RecordedService,
 )
+from schemas.shop_settings import Seller
 from worker.domain.dates import MONTHS_A_YEAR, last_day
 from worker.domain.domain_names import tld_of
 from worker.domain.money import ZERO, to_minor_unit
@@ -73,6 +77,8 @@ def rebuild_order(request: OrderRequest, order: RecordedOrder, catalog: Catalog)
         order_id=order.id,
         order_number=order.order_number,
         invoice_id=order.invoice.id if order.invoice else 0,
+        # One that was paid later had none when the order was told.
+        invoice_number=order.invoice.number if order.invoice and order.invoice.total == 0 else None,
         item_ids=tuple(item.target_id if isinstance(item, RecordedRenewal) else item.id for item in recorded),
     )
     return priced, placed
@@ -117,7 +123,7 @@ def _priced(item: RecordedItem, order: RecordedOrder, catalog: Catalog, digits: 
         case RecordedService():
             return _service(item, order, catalog, digits)
         case RecordedAddon():
-            return _addon(item, order, digits)
+            return _addon(item, order, catalog, digits)
         case RecordedDomain():
             return _domain(item, order, catalog, digits)
         case RecordedRenewal():
@@ -148,13 +154,18 @@ def _service(item: RecordedService, order: RecordedOrder, catalog: Catalog, digi
         cycle=item.cycle,
         quantity=item.quantity,
         charge=_charge(item, item.recurring if item.cycle.months else None, digits),
-        description=service_text(item.product_name, item.quantity, item.domain, period_text(order.date, period_end)),
+        description=service_text(
+            item.product_name,
+            item.quantity,
+            item.domain,
+            period_text(order.date, period_end, catalog.settings.date_format),
+        ),
         next_due=item.next_due,
         period_end=period_end,
     )
 
 
-def _addon(item: RecordedAddon, order: RecordedOrder, digits: int) -> PricedAddon:
+def _addon(item: RecordedAddon, order: RecordedOrder, catalog: Catalog, digits: int) -> PricedAddon:
     domain = next((service.domain for service in order.services if service.id == item.service_id), None)
     period_end = item.period_end or first_period(item.cycle, None, order.date).last_day
     return PricedAddon(
@@ -165,7 +176,9 @@ def _addon(item: RecordedAddon, order: RecordedOrder, digits: int) -> PricedAddo
         cycle=item.cycle,
         quantity=item.quantity,
         charge=_charge(item, item.recurring if item.cycle.months else None, digits),
-        description=addon_text(item.name, item.quantity, domain, period_text(order.date, period_end)),
+        description=addon_text(
+            item.name, item.quantity, domain, period_text(order.date, period_end, catalog.settings.date_format)
+        ),
         next_due=item.next_due,
         period_end=period_end,
     )
@@ -176,7 +189,7 @@ def _domain(item: RecordedDomain, order: RecordedOrder, catalog: Catalog, digits
     period_end = item.period_end
     if period_end is None and item.type is DomainType.REGISTER:
         period_end = last_day(order.date, item.years * MONTHS_A_YEAR)
-    period = period_text(order.date, period_end)
+    period = period_text(order.date, period_end, catalog.settings.date_format)
     return PricedDomain(
         item=0,
         name=item.name,
@@ -199,7 +212,11 @@ def _recurring(item: RecordedDomain) -> Decimal | None:
 
 def _renewal(item: RecordedRenewal, catalog: Catalog, digits: int) -> PricedRenewal:
     tld = tld_of(item.domain, catalog.tlds) if item.domain else None
-    period = "" if item.period_start is None else period_text(item.period_start, item.period_end)
+    period = (
+        ""
+        if item.period_start is None
+        else period_text(item.period_start, item.period_end, catalog.settings.date_format)
+    )
     match item.kind:
         case RenewalKind.DOMAIN:
             description = domain_renewal_text(item.name, item.years or 1, (), period)
@@ -232,51 +249,87 @@ def _renewal(item: RecordedRenewal, catalog: Catalog, digits: int) -> PricedRene
 
 
 def _bill(order: RecordedOrder, items: tuple[PricedItem, ...], catalog: Catalog, digits: int) -> Bill:
-    if order.invoice is None:
-        return _bill_without_invoice(order, items, digits)
-    invoice = order.invoice
+    if order.invoice is not None:
+        return _invoice(order, order.invoice, catalog, digits)
+    return _bill_of_before(order, items, digits) if order.bill is None else _bill_kept(order, order.bill, digits)
+
+
+def _invoice(order: RecordedOrder, invoice: RecordedInvoice, catalog: Catalog, digits: int) -> Bill:
+    taxes = tuple(_taxes_of_before(invoice, order, catalog, digits)) if invoice.taxes is None else invoice.taxes
     return Bill(
-        lines=tuple(_lines(order, digits)),
+        lines=tuple(_lines(order.lines, digits)),
         subtotal=to_minor_unit(invoice.subtotal, digits),
         discount=to_minor_unit(invoice.discount, digits),
-        taxes=tuple(_taxes(invoice, order, catalog, digits)),
+        taxes=taxes,
+        tax_inclusive=invoice.tax_inclusive,
         total=to_minor_unit(invoice.total, digits),
         invoiced=True,
         paid=invoice.total == 0,
         date=invoice.date,
         due=invoice.due,
+        buyer=invoice.client or order.client.as_buyer,
+        seller=invoice.seller or Seller(),
+        tax_note=invoice.tax_note or "",
+        numbered=bool(invoice.proforma),
     )
 
 
-def _lines(order: RecordedOrder, digits: int) -> Iterator[InvoiceLine]:
+def _bill_kept(order: RecordedOrder, bill: RecordedBill, digits: int) -> Bill:
+    return Bill(
+        lines=tuple(_lines(bill.lines, digits)),
+        subtotal=bill.subtotal,
+        discount=bill.discount,
+        taxes=bill.taxes,
+        tax_inclusive=bill.tax_inclusive,
+        total=to_minor_unit(order.amount, digits),
+        invoiced=False,
+        paid=False,
+        date=order.date,
+        due=bill.due,
+        buyer=order.client.as_buyer,
+        seller=bill.seller,
+        tax_note=bill.tax_note,
+        numbered=False,
+    )
+
+
+def _lines(lines: Iterable[RecordedLine], digits: int) -> Iterator[InvoiceLine]:
     """Tell the lines' items by their order: each item has one, with its promotion right below (invoice.py)."""
     position = -1
-    for line in order.lines:
+    for line in lines:
         position += line.kind not in {"promotion", "group_discount"}
         of_item = None if line.kind == "group_discount" else position
         # A discount is negative, and rounding half up is for amounts that are not: these are exact already.
         yield InvoiceLine(of_item, line.description, to_minor_unit(line.amount, digits), line.taxed)
 
 
-def _taxes(invoice: RecordedInvoice, order: RecordedOrder, catalog: Catalog, digits: int) -> Iterator[TaxAmount]:
+def _taxes_of_before(
+    invoice: RecordedInvoice, order: RecordedOrder, catalog: Catalog, digits: int
+) -> Iterator[TaxAmount]:
+    """Name the taxes as their rules are named today; what they are of was not written down."""
     for level, rate, amount in ((1, invoice.tax_rate, invoice.tax), (2, invoice.tax_rate2, invoice.tax2)):
         if amount:
             rule = rule_of(order.client, level, catalog.tax_rules)
-            yield TaxAmount(level, rule.name if rule else "", rate, to_minor_unit(amount, digits))
+            yield TaxAmount(level, rule.name if rule else "", rate, None, to_minor_unit(amount, digits))
 
 
-def _bill_without_invoice(order: RecordedOrder, items: tuple[PricedItem, ...], digits: int) -> Bill:
-    """List what was owed for each item: of an order without an invoice, discounts and tax are not kept one by one."""
+def _bill_of_before(order: RecordedOrder, items: tuple[PricedItem, ...], digits: int) -> Bill:
+    """List what was owed for each item: of an order without an invoice, the version before kept no more."""
     return Bill(
         lines=tuple(InvoiceLine(n, item.description, item.charge.first, taxed=False) for n, item in enumerate(items)),
         subtotal=sum((item.charge.first for item in items), to_minor_unit(ZERO, digits)),
         discount=to_minor_unit(ZERO, digits),
         taxes=(),
+        tax_inclusive=False,
         total=to_minor_unit(order.amount, digits),
         invoiced=False,
         paid=False,
         date=order.date,
         due=order.date,
+        buyer=order.client.as_buyer,
+        seller=Seller(),
+        tax_note="",
+        numbered=False,
     )
 
 

@@ -22,9 +22,9 @@ from schemas.rejections import Rejected
 from worker.domain.dates import MONTHS_A_YEAR, ONE_DAY, add_months, last_day
 from worker.domain.domain_names import tld_of
 from worker.domain.domains import extras_price
-from worker.domain.late_fees import late_fee, late_fee_text
+from worker.domain.late_fees import late_fee
 from worker.domain.sale import Sale
-from worker.domain.wording import addon_renewal_text, domain_renewal_text, period_text, service_renewal_text
+from worker.domain.wording import addon_renewal_text, domain_renewal_text, service_renewal_text
 
 _RENEWABLE_DOMAINS = frozenset({"Active", "Expired", "Grace", "Redemption"})
 _RENEWABLE = frozenset({"Active", "Suspended"})  # services and addons
@@ -61,7 +61,7 @@ def price_domain_renewal(renewal: DomainRenewal, sale: Sale) -> PricedRenewal:
     extras = extras_price(domain.extras, renewal.years, tld, sale)
     price = sale.zero if is_free(domain, renewal.years, sale) else sale.rounded(offered[renewal.years])
     ends = last_day(starts, months)
-    period = period_text(starts, ends)
+    period = sale.period_text(starts, ends)
     return PricedRenewal(
         kind=RenewalKind.DOMAIN,
         target_id=domain.id,
@@ -72,8 +72,8 @@ def price_domain_renewal(renewal: DomainRenewal, sale: Sale) -> PricedRenewal:
         charge=Charge(
             price=price + extras, setup=sale.zero, recurring=None, taxed=tld.taxed, options=extras, late_fee=late.fee
         ),
-        description=domain_renewal_text(name.unicode, renewal.years, domain.extras, period)
-        + late_fee_text(late, sale.currency),
+        description=domain_renewal_text(name.unicode, renewal.years, domain.extras, period),
+        late_phase=late.phase,
         period_start=starts,
         period_end=ends,
     )
@@ -121,7 +121,7 @@ def price_service_renewal(renewal: Renewal, sale: Sale) -> PricedRenewal:
         years=None,
         cycle=service.cycle,
         charge=_charge(service.recurring, sale, taxed=product.taxed),
-        description=service_renewal_text(product.name, service.domain, period_text(service.next_due, ends)),
+        description=service_renewal_text(product.name, service.domain, sale.period_text(service.next_due, ends)),
         period_start=service.next_due,
         period_end=ends,
         is_lowered=service.recurring.is_lowered,
@@ -151,7 +151,7 @@ def price_addon_renewal(renewal: Renewal, sale: Sale) -> PricedRenewal:
         years=None,
         cycle=owned.cycle,
         charge=_charge(owned.recurring, sale, taxed=addon.taxed),
-        description=addon_renewal_text(addon.name, period_text(owned.next_due, ends)),
+        description=addon_renewal_text(addon.name, sale.period_text(owned.next_due, ends)),
         period_start=owned.next_due,
         period_end=ends,
         is_lowered=owned.recurring.is_lowered,
@@ -181,7 +181,7 @@ def renewal_warnings(priced: PricedRenewal, sale: Sale) -> Iterator[str]:
             if (one.kind, one.target_id) == (priced.kind, priced.target_id):
                 yield (
                     f"order {order.id}, which is not paid yet, renews {_thing(priced)} too"
-                    f"{_days(one)}: paid twice, it is renewed twice"
+                    f"{_days(one, sale)}: paid twice, it is renewed twice"
                 )
     if priced.kind is RenewalKind.DOMAIN and priced.charge.price > priced.charge.options:
         domain = next(one for records in sale.facts.domains.values() for one in records if one.id == priced.target_id)
@@ -202,5 +202,5 @@ def _thing(priced: PricedRenewal) -> str:
             return f"addon {priced.target_id}"
 
 
-def _days(renewal: OpenRenewal) -> str:
-    return "" if renewal.period_start is None else period_text(renewal.period_start, renewal.period_end)
+def _days(renewal: OpenRenewal, sale: Sale) -> str:
+    return "" if renewal.period_start is None else sale.period_text(renewal.period_start, renewal.period_end)

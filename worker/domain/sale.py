@@ -22,6 +22,7 @@ from schemas.catalog import (
 from schemas.order import Client, Facts, OrderRequest, Totals
 from schemas.shop_settings import ShopSettings
 from worker.domain.money import ZERO, to_minor_unit
+from worker.domain.wording import period_text
 
 _FREE = {BillingCycle.FREE: Price(ZERO, ZERO)}
 _NOT_SOLD: Mapping[BillingCycle, Price] = {}
@@ -56,6 +57,10 @@ class Sale:
     def rounded(self, amount: Decimal) -> Decimal:
         """Round half up to the digits of the client's currency; reject what cannot be stored."""
         return to_minor_unit(amount, self.currency.digits)
+
+    def period_text(self, start: date, end: date | None) -> str:
+        """Write a period as the shop writes dates, behind a space; nothing for what has no period."""
+        return period_text(start, end, self.settings.date_format)
 
     def product_prices(self, product: Product) -> Mapping[BillingCycle, Price]:
         return _FREE if product.pay_type == "free" else self._cycles(product.prices)

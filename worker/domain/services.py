@@ -11,7 +11,7 @@ from worker.domain.money import ZERO
 from worker.domain.options import PricedOptions, choose_options, price_options
 from worker.domain.periods import FirstPeriod, first_period
 from worker.domain.sale import Sale, shortest_first
-from worker.domain.wording import period_text, service_text
+from worker.domain.wording import service_text
 
 
 def product_of(item: Item, product_id: int, sale: Sale) -> Product:
@@ -85,7 +85,7 @@ def price_service(item: Item, product: Product, cycle: BillingCycle, sale: Sale)
         cycle=cycle,
         quantity=units,
         charge=_charge(_own_price(item, product, cycle, units, sale), options, period, product, sale),
-        description=service_text(product.name, units, domain, period_text(sale.today, period.last_day)),
+        description=service_text(product.name, units, domain, sale.period_text(sale.today, period.last_day)),
         next_due=sale.today,
         period_end=period.last_day,
         prorata=product.prorata,

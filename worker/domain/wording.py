@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from schemas.catalog import Currency, DomainType, Extra, Promotion, PromotionType
+from schemas.order import ChosenOption, PricedItem, PricedRenewal, PricedService
 from worker.domain.dates import PERIODS_REMEMBERED_MAX
 
 _ORDERED = {DomainType.REGISTER: "Domain Registration", DomainType.TRANSFER: "Domain Transfer"}
@@ -42,10 +43,21 @@ def addon_renewal_text(addon: str, period: str) -> str:
     return _joined("Addon Renewal", addon) + period
 
 
+def item_text(item: PricedItem) -> str:
+    """An item's description; below it, a row each, a service's options and setup fee, and the fee of a late domain."""
+    rows = list[str]()
+    if isinstance(item, PricedService):
+        rows += [_chosen(option) for option in item.options if option.quantity]  # else it was not taken
+        rows += [f"Setup: {item.charge.setup}"] if item.charge.setup else []
+    if isinstance(item, PricedRenewal) and item.charge.late_fee:
+        rows.append(f"{item.late_phase} Fee: {item.charge.late_fee}")
+    return "\n".join((item.description, *rows))
+
+
 @lru_cache(PERIODS_REMEMBERED_MAX)
-def period_text(start: date, end: date | None) -> str:
+def period_text(start: date, end: date | None, date_format: str) -> str:
     """`(23/11/2026 - 22/12/2026)` behind a space; nothing for what has no period."""
-    return "" if end is None else f" ({start:%d/%m/%Y} - {end:%d/%m/%Y})"
+    return "" if end is None else f" ({start:{date_format}} - {end:{date_format}})"
 
 
 def promotion_text(promotion: Promotion, value: Decimal, currency: Currency) -> str:
@@ -66,6 +78,11 @@ def promotion_text(promotion: Promotion, value: Decimal, currency: Currency) -> 
 
 def group_discount_text(percent: Decimal) -> str:
     return f"Client Group Discount - {percent}%"
+
+
+def _chosen(option: ChosenOption) -> str:
+    """`Disk space: 5 GB`; of several `Mailboxes: 3 x Mailbox`."""
+    return f"{option.name}: {_counted(option.choice_name, option.quantity)}"
 
 
 def _joined(*parts: str | None) -> str:

@@ -32,9 +32,10 @@ from schemas.catalog_offers import (
     cycles_of,
     gaps,
     offered,
-    reach_of,
+    reaches_of,
     sales_for,
     shop_of,
+    spellings_of,
     terms_of,
 )
 
@@ -106,7 +107,7 @@ def group_pays_nothing(group: ClientGroupEntry, _: Shop) -> Found:
 
 
 def tax_overlap(rule: TaxRuleEntry, shop: Shop) -> Found:
-    charged = shop.tax_rules[reach_of(rule)]
+    charged = next((other for reach in reaches_of(rule) if (other := shop.tax_rules[reach]) is not rule), rule)
     if charged is not rule:
         why = f"rule {charged.id} ({shown(charged.name)}, {charged.rate} %) has the same level, country and state"
         what = f"clients there pay that, for its lower id, and never {shown(rule.name)}, {rule.rate} %"
@@ -121,8 +122,10 @@ def tax_second_alone(rule: TaxRuleEntry, shop: Shop) -> Found:
 
 def _meet(one: TaxRuleEntry, other: TaxRuleEntry) -> bool:
     """Tell whether a client can live where both are for."""
-    pairs = ((one.country, other.country), (one.state, other.state))
-    return all(None in pair or pair[0] == pair[1] for pair in pairs)
+    if None not in (one.country, other.country) and one.country != other.country:
+        return False
+    states, others = spellings_of(one), spellings_of(other)
+    return not (states and others) or not set(states).isdisjoint(others)
 
 
 # ---------------------------------------------------------------- products

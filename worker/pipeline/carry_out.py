@@ -1,4 +1,4 @@
-"""One batch, one straight line: read, claim, lock, facts, decide, write, remember, use up. Start reading here.
+"""One batch, one straight line: read, claim, lock, facts, decide, write, remember, use up, number. Start reading here.
 
 collect ─ decode ─ authenticate ─ parse      consumer.py, edge.py
 claim     whose ids are new?                 repository/inbox.py
@@ -8,10 +8,12 @@ decide    changes, or a rejection            actions/, pure
 write     changes, and all born with them    repository/orders.py
 remember  replies and events                 repository/orders.py, in the same statement
 use up    stock, limited promotions          repository/orders.py
+number    invoices that are Paid already     repository/invoice_numbers.py
 publish ─ ack                                consumer.py
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
@@ -24,7 +26,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from repository import facts, inbox, orders
+from repository import facts, inbox, invoice_numbers, orders
 from repository.database import AWAY_FAULTS, LOCK_FAULTS, PASSING_FAULTS, Connection
 from repository.facts import AsOf, FactsRead
 from repository.inbox import Claimed
@@ -208,11 +210,12 @@ async def _settle(
             settled += await rebuild_pruned(connection, pruned, catalog)
             await inbox.judge_anew(connection, [(row, command.claim) for command, row in to_judge])
             verdicts = _decide(to_judge, found, catalog)
-            said, placed = await _write(connection, verdicts, found.as_of, catalog, context)
+            said, unnumbered, placed = await _write(connection, verdicts, found.as_of, catalog, context)
             settled += said
             await inbox.supersede(connection, superseded_by(verdicts, claimed))
             await inbox.mark_published(connection, marks)
             await orders.use_up(connection, list(_changes(verdicts)))
+            settled += await _number(connection, unnumbered, found.as_of, catalog, context)
     except BaseException:
         context.published += marks
         raise
@@ -248,11 +251,37 @@ def _decide(to_judge: Sequence[ToJudge], found: FactsRead, catalog: Catalog) -> 
     return verdicts
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What was decided on a request, and the ids that its changes were given."""
+
+    command: Command
+    request_id: int
+    decided: Decided
+    ids: tuple[PlacedOrder, ...]
+
+    @property
+    def paid_invoices(self) -> list[int]:
+        """The invoices that get a number as they are made."""
+        pairs = zip(self.decided.changes, self.ids, strict=True)
+        return [ids.invoice_id for change, ids in pairs if change.takes_number]
+
+    def say(self, as_of: AsOf) -> Outcome:
+        reading = self.command.reading
+        told = self.decided.say(self.ids, outcomes.cause_of(reading, as_of.now))
+        return outcomes.placed(reading, self.request_id, told, as_of.now)
+
+
 async def _write(
     connection: Connection, verdicts: Sequence[Verdict], as_of: AsOf, catalog: Catalog, context: Context
-) -> tuple[list[Outcome], Placed]:
-    """Write what was decided; reject the others; remember what was said."""
+) -> tuple[list[Outcome], list[_Written], Placed]:
+    """Write what was decided; reject the others; remember what was said.
+
+    Returned are also those of which nothing can be said yet, because their invoices are Paid and have no number; and
+    what is to be remembered outside of the database.
+    """
     said: list[Outcome] = []
+    unnumbered: list[_Written] = []
     decided: list[tuple[Command, Claimed, Decided]] = []
     for command, row, verdict in verdicts:
         if isinstance(verdict, Exception):
@@ -269,14 +298,36 @@ async def _write(
     written = await orders.allocate(connection, to_place, catalog.order_number_key)
     ids = iter(written)
     for command, row, one in decided:
-        told = one.say(tuple(islice(ids, len(one.changes))), outcomes.cause_of(command.reading, as_of.now))
-        said.append(outcomes.placed(command.reading, row.request_id, told, as_of.now))
+        done = _Written(command, row.request_id, one, tuple(islice(ids, len(one.changes))))
+        if done.paid_invoices:
+            unnumbered.append(done)
+        else:
+            said.append(done.say(as_of))
     answers = [outcome.answer for outcome in said if outcome.answer]
     pairs = list(zip(to_place, written, strict=True))
     await orders.supersede(connection, pairs)
     await orders.place(connection, pairs, answers, catalog=catalog, encrypt=context.keys.encrypt)
     await orders.complete_renewals(connection, pairs)
-    return said, _placed(decided, written)
+    return said, unnumbered, _placed(decided, written)
+
+
+async def _number(
+    connection: Connection, unnumbered: Sequence[_Written], as_of: AsOf, catalog: Catalog, context: Context
+) -> list[Outcome]:
+    """Number the invoices that are Paid as they are made, say what was decided, and remember it.
+
+    The last lock of all: between a number and the commit nobody is waited for (docs/decisions/invoice-numbers.md).
+    """
+    paid = [invoice_id for one in unnumbered for invoice_id in one.paid_invoices]
+    numbers = await invoice_numbers.give(connection, paid, catalog.settings.numbers, as_of.today)
+    numbered = (
+        replace(one, ids=tuple(replace(ids, invoice_number=numbers.get(ids.invoice_id)) for ids in one.ids))
+        for one in unnumbered
+    )
+    said = [one.say(as_of) for one in numbered]
+    answers = [outcome.answer for outcome in said if outcome.answer]
+    await orders.place(connection, [], answers, catalog=catalog, encrypt=context.keys.encrypt)
+    return said
 
 
 def _placed(decided: Sequence[tuple[Command, Claimed, Decided]], written: Sequence[PlacedOrder]) -> Placed:

@@ -5,7 +5,7 @@ import asyncpg
 from repository import migrate, queries
 
 revision = "0015"
-down_revision = "0013"
+down_revision = "0014"
 
 SQL = queries.load("0015_renewals.sql", folder="migrations")
 

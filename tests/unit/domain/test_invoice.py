@@ -1,20 +1,24 @@
 """The bill: lines and their words, sums, whether an invoice is made, when it is due (addorder.md 5.12)."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
-from schemas.catalog import DomainType, Extra, QuantityRule
-from schemas.order import AddonAsked, AddonLine, Item
-from schemas.shop_settings import ShopSettings
+from schemas.catalog import ConfigChoice, ConfigOption, DomainType, Extra, QuantityRule
+from schemas.order import AddonAsked, AddonLine, Buyer, Item, OptionAsked
+from schemas.shop_settings import Seller, ShopSettings, Tax, TaxExempt
 from tests.builders import (
     ANNUALLY,
     FREE,
     MONTHLY,
     ONETIME,
     QUARTERLY,
+    TODAY,
     a_catalog,
+    a_choice,
+    a_client,
     a_product,
     a_promotion,
     a_request,
@@ -110,6 +114,112 @@ def test_a_domain_is_described_with_its_years_its_period_and_its_extras(
     assert [text for text, _ in bill_lines(order)] == [description]
 
 
+def test_a_service_names_its_options_and_its_setup_fee_a_row_each() -> None:
+    """Of options, those that were taken; the fee is of product and options together."""
+    disk = ConfigOption(1, "Disk space", "dropdown", None, None, (named_choice(11, "5 GB", "2.00", "1.50"),))
+    backup = ConfigOption(2, "Daily backup", "yesno", None, None, (named_choice(21, "Backup", "3.00"),))
+    spam = ConfigOption(3, "Spam filter", "yesno", None, None, (named_choice(31, "Spam filter", "4.00"),))
+    mailboxes = ConfigOption(4, "Mailboxes", "quantity", 0, 9, (named_choice(41, "Mailbox", "1.50"),))
+    addresses = ConfigOption(5, "Addresses", "quantity", 0, 9, (named_choice(51, "IPv4", "9.00"),))
+    product = a_product(prices={MONTHLY: ("9.95", "50.00")}, config_options=(disk, backup, spam, mailboxes, addresses))
+    chosen = {"2": OptionAsked("1"), "4": OptionAsked("2")}
+
+    order = ordered(a_request(Item(key=0, product_id=1, config_options=chosen)), a_catalog(products=[product]))
+
+    # 9.95 + 2.00 + 3.00 + 2 x 1.50, and 50.00 + 1.50
+    [(text, amount)] = bill_lines(order)
+    assert text.split("\n") == [
+        "Starter (23/11/2026 - 22/12/2026)",
+        "Disk space: 5 GB",
+        "Daily backup: Backup",
+        "Mailboxes: 2 x Mailbox",
+        "Setup: 51.50",
+    ]
+    assert amount == "69.45"
+
+
+def named_choice(choice_id: int, name: str, price: str, setup: str = "0.00") -> ConfigChoice:
+    return replace(a_choice(choice_id, (price, setup)), name=name)
+
+
+def test_the_setup_fee_of_an_exempt_client_is_told_without_the_tax_that_it_contained() -> None:
+    catalog = a_catalog(
+        products=[a_product(taxed=True, prices={MONTHLY: ("12.00", "60.00")})], tax_rules=(a_tax_rule("20.000"),)
+    )
+    settings = ShopSettings(tax=Tax.INCLUSIVE, tax_exempt=TaxExempt.DEDUCT)
+    facts = some_facts(client=a_client(tax_exempt=True))
+
+    order = ordered(a_request(Item(key=0, product_id=1)), catalog, facts=facts, settings=settings)
+
+    assert bill_lines(order) == [("Starter (23/11/2026 - 22/12/2026)\nSetup: 50.00", "60.00")]  # 72.00 / 1.20
+
+
+@pytest.mark.parametrize(
+    ("date_format", "period"),
+    [
+        ("%Y-%m-%d", "2026-11-23 - 2026-12-22"),
+        ("%m/%d/%Y", "11/23/2026 - 12/22/2026"),
+        ("%d %b %y", "23 Nov 26 - 22 Dec 26"),
+    ],
+)
+def test_dates_are_written_as_the_shop_writes_them(date_format: str, period: str) -> None:
+    catalog = a_catalog(products=[a_product()], addons=[an_addon()], tlds=[a_tld()])
+    item = Item(key=0, product_id=1, addons=(AddonAsked(1),))
+    request = a_request(item, service_renewals=(19,))
+    facts = some_facts(services=[replace(an_owned_service(), next_due=TODAY)])
+
+    order = ordered(request, catalog, facts=facts, settings=ShopSettings(date_format=date_format))
+
+    assert bill_lines(order) == [
+        (f"Starter ({period})", "10.00"),
+        (f"Addon - SSL ({period})", "2.00"),
+        (f"Renewal - Starter - three.example.com ({period})", "9.95"),
+    ]
+
+
+# ---------------------------------------------------------------- who owes whom
+
+
+def test_a_bill_names_buyer_and_seller_and_whether_it_is_to_be_numbered() -> None:
+    seller = Seller(name="Acme", address="1 Main Street\nAustin", country="US", tax_id="12-3456789")
+    catalog = a_catalog(products=[a_product()])
+
+    numbered = ordered(
+        a_request(Item(key=0, product_id=1)), catalog, settings=ShopSettings(seller=seller, invoice_number="{number}")
+    ).bill
+    plain = ordered(a_request(Item(key=0, product_id=1)), catalog).bill
+
+    assert (numbered.seller, numbered.numbered) == (seller, True)
+    assert (plain.seller, plain.numbered) == (Seller(), False)
+    assert plain.buyer == Buyer(
+        name="John Doe",
+        company="",
+        address1="1 Main Street",
+        address2="",
+        city="Austin",
+        state="Texas",
+        postcode="73301",
+        country="US",
+        tax_id="",
+        tax_exempt=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("price", "invoice_number", "takes"),
+    [("0.00", "{number}", True), ("0.01", "{number}", False), ("0.00", "", False)],
+)
+def test_only_an_invoice_that_is_paid_as_it_is_made_takes_a_number(
+    price: str, invoice_number: str, *, takes: bool
+) -> None:
+    item = Item(key=0, product_id=1, price_override=Decimal(price))
+    settings = ShopSettings(invoice_number=invoice_number)
+
+    assert ordered(a_request(item), a_catalog(products=[a_product()]), settings=settings).takes_number is takes
+    without = ordered(a_request(item, no_invoice=True), a_catalog(products=[a_product()]), settings=settings)
+    assert not without.takes_number
+
+
 # ---------------------------------------------------------------- lines and sums
 
 
@@ -126,8 +236,11 @@ def test_lines_follow_the_items_each_with_its_promotion_below_it() -> None:
         promo_code="welcome",
     )
 
-    bill = ordered(request, catalog).bill
+    order = ordered(request, catalog)
+    bill = order.bill
 
+    kinds = "service promotion addon promotion domain promotion service promotion"
+    assert [order.kind_of(line) for line in bill.lines] == kinds.split()
     assert [(line.item, str(line.amount), line.taxed) for line in bill.lines] == [
         (0, "10.00", False),
         (0, "-1.00", False),

@@ -95,7 +95,7 @@ def test_the_fee_is_in_the_line_and_its_words_once_for_all_years_and_taxed_as_th
 
     order = ordered(a_request(domain_renewals={"domain1.com": 2}), catalog, facts=expired(3))
 
-    words = "Domain Renewal - domain1.com - 2 Years (20/11/2026 - 19/11/2028) + Grace Fee: $20.00 USD"
+    words = "Domain Renewal - domain1.com - 2 Years (20/11/2026 - 19/11/2028)\nGrace Fee: 20.00"
     assert bill_lines(order) == [(words, "49.90")]
     assert str(order.bill.total) == "59.88"  # 49.90 and 20 % of it
 

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.catalog_check import check
 from schemas.catalog_file import parse
+from schemas.catalog_offers import StrangeStates, strange_states
 from worker.operations.catalog_advice import Finding, advise
 
 DOLLAR = {"code": "USD", "prefix": "$", "suffix": " USD", "digits": 2, "default": True}
@@ -197,6 +198,42 @@ def test_of_two_tax_rules_for_one_place_the_one_that_is_never_charged_is_found()
     assert found_in(tax_rules=[rule(id=5, state="Leeds"), rule(id=2, state="London"), rule(id=3)]) == []
 
 
+def test_states_that_are_written_otherwise_overlap_too() -> None:
+    quebec = rule(id=1, country="CA", state="Québec", state_aliases=["QC"])
+
+    for state in ("QUEBEC", "qc"):
+        found = found_in(tax_rules=[quebec, rule(id=2, country="CA", state=state)])
+        assert found == [("tax_rules[1]", "tax_overlap")]
+    ontario = rule(id=2, country="CA", state="Ontario", state_aliases=["Qc."])
+    assert found_in(tax_rules=[quebec, ontario]) == []
+
+
+def test_states_of_clients_that_no_rule_of_their_country_names_are_told() -> None:
+    """No fault: a state without a tax of its own is one as well."""
+    client = {
+        "firstname": "", "lastname": "", "companyname": "", "email": "", "language": "", "address1": "", "city": "",
+        "postcode": "", "currency": "USD", "tax_exempt": False, "credit": "0.00", "status": "Active",
+    }  # fmt: skip
+    places = [
+        ("CA", "Quebec"), ("CA", " québec "), ("CA", "qc"), ("CA", "Quebeck"), ("CA", "Alberta"), ("CA", "Alberta "),
+        ("CA", ""), ("US", "Texas"), ("GB", "London"), ("BR", "São Paulo"),
+    ]  # fmt: skip
+    rules = [
+        rule(id=1, country="CA", state="Quebec", state_aliases=["QC"]),
+        rule(id=2, country="US", state="New York"),
+        rule(id=3, country="GB"),
+        rule(id=4, country=None),
+    ]
+    clients = [{**client, "id": n, "country": country, "state": state} for n, (country, state) in enumerate(places, 1)]
+    file = parse(json.dumps({"currencies": [DOLLAR], "clients": clients, "tax_rules": rules}))
+
+    assert strange_states(file) == [
+        StrangeStates("CA", {"Alberta": 2, "Quebeck": 1}),
+        StrangeStates("US", {"Texas": 1}),
+    ]
+    assert "client" not in " ".join(finding.code for finding in advise(file, TODAY))
+
+
 def test_two_catch_alls_overlap() -> None:
     found = found_in(tax_rules=[rule(id=1, country=None), rule(id=2, country=None)])
 
@@ -210,6 +247,8 @@ def test_a_second_tax_with_no_first_below_it_is_found() -> None:
     assert found_in(tax_rules=[rule(), quebec]) == [("tax_rules[1].level", "tax_second_alone")]
     for first in (rule(country="CA", state="Quebec"), rule(country="CA"), rule(country=None)):
         assert found_in(tax_rules=[first, quebec]) == []
+    by_alias = rule(country="CA", state="Kebek", state_aliases=["QUÉBEC"])
+    assert found_in(tax_rules=[by_alias, quebec]) == []
 
 
 # ---------------------------------------------------------------- products

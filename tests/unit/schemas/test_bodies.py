@@ -113,7 +113,7 @@ PARTS = {part for body in OUTERMOST for part in parts_of(body)}
 def test_nothing_that_goes_out_is_a_float_or_of_no_type() -> None:
     leaves = {part for part in PARTS if not is_dataclass(part) and not issubclass(part, Enum)}
 
-    assert leaves == {str, int, type(None), Decimal, dt.date, dt.datetime}
+    assert leaves == {str, int, bool, type(None), Decimal, dt.date, dt.datetime}
 
 
 def test_only_the_outermost_object_of_a_body_leaves_anything_out() -> None:

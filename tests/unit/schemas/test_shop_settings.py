@@ -7,7 +7,7 @@ import pytest
 
 from schemas.catalog_entries import SettingsEntry
 from schemas.catalog_file import CatalogError, parse
-from schemas.shop_settings import NAMES, Given, ShopSettings, Tax
+from schemas.shop_settings import NAMES, Given, Seller, ShopSettings, Tax
 
 
 def settings_of(**written: Any) -> Given:
@@ -15,7 +15,8 @@ def settings_of(**written: Any) -> Given:
 
 
 def test_a_file_and_the_shop_have_the_same_settings() -> None:
-    assert tuple(SettingsEntry.model_fields) == NAMES
+    # What numbers go on with is no setting that holds, but an act of a load.
+    assert tuple(SettingsEntry.model_fields) == (*NAMES, "invoice_next")
 
 
 def test_what_a_file_does_not_name_is_not_given() -> None:
@@ -51,6 +52,15 @@ def test_yaml_says_the_same() -> None:
         ({"timezone": "Berlin"}, "settings.timezone: must be a time zone such as Europe/Berlin"),
         ({"timezone": "CET-1"}, "settings.timezone: must be a time zone such as Europe/Berlin"),
         ({"timezone": "../../etc/passwd"}, "settings.timezone: must be a time zone such as Europe/Berlin"),
+        ({"tax_exempt": "drop"}, "settings.tax_exempt: must be 'keep' or 'deduct'"),
+        ({"tax_note": "x" * 1001}, "settings.tax_note: must not be longer than 1000 characters"),
+        ({"accept_when_paid": "yes"}, "settings.accept_when_paid: must be true or false"),
+        ({"invoice_next": 0}, "settings.invoice_next: must be at least 1"),
+        ({"invoice_next": "2026-7"}, "settings.invoice_next: must be a whole number such as 7"),
+        ({"seller": {"vat": "DE1"}}, "settings.seller.vat: there is no such key"),
+        ({"seller": {"taxid": "DE1"}}, "settings.seller.taxid: there is no such key; did you mean tax_id?"),
+        ({"seller": {"country": "Germany"}},
+         "settings.seller.country: must be a two-letter country code such as US, or empty"),
         ([], "settings: must be an object"),
     ],
 )  # fmt: skip
@@ -59,3 +69,29 @@ def test_what_is_no_setting_is_refused_with_its_place(written: Any, fault: str) 
         parse(json.dumps({"settings": written}))
 
     assert raised.value.faults == (fault,)
+
+
+@pytest.mark.parametrize("written", ["%d/%m/%Y", "%m/%d/%Y", "%Y-%m-%d", "%d. %B %Y", "%b %d, %y"])
+def test_a_date_has_a_day_a_month_and_a_year(written: str) -> None:
+    assert settings_of(date_format=written) == {"date_format": written}
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["", "%d/%m", "%d/%m/%Y %H", "%d/%d/%m/%Y", "%m/%Y/%y", "%d %B %m %Y", "%x", "%d/%m/%Y%", "%-d/%m/%Y", "%d\n%m %Y"],
+)
+def test_a_format_that_writes_no_date_or_two_alike_is_refused(written: str) -> None:
+    with pytest.raises(CatalogError) as raised:
+        settings_of(date_format=written)
+
+    [fault] = raised.value.faults
+    assert fault == (
+        "settings.date_format: must have a day (%d), a month (%m, %b or %B) and a year (%Y or %y), once each: "
+        "as %d/%m/%Y"
+    )
+
+
+def test_a_seller_is_said_as_far_as_it_is_known() -> None:
+    assert settings_of(seller={"name": "Acme", "address": "1 Main Street\nAustin", "country": "US"}) == {
+        "seller": Seller(name="Acme", address="1 Main Street\nAustin", country="US", tax_id="")
+    }
