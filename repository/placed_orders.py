@@ -15,6 +15,7 @@ from schemas.order import Buyer, Client, DomainName, RenewalKind, TaxAmount
 from schemas.recorded import (
     RecordedAddon,
     RecordedBill,
+    RecordedChange,
     RecordedDomain,
     RecordedInvoice,
     RecordedLine,
@@ -42,6 +43,7 @@ async def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, Re
     renewals = await _fetch(connection, "renewals", order_ids, _renewal)
     invoices = await _fetch(connection, "invoices", order_ids, _invoice)
     lines = await _fetch(connection, "invoice_lines", order_ids, lambda row: RecordedLine(**row))
+    history = await _fetch(connection, "history", order_ids, lambda row: RecordedChange(**row))
     return {
         row["id"]: RecordedOrder(
             id=row["id"],
@@ -65,6 +67,7 @@ async def read(connection: Connection, order_ids: Sequence[int]) -> dict[int, Re
             renewals=tuple(renewals[row["id"]]),
             invoice=next(iter(invoices[row["id"]]), None),
             lines=tuple(lines[row["id"]]),
+            history=tuple(history[row["id"]]),
             bill=None if row["bill"] is None else _bill(row["bill"]),
         )
         for row in await connection.fetch(SQL["orders"], order_ids)

@@ -4,6 +4,7 @@ Amounts are as the database holds them, with two digits whatever the currency; n
 version before do not say is None: of services, addons and domains period_end, recurring_full and discounts_left.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -91,6 +92,9 @@ class RecordedRenewal:
     status: str
 
 
+RecordedItem = RecordedService | RecordedAddon | RecordedDomain | RecordedRenewal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedLine:
     kind: str
@@ -150,6 +154,17 @@ class RecordedPromotion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedChange:
+    """What happened to an order after it was placed. `details`: what came with it, and why."""
+
+    at: datetime  # UTC
+    from_status: str
+    to_status: str
+    asked_by: str | None
+    details: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedOrder:
     """Of services, addons, domains and renewals each list is in the order in which the request named them."""
 
@@ -174,4 +189,5 @@ class RecordedOrder:
     renewals: tuple[RecordedRenewal, ...]
     invoice: RecordedInvoice | None
     lines: tuple[RecordedLine, ...]  # of the invoice
+    history: tuple[RecordedChange, ...] = ()  # oldest first
     bill: RecordedBill | None  # of an order without an invoice; None: the version before did not write it down

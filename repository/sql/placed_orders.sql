@@ -81,6 +81,13 @@ LEFT JOIN addons ON addons.id = service_addons.addon_id
 WHERE renewals.order_id = ANY ($1::bigint[])
 ORDER BY renewals.id
 
+-- name: history
+-- $1 order ids
+SELECT order_id, at, from_status, to_status, asked_by, details
+FROM order_history
+WHERE order_id = ANY ($1::bigint[])
+ORDER BY id
+
 -- name: invoices
 -- $1 order ids
 SELECT

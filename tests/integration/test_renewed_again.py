@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from repository.database import Connection, Database
 from tests.deliveries import context_of, delivery
+from tests.integration.test_commands import orders
+from tests.shop import Shop
 from worker.pipeline.carry_out import carry_out
 from worker.pipeline.context import Context
 from worker.pipeline.outcomes import Outcome, OutcomeKind
@@ -299,3 +302,29 @@ async def test_renewals_that_are_paid_as_they_are_placed_move_what_they_renew(sh
     assert (row["next_due"].isoformat(), row["period_end"].isoformat()) == ("2027-02-10", "2027-02-09")
     [item] = events(second)["order.added"]["items"]
     assert (item["period_start"], item["period_end"]) == ("2027-01-10", "2027-02-09")
+
+
+# ---------------------------------------------------------------- what an operator sees
+
+
+async def test_an_operator_sees_periods_fees_what_a_code_lowers_and_what_became_of_an_order(shop: Shop) -> None:
+    await shop.database.execute(
+        "UPDATE tlds SET grace_days = 30 WHERE tld = '.com';"
+        "INSERT INTO tld_late_fees VALUES ('.com', 'grace', 'USD', 20.00);"
+        "UPDATE domains SET expires = current_date - 10 WHERE id = 1"
+    )
+    await shop.start_worker()
+    await shop.ask({"clientid": 1, "paymentmethod": "paypal", **DOMAIN}, message_id="first")
+    await shop.ask(
+        {"clientid": 1, "paymentmethod": "paypal", **DOMAIN, "pid": 1, "promocode": "THREETIMES"}, message_id="second"
+    )
+
+    first, second = [(await orders(shop, "show", name)).stdout for name in ("first", "second")]
+
+    assert "20.00 of it for being late" in first
+    became = r"history +\S+ \S+ UTC Pending to Cancelled by storefront: order \d+ renews all"
+    assert re.search(became, first)
+    assert "9.95 after 3 more at 7.96" in second
+    assert re.search(r"billed from \d{4}-\d\d-\d\d until \d{4}-\d\d-\d\d", second)
+    assert re.search(r"order\.cancelled order \d+ of client 1: Pending to Cancelled", second)
+    assert re.search(r"invoice\.cancelled invoice \d+ over 34\.95", second)

@@ -150,6 +150,10 @@ def _about(event_type: str, data: dict[str, Any]) -> str:
     match event_type:
         case EventType.ORDER_ADDED:
             return f"order {data['orderid']} of client {data['clientid']}: {data['amount']} {data['currency']}"
+        case EventType.ORDER_CANCELLED:
+            return f"order {data['orderid']} of client {data['clientid']}: {data['from']} to {data['to']}"
+        case EventType.INVOICE_CANCELLED:
+            return f"invoice {data['invoiceid']} over {data['total']} {data['currency']}"
         case EventType.ORDER_REJECTED:
             return f"{data['code']}: {data['message']}"
         case EventType.ORDER_FAILED:
@@ -164,6 +168,8 @@ def _about(event_type: str, data: dict[str, Any]) -> str:
 
 _COLOURS: Mapping[str, str] = {
     EventType.ORDER_ADDED: "green",
+    EventType.ORDER_CANCELLED: "yellow",
+    EventType.INVOICE_CANCELLED: "yellow",
     EventType.ORDER_REJECTED: "yellow",
     EventType.ORDER_FAILED: "red",
 }

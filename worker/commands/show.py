@@ -12,7 +12,16 @@ from rich.markup import escape
 from rich.text import Text
 
 from repository.show import Answered, Asked, Found
-from schemas.recorded import RecordedBill, RecordedInvoice, RecordedLine, RecordedOrder, RecordedService
+from schemas.recorded import (
+    RecordedBill,
+    RecordedChange,
+    RecordedInvoice,
+    RecordedItem,
+    RecordedLine,
+    RecordedOrder,
+    RecordedRenewal,
+    RecordedService,
+)
 from worker.broker.dead_letters import DeadLetter
 from worker.commands import display, echo, err, fail, out
 from worker.commands.audit import sentence_of
@@ -247,14 +256,22 @@ def parts_of_order(order: RecordedOrder) -> Iterator[tuple[str, Content]]:
         ("renewals", order.renewals),
     ):
         if items:
-            tails = [_chosen(one) for one in order.services] if name == "services" else ()
-            yield name, _table(items, COLUMNS[name], tails)
+            yield name, _table(items, COLUMNS[name], [_more_of(one) for one in items])
     if order.invoice:
         yield "invoice", Stack(list(invoice_text(order.invoice)))
         yield "invoice lines", _bill(order.lines, order.invoice, order)
     elif order.bill:
         yield "no invoice", f"due {order.bill.due}"
         yield "owed", _bill(order.bill.lines, order.bill, order)
+    if order.history:
+        yield "history", Stack([_change(one) for one in order.history])
+
+
+def _change(change: RecordedChange) -> str:
+    by = f" by {escape_controls(change.asked_by)}" if change.asked_by else ""
+    superseded_by = change.details.get("superseded_by")
+    why = f": order {superseded_by} renews all of it again" if superseded_by else ""
+    return f"{_time(change.at)} {change.from_status} to {change.to_status}{by}{why}"
 
 
 def _bill(lines: Sequence[RecordedLine], bill: RecordedInvoice | RecordedBill, order: RecordedOrder) -> Table:
@@ -285,8 +302,32 @@ def _table(values: Sequence[object], columns: Columns, tails: Sequence[str] = ()
     )
 
 
-def _chosen(service: RecordedService) -> str:
+def _more_of(item: RecordedItem) -> str:
+    """Say what stands in no column: until when it is billed, how long a code lowers it, what was chosen."""
+    return "; ".join(filter(None, (_period_of(item), _lowered(item), _late(item), _chosen(item))))
+
+
+def _period_of(item: RecordedItem) -> str:
+    if item.period_end is None:
+        return ""
+    begins = f"from {item.period_start} " if isinstance(item, RecordedRenewal) else ""
+    return f"billed {begins}until {item.period_end}"
+
+
+def _lowered(item: RecordedItem) -> str:
+    if isinstance(item, RecordedRenewal) or item.recurring_full is None or item.discounts_left is None:
+        return ""
+    return f"{item.recurring_full} after {item.discounts_left} more at {item.recurring}"
+
+
+def _late(item: RecordedItem) -> str:
+    return f"{item.late_fee} of it for being late" if isinstance(item, RecordedRenewal) and item.late_fee else ""
+
+
+def _chosen(service: RecordedItem) -> str:
     """Name what was chosen and filled in; what was filled in is nobody's to see."""
+    if not isinstance(service, RecordedService):
+        return ""
     options = ", ".join(
         f"{option.name} {option.choice or ''}".strip() + (f" x {option.quantity}" if option.quantity > 1 else "")
         for option in service.options

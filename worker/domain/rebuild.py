@@ -32,6 +32,7 @@ from schemas.recorded import (
     RecordedBill,
     RecordedDomain,
     RecordedInvoice,
+    RecordedItem,
     RecordedLine,
     RecordedOrder,
     RecordedRenewal,
@@ -52,8 +53,6 @@ from worker.domain.wording import (
     service_renewal_text,
     service_text,
 )
-
-RecordedItem = RecordedService | RecordedAddon | RecordedDomain | RecordedRenewal
 
 
 def rebuild_order(request: OrderRequest, order: RecordedOrder, catalog: Catalog) -> tuple[PricedOrder, PlacedOrder]:
