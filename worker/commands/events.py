@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -147,24 +147,25 @@ def line_of(body: bytes, *, with_request: bool = True) -> Text:
 
 def _about(event_type: str, data: dict[str, Any]) -> str:
     """Tell what matters of an event."""
-    match event_type:
-        case EventType.ORDER_ADDED:
-            return f"order {data['orderid']} of client {data['clientid']}: {data['amount']} {data['currency']}"
-        case EventType.ORDER_CANCELLED:
-            return f"order {data['orderid']} of client {data['clientid']}: {data['from']} to {data['to']}"
-        case EventType.INVOICE_CANCELLED:
-            return f"invoice {data['invoiceid']} over {data['total']} {data['currency']}"
-        case EventType.ORDER_REJECTED:
-            return f"{data['code']}: {data['message']}"
-        case EventType.ORDER_FAILED:
-            return str(data["reason"])
-        case EventType.INVOICE_CREATED:
-            invoice = data["invoice"]
-            return f"invoice {invoice['id']} over {invoice['total']} to {data['to']['email']}"
-        case EventType.ORDER_CONFIRMATION:
-            return f"order {data['ordernum']} to {data['to']['email']}"
-    return ""
+    told = _ABOUT.get(event_type)
+    return told(data) if told else ""
 
+
+_ABOUT: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    EventType.ORDER_ADDED: lambda data: (
+        f"order {data['orderid']} of client {data['clientid']}: {data['amount']} {data['currency']}"
+    ),
+    EventType.ORDER_CANCELLED: lambda data: (
+        f"order {data['orderid']} of client {data['clientid']}: {data['from']} to {data['to']}"
+    ),
+    EventType.INVOICE_CANCELLED: lambda data: f"invoice {data['invoiceid']} over {data['total']} {data['currency']}",
+    EventType.ORDER_REJECTED: lambda data: f"{data['code']}: {data['message']}",
+    EventType.ORDER_FAILED: lambda data: str(data["reason"]),
+    EventType.INVOICE_CREATED: lambda data: (
+        f"invoice {data['invoice']['id']} over {data['invoice']['total']} to {data['to']['email']}"
+    ),
+    EventType.ORDER_CONFIRMATION: lambda data: f"order {data['ordernum']} to {data['to']['email']}",
+}
 
 _COLOURS: Mapping[str, str] = {
     EventType.ORDER_ADDED: "green",
