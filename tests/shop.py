@@ -29,6 +29,7 @@ from worker.broker.connection import connect
 from worker.broker.dead_letters import DeadLetter, DeadLetters, opened
 from worker.broker.headers import sealed
 from worker.broker.messages import Properties
+from worker.broker.shop import own
 from worker.broker.topology import begin_streams_anew
 from worker.key_ring import KeyRing
 from worker.operations.actor import Actor, Role
@@ -182,6 +183,8 @@ class Shop:
         ):
             shop = cls(database, database_url, logins, folder)
             await shop._empty(administrator)
+            with contextlib.suppress(asyncpg.UndefinedTableError):  # of a schema from before shops had ids
+                await own(administrator, await database.fetchval("SELECT id::text FROM shop"))
             await shop._listen(administrator, storefront, operator)
             try:
                 yield shop

@@ -16,6 +16,8 @@ from tests.integration.test_topology import (
     words_of_a_worker_that_ends,
 )
 from tests.shop import Shop
+from worker.broker.connection import connect
+from worker.broker.topology import begin_streams_anew
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 
@@ -38,6 +40,13 @@ async def owned(shop: Shop) -> str:
     applied = await orders(shop, "topology", "apply", **as_administrator(shop))
     assert applied.returncode == 0, applied.stderr
     return await shop_id_of(shop)
+
+
+@pytest.fixture
+async def nobodys(shop: Shop) -> None:
+    """Let nobody have said whose the shop's broker is."""
+    async with connect(shop.logins.administrator, "orders tests") as connection:
+        await begin_streams_anew(connection)
 
 
 async def test_a_worker_of_another_shop_ends_and_names_both(shop: Shop, owned: str, others_url: str) -> None:
@@ -67,6 +76,7 @@ async def test_workers_of_the_shop_read_whose_it_is_side_by_side(shop: Shop, own
     assert (await shop.ask(ORDER))["result"] == "success"
 
 
+@pytest.mark.usefixtures("nobodys")
 async def test_where_nobody_has_said_whose_it_is_a_worker_says_so_and_goes_on(shop: Shop) -> None:
     worker = await shop.start_worker()
 
@@ -75,6 +85,7 @@ async def test_where_nobody_has_said_whose_it_is_a_worker_says_so_and_goes_on(sh
     assert (await shop.ask(ORDER))["result"] == "success"
 
 
+@pytest.mark.usefixtures("nobodys")
 async def test_the_first_worker_that_may_declare_says_whose_it_is(shop: Shop, others_url: str) -> None:
     settings = as_administrator(shop, ORDERS_TOPOLOGY="apply")
     worker = await shop.start_worker(**settings)
@@ -99,6 +110,7 @@ async def test_applying_to_another_shops_broker_is_refused_and_declares_nothing(
     assert again.returncode == 0
 
 
+@pytest.mark.usefixtures("nobodys")
 async def test_without_a_database_applying_says_that_nobody_knows_whose_it_is(shop: Shop) -> None:
     applied = await orders(shop, "topology", "apply", without="ORDERS_POSTGRES_URL", **as_administrator(shop))
 
@@ -124,6 +136,7 @@ async def test_adopting_says_whose_it_was_asks_and_moves_it(shop: Shop, owned: s
     assert f"it was the shop {owned}'s" in " ".join(written.stdout.split())
 
 
+@pytest.mark.usefixtures("nobodys")
 async def test_a_broker_that_is_nobodys_is_adopted_without_a_question(shop: Shop) -> None:
     adopted = await orders(shop, "topology", "adopt")
 
@@ -140,6 +153,7 @@ async def test_the_doctor_of_each_shop_tells_whose_it_is(shop: Shop, owned: str,
     assert f"is of the shop {owned}, and the database" in says_of(theirs, "shop")
 
 
+@pytest.mark.usefixtures("nobodys")
 async def test_the_doctor_warns_where_nobody_has_said_whose_it_is(shop: Shop) -> None:
     assert level_of(await told(shop, "doctor"), "shop") == {"warning"}
 
