@@ -38,6 +38,9 @@ def skewed(ahead: dt.timedelta) -> tuple[type[dt.datetime], type[dt.date]]:
             return cls.now(dt.UTC).replace(tzinfo=None)
 
     class SkewedDate(dt.date):
+        def __new__(cls, *of_a_day: int) -> dt.date:  # type: ignore[misc]  # what is made of it is a date as any other
+            return dt.date(*of_a_day)
+
         @classmethod
         def today(cls) -> dt.date:  # type: ignore[override]
             return SkewedDatetime.now().date()
