@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractConnection
 from schemas import topology
 from tests.shop import Logins
 from worker.broker import streams
-from worker.broker.connection import connect
+from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.topology import begin_streams_anew
 
 COUNT = 250
@@ -56,3 +56,12 @@ async def test_workers_and_operators_read_all_of_it_side_by_side(connection: Abs
     found = await asyncio.gather(*(read(url) for url in (logins.worker, logins.worker, logins.operator)))
 
     assert found == [[str(number).encode() for number in range(COUNT)]] * 3
+
+
+async def test_who_reads_when_the_connection_has_just_ended_hears_that_the_broker_is_away(amqp_url: str) -> None:
+    async with connect(amqp_url, "orders tests") as connection:
+        assert connection.transport is not None
+        await connection.transport.connection.close()  # aiormq's own: aio-pika has not heard of it yet
+
+        with pytest.raises(BROKER_FAULTS):
+            await streams.tail(connection, topology.SHOP, 1)

@@ -30,6 +30,7 @@ class TakesNothing(AMQPConnectionError):
 _unmarshal = Basic.Properties.unmarshal
 _encode_table_value = encode.encode_table_value
 _close = aiormq.Connection.close
+_channel = aiormq.Connection.channel
 _rpc = aiormq.Connection._rpc  # noqa: SLF001
 _handle_blocked = aiormq.Connection._Connection__handle_connection_blocked  # type: ignore[attr-defined]  # noqa: SLF001
 _handle_unblocked = aiormq.Connection._Connection__handle_connection_unblocked  # type: ignore[attr-defined]  # noqa: SLF001
@@ -83,6 +84,16 @@ async def _close_with_a_cause(
     await _close(self, exc, timeout)
 
 
+async def _channel_or_a_fault(self: aiormq.Connection, *arguments: Any, **options: Any) -> aiormq.abc.AbstractChannel:
+    """Open a channel. Of a connection that has ended meanwhile aiormq says it as of a mistake of whoever asks."""
+    try:
+        return await _channel(self, *arguments, **options)
+    except RuntimeError as error:
+        if self.is_closed:
+            raise AMQPConnectionError("the connection has ended") from error
+        raise
+
+
 class _HearsClose:
     """Receives frames while a connection is opened. aiormq takes a refusal in words for a frame that makes no sense."""
 
@@ -134,6 +145,7 @@ aiormq.Connection._Connection__handle_connection_unblocked = _unblocked  # type:
 Basic.Properties.unmarshal = _unmarshal_what_can_be_read  # type: ignore[method-assign,assignment]
 encode.encode_table_value = _encode_exactly
 aiormq.Connection._rpc = staticmethod(_rpc_in_words)  # type: ignore[assignment]  # noqa: SLF001
+aiormq.Connection.channel = _channel_or_a_fault  # type: ignore[method-assign]
 aiormq.Connection.close = _close_with_a_cause  # type: ignore[method-assign,assignment]
 # aiormq waits for three heartbeats, each a second longer than it is.
 aiormq.Connection.HEARTBEAT_GRACE_MULTIPLIER = SILENCE_SECONDS_MAX / (HEARTBEAT_SECONDS + 1)  # type: ignore[assignment]
