@@ -14,6 +14,7 @@ from worker.broker.connection import BROKER_FAULTS, connect
 from worker.broker.topology import begin_streams_anew
 
 COUNT = 250
+END_SECONDS_MAX = 10.0
 
 
 @pytest.fixture
@@ -65,3 +66,19 @@ async def test_who_reads_when_the_connection_has_just_ended_hears_that_the_broke
 
         with pytest.raises(BROKER_FAULTS):
             await streams.tail(connection, topology.SHOP, 1)
+
+
+async def test_the_tail_has_an_end_though_others_go_on_writing(connection: AbstractConnection) -> None:
+    await fill(connection, 0, COUNT)
+
+    async with asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(fill(connection, COUNT, 1_000_000))
+        async with asyncio.timeout(END_SECONDS_MAX):
+            found = await streams.tail(connection, topology.PLACED, 10)
+            everything = [body async for body in streams.everything(connection, topology.PLACED)]
+        writing.cancel()
+
+    numbers = list(map(int, found))
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert numbers[-1] >= COUNT - 1
+    assert list(map(int, everything))[:COUNT] == list(range(COUNT))

@@ -1,6 +1,7 @@
 """Streams, read without taking anything out: by any number at once, each for itself."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
@@ -8,10 +9,12 @@ from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from worker.broker.queues import look_at
 
-# AMQP does not say where a stream ends: it is at its end when nothing has come for so long.
-QUIET_SECONDS = 0.3
-# For the first message, where the broker counts some. It counts every few seconds: none may be a few.
-FIRST_SECONDS_MAX = 10.0
+# AMQP does not say where a stream ends. What was there when we came is given at once; others may go on writing.
+AT_ONCE_SECONDS = 0.3
+# For a message that the broker counts. It counts every few seconds: none may be a few. A consumer that comes while the
+# stream is just coming back, as after a restart, is sometimes given nothing at all: another one is.
+NEXT_SECONDS_MAX = 1.0
+TRIES_MAX = 10
 ANSWER_SECONDS_MAX = 10.0  # a stream without a leader says nothing
 PREFETCH = 200  # a stream gives nothing without one
 
@@ -20,41 +23,60 @@ Message = tuple[int, bytes]  # its place in the stream, and its body
 
 async def tail(connection: AbstractConnection, stream: str, count: int) -> list[bytes]:
     """Read the last messages of a stream, oldest first: so many, and perhaps some more."""
-    last = [message async for message in _read(connection, stream, "last")]  # the last that were written together
+    last = await _last(connection, stream)
     if not last:
         return []
-    first, before = last[0][0], list[Message]()
-    if first:
-        async with aclosing(_read(connection, stream, max(0, first - count))) as reading:
-            async for message in reading:
-                if message[0] >= first:
-                    break
-                before.append(message)
+    first = last[0][0]
+    before = [message async for message in _between(connection, stream, max(0, first - count), first)]
     return [body for _, body in (*before, *last)]
 
 
 async def everything(connection: AbstractConnection, stream: str) -> AsyncIterator[bytes]:
-    """Read all that is in a stream, oldest first."""
-    async with aclosing(_read(connection, stream, "first")) as reading:
-        async for _, body in reading:
-            yield body
+    """Read all that is in a stream at this moment, oldest first."""
+    last = await _last(connection, stream)
+    if last:
+        async with aclosing(_between(connection, stream, "first", last[-1][0] + 1)) as reading:
+            async for _, body in reading:
+                yield body
 
 
-async def _read(connection: AbstractConnection, stream: str, offset: str | int) -> AsyncGenerator[Message]:
-    """Read from an offset on, until nothing more comes."""
+async def _last(connection: AbstractConnection, stream: str) -> list[Message]:
+    """Read what was written last before now, and perhaps what comes in this moment."""
     is_empty = not (await look_at(connection, stream)).ready
-    async with _consumed(connection, stream, offset) as arrived:
-        wait_seconds = QUIET_SECONDS if is_empty else FIRST_SECONDS_MAX
-        while True:
-            try:
-                message = await asyncio.wait_for(arrived.get(), wait_seconds)
-            except TimeoutError:
+    for _ in range(1 if is_empty else TRIES_MAX):
+        async with _consumed(connection, stream, "last") as arrived:
+            found: list[Message] = []
+            message = await _next(arrived, AT_ONCE_SECONDS if is_empty else NEXT_SECONDS_MAX)
+            ends_at = time.monotonic() + AT_ONCE_SECONDS
+            while message is not None:
+                found.append(message)
+                message = await _next(arrived, ends_at - time.monotonic())
+            if found:
+                return found
+    return []
+
+
+async def _between(connection: AbstractConnection, stream: str, start: int | str, end: int) -> AsyncGenerator[Message]:
+    """Read from a place in a stream up to another one, which is there."""
+    if start == end:
+        return
+    async with _consumed(connection, stream, start) as arrived:
+        while (message := await _next(arrived, NEXT_SECONDS_MAX)) is not None and message[0] < end:
+            yield message
+            if message[0] == end - 1:
                 return
-            wait_seconds = QUIET_SECONDS
-            await message.ack()
-            place = message.headers.get("x-stream-offset")
-            assert isinstance(place, int), "RabbitMQ writes it into each message of a stream"
-            yield place, message.body
+
+
+async def _next(arrived: "asyncio.Queue[AbstractIncomingMessage]", seconds: float) -> Message | None:
+    """Wait for the next message; None: nothing came."""
+    try:
+        message = await asyncio.wait_for(arrived.get(), seconds)
+    except TimeoutError:
+        return None
+    await message.ack()
+    place = message.headers.get("x-stream-offset")
+    assert isinstance(place, int), "RabbitMQ writes it into each message of a stream"
+    return place, message.body
 
 
 @asynccontextmanager
