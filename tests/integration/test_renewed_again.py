@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -182,6 +183,24 @@ async def test_an_order_that_is_superseded_gives_its_discount_back(shop_url: str
         ("service_discount", 19, 1, False),
         ("service_discount", 19, 1, True),
     ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_gives_way_in_between_exactly_so_many_renewals_are_lowered(shop_url: str, seed: int) -> None:
+    """Of twelve renewals, some of which take the place of the one before; a code lowers the next five."""
+    chance = random.Random(seed)
+    async with a_worker(shop_url) as (context, looking):
+        await looking.execute(LOWERED, 5)
+        for number in range(12):
+            await renewed_for(context, f"renewal-{number}", noinvoice=chance.random() < 0.6)
+
+        stand = await looking.fetch(
+            "SELECT amount::text, count(*) FROM renewals WHERE status <> 'Cancelled' GROUP BY 1"
+        )
+        left = await discounts_left(looking)
+    counts = {row["amount"]: row["count"] for row in stand}
+    assert counts["7.00"] == 5 - left
+    assert left == 0 or "9.95" not in counts
 
 
 LIMITED = "UPDATE promotions SET max_uses = 1 WHERE code = 'COMHALF'"

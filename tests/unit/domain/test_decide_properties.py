@@ -39,7 +39,7 @@ from tests.builders import (
     ordered,
     some_facts,
 )
-from worker.domain.money import to_minor_unit
+from worker.domain.money import PERCENT, to_minor_unit
 
 CENT = Decimal("0.01")
 DNS = Extra.DNS_MANAGEMENT
@@ -257,3 +257,28 @@ def test_rounding_moves_an_amount_by_half_a_unit_at_most(amount: Decimal, digits
 )
 def test_half_a_unit_is_rounded_up(amount: str, digits: int, expected: str) -> None:
     assert str(to_minor_unit(Decimal(amount), digits)) == expected
+
+
+@given(shops(), promotions())
+def test_a_code_never_makes_the_order_of_a_groups_client_dearer(shop: Shop, promotion: Promotion) -> None:
+    assert shop.order(promotion=promotion).bill.total <= shop.order().bill.total
+
+
+@given(shops(), promotions())
+def test_a_line_has_the_codes_discount_or_the_groups(shop: Shop, promotion: Promotion) -> None:
+    for item in shop.order(promotion=promotion).items:
+        assert item.charge.promotion_discount is None or not item.charge.group_discount
+
+
+@given(shops(), promotions(), tax_rules(), st.sampled_from(Tax))
+def test_the_taxed_lines_reproduce_the_taxes(
+    shop: Shop, promotion: Promotion, rules: tuple[TaxRule, ...], tax: Tax
+) -> None:
+    bill = shop.order(promotion=promotion, tax_rules=rules, settings=ShopSettings(tax=tax)).bill
+    taxed = sum((line.amount for line in bill.lines if line.taxed), Decimal(0))
+
+    for one in bill.taxes:
+        assert one.base is not None
+        assert abs(one.amount - one.base * one.rate / PERCENT) <= CENT
+    if not bill.tax_inclusive:
+        assert {one.base for one in bill.taxes if one.level == 1} <= {taxed}
