@@ -2,7 +2,7 @@
 
 collect ─ decode ─ authenticate ─ parse      consumer.py, edge.py
 claim     whose ids are new?                 repository/inbox.py
-lock      clients whose history decides      repository/facts.py
+lock      what decides, what is renewed      repository/facts.py
 facts     what must we know?                 repository/facts.py
 decide    changes, or a rejection            actions/, pure
 write     changes, and all born with them    repository/orders.py
