@@ -25,7 +25,7 @@ from schemas import catalog_file, topology
 from tests.running import FailuresAtOnce, Running, processes
 from tests.shop import Shop, make_vhost, vhost_of
 from worker.broker.connection import connect
-from worker.broker.topology import apply_topology
+from worker.broker.topology import apply_topology, begin_streams_anew
 
 PHP_PACKAGE = "php-cli"
 TEMPLATE = f"orders_test_template_{uuid.uuid4().hex[:12]}"  # of this run: another may go on beside it
@@ -186,3 +186,10 @@ async def shop(shop_url: str, amqp_url: str) -> AsyncIterator[Shop]:
     """A database, empty queues, and eyes on everything that comes out. Workers are started by the test."""
     async with Shop.open(shop_url, amqp_url) as opened:
         yield opened
+
+
+@pytest.fixture
+async def nobodys(shop: Shop) -> None:
+    """Let nobody have said whose the shop's broker is."""
+    async with connect(shop.logins.administrator, "orders tests") as connection:
+        await begin_streams_anew(connection)

@@ -46,7 +46,7 @@ ALTER TABLE tlds
 
 CREATE TABLE tld_late_fees (
     tld text COLLATE "C" NOT NULL CONSTRAINT tld_late_fees_tld_fkey REFERENCES tlds,
-    phase text NOT NULL CONSTRAINT tld_late_fees_phase_is_known CHECK (phase IN ('grace', 'redemption')),
+    phase text COLLATE "C" NOT NULL CONSTRAINT tld_late_fees_phase_is_known CHECK (phase IN ('grace', 'redemption')),
     currency text COLLATE "C" NOT NULL CONSTRAINT tld_late_fees_currency_fkey REFERENCES currencies,
     fee numeric(16, 2) NOT NULL CONSTRAINT tld_late_fees_fee_is_charged CHECK (fee >= 0),
     PRIMARY KEY (tld, phase, currency)

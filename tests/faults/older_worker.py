@@ -30,8 +30,13 @@ OTHERWISE = (
     (facts.SQL, "read", "coalesce(tax_id, '')", "''"),
     (catalog_snapshot.SQL, "catalogue", SETTINGS, ""),
     (catalog_snapshot.SQL, "tax_rules", "state_aliases", "'{}'::text[] AS state_aliases"),
-    (orders.SQL, "place", "catalogue_version, warnings, placed_on, bill", "catalogue_version, warnings"),
-    (orders.SQL, "place", "warnings text[],\n        placed_on date,\n        bill jsonb", "warnings text[]"),
+    (orders.SQL, "place", "catalogue_version, warnings, placed_on, takes_written, bill", "catalogue_version, warnings"),
+    (
+        orders.SQL,
+        "place",
+        "warnings text[],\n        placed_on date,\n        takes_written boolean,\n        bill jsonb",
+        "warnings text[]",
+    ),
     (orders.SQL, "place", ", status, taxes, client, seller, tax_note, proforma", ", status"),
     (orders.SQL, "place", OF_AN_INVOICE, "\n        status text"),
 )

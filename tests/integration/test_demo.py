@@ -23,6 +23,7 @@ async def demo(shop: Shop, servers: Servers, *options: str, stdin: str = "") -> 
     return ended.returncode, ended.stdout, ended.stderr
 
 
+@pytest.mark.usefixtures("nobodys")
 async def test_a_demo_leaves_nothing_behind_and_says_what_it_waits_for(shop: Shop, servers: Servers) -> None:
     await scratch.drop(servers.postgres_url, DATABASE)  # of a demo that was killed
     status, shown, said = await demo(shop, servers)
@@ -36,6 +37,7 @@ async def test_a_demo_leaves_nothing_behind_and_says_what_it_waits_for(shop: Sho
     assert [await shop.waiting(queue.name) for queue in topology.QUEUES] == [0] * len(topology.QUEUES)
 
 
+@pytest.mark.usefixtures("nobodys")
 @pytest.mark.parametrize(("answer", "left"), [("n\n", 1), ("", 1), ("y\n", 0)])
 async def test_what_is_there_is_taken_away_only_when_it_is_said_so(
     shop: Shop, servers: Servers, answer: str, left: int

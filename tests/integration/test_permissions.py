@@ -119,7 +119,7 @@ REFUSED: dict[str, tuple[str, Step]] = {
     "a worker deletes a queue": ("worker", delete(topology.REQUESTS)),
     "a worker reads dead letters": ("worker", get_from(topology.DEAD)),
     "a worker gives a command": ("worker", publish(topology.COMMANDS, COMMAND)),
-    "a worker announces something else": ("worker", publish(topology.EVENTS, "invoice.paid")),
+    "a worker announces something else": ("worker", publish(topology.EVENTS, "stock.low")),
     "an operator reads requests": ("operator", get_from(topology.REQUESTS)),
     "an operator declares a queue": ("operator", declare("orders.more")),
     "an operator deletes the dead letters": ("operator", delete(topology.DEAD)),

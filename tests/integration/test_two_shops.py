@@ -16,8 +16,6 @@ from tests.integration.test_topology import (
     words_of_a_worker_that_ends,
 )
 from tests.shop import Shop
-from worker.broker.connection import connect
-from worker.broker.topology import begin_streams_anew
 
 ORDER = {"clientid": 1, "pid": 7, "paymentmethod": "paypal"}
 
@@ -40,13 +38,6 @@ async def owned(shop: Shop) -> str:
     applied = await orders(shop, "topology", "apply", **as_administrator(shop))
     assert applied.returncode == 0, applied.stderr
     return await shop_id_of(shop)
-
-
-@pytest.fixture
-async def nobodys(shop: Shop) -> None:
-    """Let nobody have said whose the shop's broker is."""
-    async with connect(shop.logins.administrator, "orders tests") as connection:
-        await begin_streams_anew(connection)
 
 
 async def test_a_worker_of_another_shop_ends_and_names_both(shop: Shop, owned: str, others_url: str) -> None:

@@ -28,6 +28,10 @@ SUPERSEDES = "x-orders-supersedes"  # of an edited message: the id that it had, 
 RETURNED = "x-orders-returned"  # on a copy that takes the place of a delivery: its caller may have been told already
 PROBES = "x-orders-probes"  # of a probe: the routing key that it tries
 SEAL = "x-orders-seal"
+NAMES = frozenset(
+    {REASON, CODE, MESSAGE, ATTEMPTS, FIRST_SEEN, DIED_AT, ROUTING_KEY, REPLAYS}
+    | {DROPPED, SUPERSEDES, RETURNED, PROBES, SEAL}
+)
 
 SUPERSEDED_MAX = 20  # edits of one message
 FIRST_SEEN_CHARS_MAX = 32
@@ -47,7 +51,7 @@ TRY = "try"  # which try it is, as a publisher counts (messages.md)
 
 def is_known(name: str) -> bool:
     """Whether a header is one that this program, its publishers or the broker are known to write."""
-    return name == TRY or name in BROKERS
+    return name == TRY or name in NAMES or name in BROKERS
 
 
 def trail_of(properties: Properties, body: bytes, keys: KeyRing) -> Trail:

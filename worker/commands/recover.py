@@ -30,7 +30,9 @@ def recover(
     yes: Yes = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the lost orders as JSON, one a line.")] = False,
 ) -> None:
-    """Tell which orders a failover or a restored backup has lost, and let workers go on.
+    """Tell what a failover or a restored backup has lost.
+
+    Then leave the ids of those orders out, and let workers go on.
 
     What workers noted in RabbitMQ, and FILE, are held against the database. Then ids are left out, so that none which
     the world has seen is given a second time. Nothing is brought back: who sends a lost request again places it anew.

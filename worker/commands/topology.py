@@ -32,7 +32,7 @@ PASSWORDS = {user.name: f"ORDERS_RABBITMQ_{user.name.upper()}_PASSWORD" for user
 
 Result = TypeVar("Result")
 
-app = typer.Typer(help="Exchanges, queues, bindings: show, declare, verify, adopt, export.", no_args_is_help=True)
+app = typer.Typer(help="Exchanges and queues: show, declare, verify, adopt, export.", no_args_is_help=True)
 
 
 @app.command()
@@ -74,7 +74,7 @@ def apply() -> None:
 
 @app.command()
 def adopt(*, yes: Yes = False) -> None:
-    """Make this broker the shop's whose database ORDERS_POSTGRES_URL names.
+    """Make this broker that of our database's shop.
 
     It tells first whose the broker is. Workers of that shop end when they start or connect again. The operator's user
     may do it.
