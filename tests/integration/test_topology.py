@@ -214,6 +214,7 @@ def as_administrator(shop: Shop, **settings: str) -> dict[str, str]:
     return {"ORDERS_AMQP_URL": shop.logins.administrator, **settings}
 
 
+@pytest.mark.usefixtures("nobodys")
 async def test_applying_says_what_it_fixed_and_that_nothing_was_to_do(shop: Shop, management_url: str) -> None:
     settings = as_administrator(shop, ORDERS_MANAGEMENT_URL=management_url)
     async with administrator(shop) as channel:
@@ -235,6 +236,7 @@ async def test_applying_says_what_it_fixed_and_that_nothing_was_to_do(shop: Shop
     assert second.stderr.splitlines()[:-1] == ["nothing to do"]
 
 
+@pytest.mark.usefixtures("nobodys")
 async def test_applying_without_the_plugin_says_what_probes_told_and_what_is_not_known(shop: Shop) -> None:
     await shop.start_worker()
     async with unbound(shop):
