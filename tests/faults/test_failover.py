@@ -121,7 +121,7 @@ async def lose_orders(shop: Shop, pair: Pair) -> None:
 
 
 def words_of(ended: Ended) -> str:
-    return " ".join(ended.stdout.split())
+    return " ".join((ended.stdout + ended.stderr).split())
 
 
 async def until_said(shop: Shop, command: str, words: str) -> str:
