@@ -16,12 +16,19 @@ class QueueState:
     trouble: str = ""
 
 
+def is_missing(error: ChannelNotFoundEntity) -> bool:
+    """Whether something is not there. Of what is coming back after a restart RabbitMQ says not found as well."""
+    return str(error).partition(" - ")[2].startswith("no ")
+
+
 async def look_at(connection: AbstractConnection, name: str) -> QueueState:
     """Count without a right to read: on a channel of its own, because a refusal closes it."""
     try:
         async with connection.channel(publisher_confirms=False) as channel:
             declared = (await channel.declare_queue(name, passive=True)).declaration_result
-    except ChannelNotFoundEntity:
+    except ChannelNotFoundEntity as error:
+        if not is_missing(error):
+            raise
         return QueueState(name, trouble="does not exist: orders topology apply")
     except ChannelAccessRefused:
         return QueueState(name, trouble="this user may not look at it")

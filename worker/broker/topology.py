@@ -7,6 +7,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
 from schemas.topology import DECLARED, EXCHANGES, FORMER_BINDINGS, STREAMS, Exchange, Queue, Stream
+from worker.broker.queues import is_missing
 
 
 class TopologyError(Exception):
@@ -78,7 +79,9 @@ async def _try(connection: AbstractConnection, name: str, step: Step) -> list[st
         await step(channel)
     except ChannelPreconditionFailed as error:
         return [f"{name}: {_reason(error)}. Empty it, delete it, and run `orders topology apply` again."]
-    except ChannelNotFoundEntity:
+    except ChannelNotFoundEntity as error:
+        if not is_missing(error):
+            raise
         return [f"{name}: does not exist. Run `orders topology apply`, or set ORDERS_TOPOLOGY=apply."]
     finally:
         if not channel.is_closed:
