@@ -27,7 +27,7 @@ setup: $(SET_UP) ## make .venv with everything pinned; done by the others when n
 demo: $(SET_UP) ## start servers and a worker, send five requests, show what came back
 	@$(IN_VENV)/orders demo $(ARGUMENTS)
 
-test: $(SET_UP) ## run every test, against real servers: ten minutes; ARGUMENTS="-k price", ARGUMENTS=tests/unit
+test: $(SET_UP) ## run every test, against real servers: twenty minutes on two cores; ARGUMENTS="-k price", ARGUMENTS=tests/unit
 	@$(PYTEST) $(ARGUMENTS)
 
 soak: $(SET_UP) ## play every fault for long, and 5,000 random orders: an hour; SECONDS=600 SEED=N

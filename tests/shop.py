@@ -183,8 +183,7 @@ class Shop:
         ):
             shop = cls(database, database_url, logins, folder)
             await shop._empty(administrator)
-            with contextlib.suppress(asyncpg.UndefinedTableError):  # of a schema from before shops had ids
-                await own(administrator, await database.fetchval("SELECT id::text FROM shop"))
+            await shop._own(administrator)
             await shop._listen(administrator, storefront, operator)
             try:
                 yield shop
@@ -196,7 +195,18 @@ class Shop:
         self._channel = await administrator.channel(publisher_confirms=False)
         for queue in topology.QUEUES:
             await self.purge(queue.name)
-        await begin_streams_anew(administrator)
+
+    async def _own(self, administrator: AbstractConnection) -> None:
+        """Say whose the broker is, in streams that are empty. One that has just started has not opened them yet."""
+        async with asyncio.timeout(SECONDS_MAX):
+            while True:
+                with contextlib.suppress(aio_pika.exceptions.ChannelNotFoundEntity):
+                    await begin_streams_anew(administrator)
+                    # No such table: a schema from before shops had ids.
+                    with contextlib.suppress(asyncpg.UndefinedTableError):
+                        await own(administrator, await self.database.fetchval("SELECT id::text FROM shop"))
+                    return
+                await asyncio.sleep(POLL_SECONDS)
 
     async def _listen(
         self, administrator: AbstractConnection, storefront: AbstractConnection, operator: AbstractConnection

@@ -97,6 +97,7 @@ async def test_a_binding_that_is_missing_is_made_again_by_applying(connection: A
 
 async def test_a_binding_of_a_version_before_is_taken_away_by_applying(connection: AbstractConnection) -> None:
     async with connection.channel() as channel:
+        await (await channel.get_queue(topology.UNROUTED)).purge()  # of tests before
         await (await channel.get_queue(topology.REQUESTS)).bind(topology.COMMANDS, "order.*")
 
     await apply_topology(connection)
