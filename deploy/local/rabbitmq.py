@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
+
 from deploy.local import rabbitmq4
 from deploy.local.host import (
     LocalServerError,
@@ -29,6 +31,9 @@ VARIABLE = "LOCAL_RABBITMQ"
 PACKAGE = "rabbitmq-server"
 PROGRAMS = Path("/usr/lib/rabbitmq/bin")  # not /usr/sbin's, which insist on the package's own user and folders
 INSTALL_SECONDS_MAX = 900.0  # for apt-get, about 30 packages over a slow line
+NOT_YET = "requires the 'rabbit' app to be running"
+RUNNING_SECONDS_MAX = 10.0  # after it lets clients in
+RUNNING_POLL_SECONDS = 0.5
 PASSWORD = "orders"  # noqa: S105 - for a server that only this machine can reach
 PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/usr/bin", "/bin"))
 
@@ -88,7 +93,14 @@ class RabbitMQ(LocalServer):
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl on it and return what it printed."""
         command, user = self.at_home([self._program("rabbitmqctl"), "--quiet", *arguments])
-        return run(command, self._environment(), user=user)
+        # It lets clients in a moment before it says that it runs.
+        retrying = Retrying(
+            retry=retry_if_exception_message(match=rf"(?s).*{NOT_YET}"),
+            stop=stop_after_delay(RUNNING_SECONDS_MAX),
+            wait=wait_fixed(RUNNING_POLL_SECONDS),
+            reraise=True,
+        )
+        return retrying(run, command, self._environment(), user=user)
 
     def import_definitions(self, definitions: str) -> None:
         """Take over users, virtual hosts and all that is in them, from the text of a definitions.json."""
