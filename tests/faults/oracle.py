@@ -32,7 +32,6 @@ WORK = (topology.REQUESTS, topology.SUSPECTS, *topology.RETRY_DELAYS)
 STOCK_TAKEN = "SELECT 100000 - quantity FROM product_stock WHERE product_id = 5"  # as the sample catalogue began
 STOCK_SOLD = "SELECT count(*) FROM services WHERE product_id = 5 AND order_id IS NOT NULL"
 PROMOTION_USES = "SELECT uses FROM promotion_uses JOIN promotions ON id = promotion_id WHERE code = 'LASTUSE'"
-KEPT = "SELECT count(*) FROM unsent"
 PROMOTION_ORDERS = "SELECT count(*) FROM orders WHERE promotion_code = 'LASTUSE'"
 
 # Half an order, in whatever way: without its invoice, or with one that does not add up to what the order says.
@@ -67,6 +66,11 @@ class Said:
     def results(self) -> list[str]:
         """The endings that were told, one an event id."""
         return [RESULTS[kind] for kind, ids in self.ids.items() if kind in RESULTS for _ in ids]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether an ending was told, and what follows it: that may have been kept for longer than the ending."""
+        return bool(self.results) and ("order.added" not in self.ids or self.ids.keys() >= set(FOLLOW_UPS))
 
     @property
     def follow_ups(self) -> list[str]:
@@ -114,7 +118,7 @@ class Oracle:
     async def judge(self, ledger: Ledger, workers: Iterable[Worker], seconds_max: float) -> None:
         """Wait until all has ended, stop the workers, so that nothing is in their hands, and judge.
 
-        Every confirmed request has its result, nothing waits to be worked on, and nothing is kept for the broker.
+        Every confirmed request has its result and its follow-ups, and nothing waits to be worked on.
 
         Raises:
             AssertionError: with everything that is not as it must be.
@@ -147,24 +151,13 @@ class Oracle:
             waiting = await self._waiting()
         except BROKER_FAULTS:
             return False  # it is still on its way up
-        if any(waiting.values()) or not all(self._said[message_id].results for message_id in ledger.confirmed):
-            return False
-        return await self._kept() == 0  # an order may have been told, and a follow-up of it still be kept
+        return not any(waiting.values()) and all(self._said[message_id].is_whole for message_id in ledger.confirmed)
 
     async def _waiting(self) -> dict[str, int]:
         """Count what waits to be worked on."""
         async with self._channel() as channel:
             queues = [await channel.declare_queue(name, passive=True) for name in WORK]
         return {queue.name: queue.declaration_result.message_count or 0 for queue in queues}
-
-    async def _kept(self) -> int:
-        """Count what the broker did not take in time, and has not been brought yet."""
-        database = await asyncpg.connect(self._database_url)
-        try:
-            count: int = await database.fetchval(KEPT)
-        finally:
-            await database.close()
-        return count
 
     async def _hear(self) -> None:
         """Take what the witness has heard since the last time."""
