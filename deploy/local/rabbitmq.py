@@ -93,7 +93,7 @@ class RabbitMQ(LocalServer):
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl on it and return what it printed."""
         command, user = self.at_home([self._program("rabbitmqctl"), "--quiet", *arguments])
-        # It lets clients in a moment before it says that it runs.
+        # It lets clients in a moment before it says that it runs. To ask at each start would cost a second each time.
         retrying = Retrying(
             retry=retry_if_exception_message(match=rf"(?s).*{NOT_YET}"),
             stop=stop_after_delay(RUNNING_SECONDS_MAX),
